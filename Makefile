@@ -1,0 +1,53 @@
+# Everything a developer runs. Each target does its own set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+V := .venv
+BIN := $(V)/bin
+READY := $(V)/.ready
+NODE_READY := tests/peers/node_modules/.ready
+
+.PHONY: help demo test check bench soak docs lock format clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(READY) ## set up and run the demo plant (ARGS="--for 60s" to stop by itself)
+	@$(BIN)/isthmus demo $(ARGS)
+
+test: $(READY) $(NODE_READY) ## set up and run the tests (ARGS="-k name" to choose)
+	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+check: $(READY) ## ruff, mypy --strict, import-linter, generated docs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m isthmus.app.docs --check
+
+docs: $(READY) ## write the generated pages of docs/
+	@$(BIN)/python -m isthmus.app.docs
+
+bench: $(READY) $(NODE_READY) ## measure; writes docs/benchmarks.md
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(READY) $(NODE_READY) ## the long proofs: 200 and more rounds of every fault
+	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+format: $(READY) ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only .
+
+lock: ## write requirements/*.lock anew from pyproject.toml (needs uv)
+	@uv pip compile -q pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/run.lock
+	@uv pip compile -q pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.lock
+
+clean: ## remove what the set-up made
+	rm -rf $(V) tests/peers/node_modules
+
+$(READY): requirements/dev.lock pyproject.toml
+	@bash tools/setup python $(PYTHON) $(V)
+	@touch $@
+
+$(NODE_READY): tests/peers/package-lock.json
+	@bash tools/setup node tests/peers

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A revision is the resolved, numbered, immutable form of a plant file; it is what every process runs."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from isthmus.core.tag import DataType, Tag
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where in the plant file something is said; lines count from 1."""
+
+    file: str
+    line: int
+
+
+class Former(msgspec.Struct, frozen=True):
+    """An earlier number of a tag, from before its unit or data type changed; joined to it at query time."""
+
+    number: int
+    unit: str
+    type: DataType
+    scale: float = 1.0
+    """Former values become today's by `value * scale + offset`."""
+    offset: float = 0.0
+
+
+class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One tag with all that collecting it needs."""
+
+    tag: Tag
+    system: str
+    address: str
+    """Canonical, in the writing of the system's kind."""
+    scale: float = 1.0
+    """The device's values become the tag's by `value * scale + offset`: its own scaling, then the unit."""
+    offset: float = 0.0
+    range: tuple[float, float] | None = None
+    """In the tag's unit; outside it samples are marked, never changed."""
+    every: int = 0
+    """Wanted sampling interval, ns; 0: as fast as the system likes."""
+    deadband: float = 0.0
+    """Absolute, in the device's unit, applied at the source."""
+    queue: int = 0
+    labels: dict[int, str] = {}
+    """Names of the values of an enumeration."""
+    description: str = ""
+    formers: tuple[Former, ...] = ()
+    place: Place = Place("", 0)
+
+
+class SystemSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One system we talk to."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    """The kind's Spec as plain data. A secret is `{"!secret": name}`; its value is never in a revision."""
+    zone: str = ""
+    owner: str = ""
+    node: str = ""
+    """The node whose collector opens it; empty: the main one."""
+    place: Place = Place("", 0)
+
+
+class AssetSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One piece of equipment."""
+
+    path: str
+    type: str
+    """Type and version, `reactor@2`; empty for a place that only has tags of its own."""
+    description: str = ""
+    owner: str = ""
+    place: Place = Place("", 0)
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What runs. Numbered from 1 without holes; two revisions of the same content have the same digest."""
+
+    number: int
+    created: int
+    """ns since 1970-01-01 UTC."""
+    author: str
+    comment: str
+    plant: str
+    """`enterprise/site`: every path starts with it."""
+    time_zone: str
+    systems: tuple[SystemSetting, ...]
+    assets: tuple[AssetSetting, ...]
+    tags: tuple[TagSetting, ...]
+    """In order of their numbers."""
+    stream: dict[str, Any] = {}
+    """Where the log is: empty for the embedded one, else `url`."""
+    sources: dict[str, str] = {}
+    """The plant file and its includes as they were: file name → text."""
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hexadecimal digits of the SHA-256 of what the revision makes run; who, when and comments do not count."""
+        content = (self.plant, self.time_zone, self.systems, self.assets, self.tags, self.stream)
+        return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]
+
+    @cached_property
+    def by_path(self) -> dict[str, TagSetting]:
+        """Tag path → setting."""
+        return {setting.tag.path: setting for setting in self.tags}
+
+    @cached_property
+    def by_number(self) -> dict[int, TagSetting]:
+        """Tag number → setting."""
+        return {setting.tag.number: setting for setting in self.tags}
+
+    def of_system(self, name: str) -> tuple[TagSetting, ...]:
+        """The tags read from one system, in order of their numbers."""
+        return tuple(setting for setting in self.tags if setting.system == name)
+
+    def pack(self) -> bytes:
+        """The revision as JSON, readable by people; `unpack` reverses it."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Revision:
+        """The revision of `data`; raises msgspec.DecodeError or ValidationError on anything else."""
+        return msgspec.json.decode(data, type=cls)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept: history (segments, manifest, queries) and the ledger (SQL tables)."""
