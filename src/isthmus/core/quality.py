@@ -47,7 +47,8 @@ class Mark(IntFlag):
 
 def is_good(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Where the severity bits say Good. Shape in = shape out."""
-    return np.equal(quality & np.uint32(SEVERITY), 0)
+    good: NDArray[np.bool_] = (quality & np.uint32(SEVERITY)) == 0
+    return good
 
 
 def is_bad(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
@@ -57,7 +58,8 @@ def is_bad(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
 
 def overflowed(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Where the far end's queue overflowed before this value (Part 4, 7.39.1: DataValue InfoBits, Overflow)."""
-    return np.equal(quality & np.uint32(0x0C80), np.uint32(OVERFLOW))
+    lost: NDArray[np.bool_] = (quality & np.uint32(0x0C80)) == np.uint32(OVERFLOW)
+    return lost
 
 
 def severity(quality: int) -> str:
