@@ -21,7 +21,7 @@ LATEST: Final = 2**63 - 1
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
 )
-_AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)", re.IGNORECASE)
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)", re.IGNORECASE)
 _UNITS = {"ms": 10**6, "s": SECOND, "m": 60 * SECOND, "min": 60 * SECOND, "h": 3600 * SECOND}
 _UNITS |= {"d": 86_400 * SECOND, "w": 7 * 86_400 * SECOND}
 
@@ -76,13 +76,13 @@ def _offset(text: str) -> tzinfo:
 
 def duration(text: str) -> int:
     """Nanoseconds of `250ms`, `1s`, `5m`, `2h`, `7d`, `1w`. Raises IsthmusError for anything else."""
-    match = _AGO.fullmatch(text.strip().removeprefix("-"))
+    match = _SPAN.fullmatch(text.strip())
     if match is None:
         raise IsthmusError(f"{text!r} is not a duration", hint="write a number and ms, s, m, h, d or w: 250ms, 1s, 2h")
-    ns = round(float(match[1]) * _UNITS[match[2].lower()])
+    ns = float(match[1]) * _UNITS[match[2].lower()]
     if ns > LATEST:
         raise IsthmusError(f"{text!r} is longer than 292 years")
-    return ns
+    return round(ns)
 
 
 def moment(text: str, reference: int, zone: tzinfo = UTC) -> int:
@@ -90,8 +90,8 @@ def moment(text: str, reference: int, zone: tzinfo = UTC) -> int:
     text = text.strip()
     if text == "now":
         return reference
-    if text.startswith("-") or _AGO.fullmatch(text):
-        return reference - duration(text)
+    if text.startswith("-"):
+        return reference - duration(text[1:])
     return from_iso(text, zone)
 
 
