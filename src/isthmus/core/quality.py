@@ -17,6 +17,7 @@ UNCERTAIN: Final = 0x4000_0000
 BAD: Final = 0x8000_0000
 BAD_UNEXPECTED: Final = 0x8001_0000
 BAD_COMMUNICATION: Final = 0x8005_0000
+BAD_ENCODING_LIMITS: Final = 0x8008_0000
 BAD_NODE_ID_INVALID: Final = 0x8033_0000
 BAD_NODE_ID_UNKNOWN: Final = 0x8034_0000
 BAD_TYPE_MISMATCH: Final = 0x8074_0000
@@ -73,6 +74,7 @@ _NAMES: Final = {
     BAD: "Bad",
     BAD_UNEXPECTED: "BadUnexpectedError",
     BAD_COMMUNICATION: "BadCommunicationError",
+    BAD_ENCODING_LIMITS: "BadEncodingLimitsExceeded",
     BAD_NODE_ID_INVALID: "BadNodeIdInvalid",
     BAD_NODE_ID_UNKNOWN: "BadNodeIdUnknown",
     BAD_TYPE_MISMATCH: "BadTypeMismatch",

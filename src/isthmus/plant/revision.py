@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -65,6 +65,8 @@ class SystemSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     owner: str = ""
     node: str = ""
     """The node whose collector opens it; empty: the main one."""
+    overflow: Literal["discard-oldest", "wait"] = "discard-oldest"
+    """What the collector does with this system's samples when the log is away and its hold is full."""
     place: Place = Place("", 0)
 
 

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the `collect` service does: every system of its node, standardised, into the log, as the revision says.
+
+A newly applied revision touches only what it changes: a system whose connection and addresses stay is not reopened,
+its names, units and ranges are exchanged while it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import structlog
+
+from isthmus.core import time
+from isthmus.core.errors import IsthmusError, NotFound, Refused
+from isthmus.flow.hold import Hold
+from isthmus.flow.secrets import reveal
+from isthmus.flow.ship import Shipment, drained, ship
+from isthmus.flow.source import Source, run_source
+from isthmus.flow.standardise import standards
+from isthmus.plant.revision import Revision, SystemSetting, TagSetting
+from isthmus.store.history.read import open_history
+from isthmus.stream.log import Log
+from isthmus.stream.publish import Publisher
+from isthmus.systems.contract import Kind, Reads, Surroundings
+from isthmus.systems.registry import kinds
+
+LOOK: Final = 1.0
+"""Seconds between two looks at which revision is current."""
+
+say = structlog.get_logger("collect")
+
+
+@dataclass(slots=True)
+class Running:
+    """A source and the task that runs it."""
+
+    source: Source
+    wiring: bytes
+    """What it was opened with; while this stays, the source stays open."""
+    task: asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Collector:
+    """All sources of one node."""
+
+    data: Path
+    node: str
+    epoch: int
+    hold: Hold = field(default_factory=Hold)
+    running: dict[str, Running] = field(default_factory=dict)
+    revision: int = 0
+
+    def describe(self, shipment: Shipment) -> dict[str, Any]:
+        """For status."""
+        return {
+            "revision": self.revision,
+            "accepted": shipment.accepted,
+            "messages": shipment.messages,
+            "held": len(self.hold),
+            "held_bytes": self.hold.size,
+            "discarded": self.hold.discarded,
+            "log": shipment.problem,
+            "systems": {name: running.source.describe() for name, running in self.running.items()},
+        }
+
+
+async def collect(
+    log: Log,
+    data: Path,
+    node: str,
+    *,
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Collects for `node` (empty: the main one) until `stop`; what is held then is sent before it returns."""
+    collector = Collector(data, node, epoch=time.now())
+    revision = await _current(data)
+    known = await _newest(data, log)
+    site = revision.plant.replace("/", "_")
+    async with Publisher.open(log, site, node or "main", collector.epoch) as publisher, asyncio.TaskGroup() as group:
+        shipment = Shipment(collector.epoch)
+        shipping = group.create_task(ship(collector.hold, log, publisher, shipment))
+        await _arrange(collector, revision, known, log, group)
+        ready()
+        while not stop.is_set():
+            report(collector.describe(shipment))
+            await _pause(stop)
+            revision = await _follow(collector, revision, log, group)
+        for running in collector.running.values():
+            running.task.cancel()
+        await asyncio.wait([running.task for running in collector.running.values()] or [shipping], timeout=5)
+        if not await drained(collector.hold, timeout=5):
+            say.warning("stopped with samples the log did not take", held=len(collector.hold))
+        shipping.cancel()
+        report(collector.describe(shipment))
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), LOOK)
+    except TimeoutError:
+        return
+
+
+async def _follow(collector: Collector, revision: Revision, log: Log, group: asyncio.TaskGroup) -> Revision:
+    """Arranges what a newly applied revision changes; one that cannot be read leaves everything as it is."""
+    try:
+        newer = await _current(collector.data)
+    except (OSError, ValueError, IsthmusError) as error:
+        say.error("revision unreadable", problem=str(error))
+        return revision
+    if newer.number != revision.number:
+        await _arrange(collector, newer, {}, log, group)
+    return newer
+
+
+async def _current(data: Path) -> Revision:
+    """The revision that is to run, from `revisions/current` and its file."""
+    return await asyncio.to_thread(read_current, data)
+
+
+def read_current(data: Path) -> Revision:
+    """The applied revision of a data directory; raises NotFound when none was applied."""
+    folder = data / "revisions"
+    try:
+        number, digest = (folder / "current").read_text().split()
+    except FileNotFoundError:
+        raise NotFound(f"no revision is applied in {data}", hint="isthmus apply PLANT") from None
+    return Revision.unpack((folder / f"{int(number):06d}-{digest[:8]}.json").read_bytes())
+
+
+async def _newest(data: Path, log: Log) -> Mapping[int, int]:
+    """Tag number → newest device time (ns) that is accepted: where recalling from the far ends begins."""
+    try:
+        async with asyncio.timeout(10), open_history(data / "history", log) as history:
+            table = history.last(None)
+    except (IsthmusError, OSError, TimeoutError) as error:
+        say.warning("starting without knowing what is accepted", problem=str(error))
+        return {}
+    times = table["time"].cast("int64").to_pylist()
+    return dict(zip(table["tag"].to_pylist(), times, strict=True))
+
+
+async def _arrange(
+    collector: Collector, revision: Revision, known: Mapping[int, int], log: Log, group: asyncio.TaskGroup
+) -> None:
+    """Makes what runs be what `revision` says; what it does not change goes on untouched."""
+    wanted = {system.name: system for system in revision.systems if system.node == collector.node}
+    settings = {name: revision.of_system(name) for name in wanted}
+    for name in [name for name in collector.running if not settings.get(name)]:
+        collector.running.pop(name).task.cancel()
+    for name, tags in settings.items():
+        if not tags:
+            continue
+        rules = standards(tags)
+        for rule in rules:
+            await log.keep_list(rule.tags)
+        running = collector.running.get(name)
+        if running is not None and running.wiring == _wiring(wanted[name], tags):
+            running.source.settings, running.source.rules = tags, rules
+            continue
+        source = _source(collector, wanted[name], tags, running.source if running else None, known)
+        if running is not None:
+            await _ended(running.task)
+        task = group.create_task(run_source(source, collector.hold, collector.epoch), name=name)
+        collector.running[name] = Running(source, _wiring(wanted[name], tags), task)
+    collector.revision = revision.number
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+
+
+def _wiring(system: SystemSetting, tags: tuple[TagSetting, ...]) -> bytes:
+    """What the far end notices: while it stays the same, the source stays open."""
+    addresses = [(tag.address, tag.tag.number, tag.tag.type, tag.every, tag.deadband, tag.queue) for tag in tags]
+    return msgspec.msgpack.encode((system.kind, system.config, system.overflow, addresses))
+
+
+def _source(
+    collector: Collector,
+    system: SystemSetting,
+    tags: tuple[TagSetting, ...],
+    before: Source | None,
+    known: Mapping[int, int],
+) -> Source:
+    """The source of a system; what an earlier one knew of its tags is carried over."""
+    known = {**known, **({} if before is None else _known(before))}
+    return Source(
+        name=system.name,
+        settings=tags,
+        rules=standards(tags),
+        connect=_connect(system, collector.data),
+        overflow=system.overflow,
+        newest=np.array([known.get(tag.tag.number, time.UNKNOWN) for tag in tags], np.int64),
+        quality=np.zeros(len(tags), np.uint32),
+    )
+
+
+def _known(source: Source) -> dict[int, int]:
+    return {s.tag.number: at for s, at in zip(source.settings, source.newest.tolist(), strict=True)}
+
+
+def _connect(system: SystemSetting, data: Path) -> Callable[[dict[str, int]], Reads]:
+    """A driver of the system's kind, made anew at each opening: secrets and trust may have changed."""
+
+    def connect(resume: dict[str, int]) -> Reads:
+        kind: Kind | None = kinds().get(system.kind)
+        if kind is None:
+            raise Refused(f"no kind {system.kind!r} is installed here", hint=f"kinds: {', '.join(sorted(kinds()))}")
+        try:
+            spec = kind.spec.model_validate(reveal(system.config, data))
+        except ValueError as error:
+            raise Refused(f"its configuration does not fit kind {system.kind}: {error}", where=system.name) from error
+        driver: Reads = kind.connect(spec, Surroundings(system.name, data, resume))
+        return driver
+
+    return connect

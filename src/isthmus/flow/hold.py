@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a collector has and the log does not have yet: bounded, and nothing leaves it in silence.
+
+When the log is away or full, samples wait here. At the bound each source's overflow policy applies: `discard-oldest`
+drops the oldest that wait, counts them and owes a gap event per source; `wait` makes the source wait for room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.samples import Samples
+from isthmus.systems.contract import Oddity, nothing
+
+Overflow = Literal["discard-oldest", "wait"]
+
+LIMIT: Final = 256 << 20
+"""Bytes of samples a collector holds."""
+
+EVENTS: Final = 1000
+"""Events kept of what was discarded; of more than these the oldest go."""
+
+_FIXED: Final = 25
+"""Bytes of one sample without integer and text: index, at, quality, mark, value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What one hand-over of a source brought: in the log as a whole before `done` is called."""
+
+    samples: tuple[Samples, ...] = ()
+    events: tuple[Event, ...] = ()
+    oddities: tuple[tuple[str, Oddity], ...] = ()
+    done: Callable[[], None] = nothing
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Discarded:
+    """Samples of one source that the bound cost us and that no gap event tells of yet."""
+
+    count: int
+    first: int
+    last: int
+
+    def add(self, other: Discarded) -> None:
+        self.count += other.count
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+
+
+@dataclass(slots=True)
+class Hold:
+    """The queue between the sources of a collector and the log."""
+
+    limit: int = LIMIT
+    size: int = 0
+    discarded: int = 0
+    """Samples discarded since the start."""
+    _queue: deque[Waiting] = field(default_factory=deque)
+    _owed: dict[str, Discarded] = field(default_factory=dict)
+    _kept: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def put(self, waiting: Waiting, overflow: Overflow) -> None:
+        """Queues `waiting`; at the bound waits for room or discards the oldest, as `overflow` says."""
+        size = sum(map(weight, waiting.samples)) + sum(len(oddity.payload) for _, oddity in waiting.oddities)
+        waiting = replace(waiting, size=size)
+        while overflow == "wait" and self._queue and self.size + waiting.size > self.limit:
+            self._room.clear()
+            await self._room.wait()
+        self._queue.append(waiting)
+        self.size += waiting.size
+        while self.size > self.limit and len(self._queue) > 1:
+            self._discard(self._queue.popleft())
+        self._changed.set()
+
+    def _discard(self, oldest: Waiting) -> None:
+        self.size -= oldest.size
+        for samples in oldest.samples:
+            if len(samples):
+                lost = Discarded(len(samples), int(samples.at.min()), int(samples.at.max()))
+                self._owed.setdefault(samples.source, Discarded(0, lost.first, lost.last)).add(lost)
+                self.discarded += lost.count
+        self._kept.extend(oldest.events)  # small, and the story of what went wrong
+        oldest.done()
+
+    async def take(self, most: int) -> Sequence[Waiting]:
+        """At least one Waiting, and more while they fit into `most` bytes; waits until there is something."""
+        while not self._queue:
+            self._changed.clear()
+            await self._changed.wait()
+        taken = [self._queue.popleft()]
+        size = taken[0].size
+        while self._queue and size + self._queue[0].size <= most:
+            taken.append(self._queue.popleft())
+            size += taken[-1].size
+        self.size -= size
+        self._room.set()
+        return taken
+
+    def owed(self, epoch: int, now: int) -> list[Event]:
+        """Gap events for what was discarded since the last call, and the events that came with it."""
+        events = [*self._kept, *(_gap(source, lost, epoch, now) for source, lost in self._owed.items())]
+        self._kept.clear()
+        self._owed.clear()
+        return events
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+
+def weight(samples: Samples) -> int:
+    """Bytes the samples take, about."""
+    size = len(samples) * (_FIXED + 8 * (samples.integer is not None))
+    return size + (sum(len(text) for text in samples.text if text) if samples.text is not None else 0)
+
+
+def _gap(source: str, lost: Discarded, epoch: int, now: int) -> Event:
+    return Event(
+        id=f"overflow-{source}-{epoch}-{now}",
+        kind=EventKind.GAP,
+        severity=Severity.ERROR,
+        source=source,
+        at=now,
+        message=f"{lost.count} samples of {source} were discarded: the log was away or full and the hold was full",
+        details={"cause": "overflow", "count": lost.count, "first": lost.first, "last": lost.last},
+    )
