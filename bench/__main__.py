@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench [TOPIC ...]` measures all topics, or those named, and writes docs/benchmarks.md when it was all."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from bench.figures import PAGE, Topic, page
+
+TOPICS = ("receive", "replay", "delay", "start")
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(TOPICS)
+    if unknown:
+        print(f"no topic {', '.join(sorted(unknown))}; topics: {', '.join(TOPICS)}", file=sys.stderr)
+        return 2
+    topics: list[Topic] = []
+    for name in names or TOPICS:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        topics.append(import_module(f"bench.{name}").measure())
+    text = page(topics)
+    print(text)
+    if not names:
+        PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
