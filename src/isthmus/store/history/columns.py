@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Columns are kept samples of any tags as equal-length arrays; here they are joined, ordered and made unique.
+
+A sample is kept under the device's time. One marked FUTURE, or without a device time, is kept under `seen`, so that a
+clock that runs ahead never makes a latest value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from isthmus.core.quality import Mark
+
+Positions: TypeAlias = NDArray[np.intp]
+"""Positions of rows."""
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("tag", pa.uint32(), nullable=False),
+        pa.field("time", pa.timestamp("ns"), nullable=False),
+        pa.field("seen", pa.timestamp("ns"), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("integer", pa.int64()),
+        pa.field("text", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("quality", pa.uint32(), nullable=False),
+        pa.field("mark", pa.uint8(), nullable=False),
+    ]
+)
+"""What a table of samples looks like. Times are naive UTC: DuckDB 1.5 truncates zoned nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """n samples; in log order unless they were `ordered`."""
+
+    words: Sequence[str]
+    """The different texts."""
+    tag: NDArray[np.uint32]
+    """(n,) permanent tag number."""
+    time: NDArray[np.int64]
+    """(n,) ns since 1970-01-01 UTC."""
+    seen: NDArray[np.int64]
+    value: NDArray[np.float64]
+    """(n,) NaN where there is none."""
+    integer: NDArray[np.int64]
+    """(n,) 0 where there is none."""
+    whole: NDArray[np.bool_]
+    """(n,) where `integer` counts."""
+    text: NDArray[np.int32]
+    """(n,) 0 where there is none, else 1 + position in `words`."""
+    quality: NDArray[np.uint32]
+    mark: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.tag)
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All but the words, in the order of the fields."""
+        return (
+            self.tag,
+            self.time,
+            self.seen,
+            self.value,
+            self.integer,
+            self.whole,
+            self.text,
+            self.quality,
+            self.mark,
+        )
+
+    def pick(self, rows: Positions | NDArray[np.bool_] | slice) -> Columns:
+        """Only these rows, in this order."""
+        return Columns(self.words, *(array[rows] for array in self.arrays()))
+
+
+def empty(rows: int = 0) -> Columns:
+    """`rows` rows of nothing."""
+    return Columns(
+        words=(),
+        tag=np.zeros(rows, np.uint32),
+        time=np.zeros(rows, np.int64),
+        seen=np.zeros(rows, np.int64),
+        value=np.zeros(rows, np.float64),
+        integer=np.zeros(rows, np.int64),
+        whole=np.zeros(rows, np.bool_),
+        text=np.zeros(rows, np.int32),
+        quality=np.zeros(rows, np.uint32),
+        mark=np.zeros(rows, np.uint8),
+    )
+
+
+def join(parts: Iterable[Columns]) -> Columns:
+    """All parts one after the other, over one dictionary of words."""
+    words: dict[str, int] = {}
+    filled = [_reworded(part, words) for part in parts if len(part)]
+    if not filled:
+        return empty()
+    arrays = (np.concatenate(pieces) for pieces in zip(*(part.arrays() for part in filled), strict=True))
+    return Columns(tuple(words), *arrays)
+
+
+def _reworded(part: Columns, words: dict[str, int]) -> Columns:
+    """The part with its texts numbered by `words`, which grows by them."""
+    if not part.words:
+        return part
+    codes = np.zeros(len(part.words) + 1, np.int32)
+    codes[1:] = [words.setdefault(word, len(words) + 1) for word in part.words]
+    return replace(part, text=codes[part.text])
+
+
+def ordered(columns: Columns) -> Columns:
+    """Sorted by tag, then time, then log order, every sample once.
+
+    Samples identical in tag, time, value and quality are one: the last live one stays (the last of all when none is
+    live), so that what a tag was after several values at one time stays true. Doing this to parts, then to what is
+    left of them together, gives the same as doing it at once.
+    """
+    if not len(columns):
+        return columns
+    tag = columns.tag if columns.tag.max() > 0xFFFF else columns.tag.astype(np.uint16)  # a radix sort
+    rows = np.lexsort((columns.time, tag))
+    tag, time = tag[rows], columns.time[rows]
+    same = (tag[1:] == tag[:-1]) & (time[1:] == time[:-1])
+    if same.any():
+        rows = np.delete(rows, _repeats(columns, rows, same))
+    return columns.pick(rows)
+
+
+def _repeats(columns: Columns, rows: Positions, same: NDArray[np.bool_]) -> Positions:
+    """Which positions of `rows` hold a sample that another one repeats; `same[i]`: i and i + 1 are at one time."""
+    shared = np.zeros(len(rows), np.bool_)
+    shared[:-1] |= same
+    shared[1:] |= same
+    places = np.flatnonzero(shared)
+    some = columns.pick(rows[places])
+    live = (some.mark & np.uint8(Mark.HISTORICAL)) == 0
+    bits = some.value.view(np.int64)
+    keys = (some.quality, some.text, some.whole, some.integer, bits, some.time, some.tag)
+    grouped = np.lexsort((np.arange(len(places)), live, *keys))
+    repeated = np.ones(max(len(places) - 1, 0), np.bool_)
+    for key in keys:
+        repeated &= key[grouped][1:] == key[grouped][:-1]
+    return places[grouped[:-1][repeated]]
+
+
+def to_table(columns: Columns) -> pa.Table:
+    """The columns as an Arrow table of `SCHEMA`, without copying what need not be."""
+    text = pa.DictionaryArray.from_arrays(
+        pa.array(columns.text - 1, pa.int32(), mask=columns.text == 0), pa.array(columns.words, pa.string())
+    )
+    arrays = [
+        pa.array(columns.tag),
+        _times(columns.time),
+        _times(columns.seen),
+        pa.array(columns.value, from_pandas=False),
+        pa.array(columns.integer, mask=~columns.whole),
+        text,
+        pa.array(columns.quality),
+        pa.array(columns.mark),
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _times(ns: NDArray[np.int64]) -> pa.Array:
+    return pa.array(ns).cast(pa.timestamp("ns"))
+
+
+def from_table(table: pa.Table) -> Columns:
+    """What `to_table` made a table of."""
+    whole, integer = _nullable(table["integer"].combine_chunks())
+    words, text = _texts(table["text"])
+    return Columns(
+        tag=table["tag"].to_numpy(),
+        time=_integers(table["time"]),
+        seen=_integers(table["seen"]),
+        value=table["value"].to_numpy(),
+        integer=integer,
+        whole=whole,
+        text=text,
+        quality=table["quality"].to_numpy(),
+        mark=table["mark"].to_numpy(),
+        words=words,
+    )
+
+
+def _integers(times: pa.ChunkedArray) -> NDArray[np.int64]:
+    array: NDArray[np.int64] = times.cast(pa.int64()).to_numpy()
+    return array
+
+
+def _nullable(array: pa.Array) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    if array.null_count == len(array):
+        return np.zeros(len(array), np.bool_), np.zeros(len(array), np.int64)
+    return array.is_valid().to_numpy(zero_copy_only=False), array.fill_null(0).to_numpy()
+
+
+def _texts(texts: pa.ChunkedArray) -> tuple[Sequence[str], NDArray[np.int32]]:
+    if texts.null_count == len(texts):
+        return (), np.zeros(len(texts), np.int32)
+    array = texts.unify_dictionaries().combine_chunks()
+    codes: NDArray[np.int32] = array.indices.fill_null(-1).to_numpy().astype(np.int32) + np.int32(1)
+    return array.dictionary.to_pylist(), codes

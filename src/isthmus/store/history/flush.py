@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A flush makes a cut of the intake durable: one segment, then one commit; both steps may be repeated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isthmus.core.quality import Mark
+from isthmus.store.history.columns import Columns, ordered
+from isthmus.store.history.folder import Folder, keep
+from isthmus.store.history.intake import Cut
+from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.segment import Footer, Segment, encode
+
+
+def flush(folder: Folder, manifest: Manifest, cut: Cut) -> Segment | None:
+    """Writes the segment of `cut` and commits it; without samples and events only the position is committed.
+
+    Blocks for as long as the disk takes. Raises OSError or sqlite3.OperationalError when the disk does not; then
+    nothing has changed and the same cut can be flushed again.
+    """
+    if cut.empty:
+        manifest.commit(cut.former, cut.new, oddities=cut.oddities)
+        return None
+    columns = ordered(cut.memory.columns())
+    segment, data = encode(columns, Footer(after=cut.former.position, state=cut.new, events=cut.events))
+    keep(folder.segments / segment.file, data)
+    manifest.commit(
+        cut.former,
+        cut.new,
+        segment=segment,
+        latest=latest(columns),
+        events=cut.events,
+        oddities=cut.oddities,
+    )
+    return segment
+
+
+def latest(columns: Columns) -> Columns:
+    """The last live sample of each tag of ordered columns: back-filled ones never are."""
+    rows = np.flatnonzero((columns.mark & np.uint8(Mark.HISTORICAL)) == 0)
+    tag = columns.tag[rows]
+    final = np.ones(len(rows), np.bool_)
+    final[:-1] = tag[1:] != tag[:-1]
+    return columns.pick(rows[final])

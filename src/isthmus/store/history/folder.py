@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The history folder: where its parts lie, how a file gets into it for good, and who may write to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from isthmus.core.errors import InUse
+
+TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """`history/` below the data directory."""
+
+    root: Path
+
+    @property
+    def segments(self) -> Path:
+        return self.root / "segments"
+
+    @property
+    def damaged(self) -> Path:
+        """What was set aside because it is not what was written."""
+        return self.root / "damaged"
+
+    @property
+    def lists(self) -> Path:
+        """Tag lists by digest: they name the numbers, so that the folder explains itself."""
+        return self.root / "lists"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.db"
+
+    def make(self) -> None:
+        """Makes what is missing."""
+        for path in (self.root, self.segments, self.damaged, self.lists):
+            path.mkdir(parents=True, exist_ok=True)
+
+    def set_aside(self, path: Path) -> Path:
+        """Moves a file into `damaged/` under a name nothing there has; its new place."""
+        self.damaged.mkdir(exist_ok=True)
+        target, count = self.damaged / path.name, 1
+        while target.exists():
+            target, count = self.damaged / f"{path.name}.{count}", count + 1
+        path.rename(target)
+        settle(self.damaged)
+        settle(path.parent)
+        return target
+
+
+@contextmanager
+def owned(folder: Folder) -> Iterator[None]:
+    """The only recorder on this folder for as long as the block runs; raises InUse when another one is."""
+    folder.make()
+    with (folder.root / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            hint = "stop the other `isthmus run`, or give this one a data directory of its own"
+            raise InUse("another recorder writes this history", where=str(folder.root), hint=hint) from error
+        yield
+
+
+def keep(path: Path, data: bytes | memoryview) -> None:
+    """Writes a file that is there completely or not at all, whatever happens."""
+    temporary = path.with_name(path.name + TEMPORARY)
+    write_through(temporary, data)
+    temporary.rename(path)
+    settle(path.parent)
+
+
+def write_through(path: Path, data: bytes | memoryview) -> None:
+    """Writes and waits until the disk has it."""
+    with path.open("wb", buffering=0) as file:
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+
+
+def settle(path: Path) -> None:
+    """Waits until the disk has the names in the directory."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

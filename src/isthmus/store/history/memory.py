@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory table holds samples in log order, in arrays that are filled from message to message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.core.quality import Mark
+from isthmus.core.samples import Samples
+from isthmus.core.tag import TagList
+from isthmus.core.time import UNKNOWN
+from isthmus.store.history.columns import Columns, empty
+
+CHUNK = 65_536
+ROW = sum(array.itemsize for array in empty().arrays())
+"""Bytes of one sample in memory, texts apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What the memory table needs of a tag list, by position in it."""
+
+    number: NDArray[np.uint32]
+    whole: NDArray[np.bool_]
+    """Where the tag's values are in the integer column."""
+
+    @classmethod
+    def of(cls, tags: TagList) -> Numbers:
+        return cls(
+            np.array([tag.number for tag in tags.tags], np.uint32), np.array([tag.whole for tag in tags.tags], np.bool_)
+        )
+
+
+class Memory:
+    """Samples in log order, growing by chunks: a message of one sample costs no more memory than a row."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Columns] = []
+        self._room = 0
+        self._words: dict[str, int] = {}
+        self._letters = 0
+        self.rows = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.rows * ROW + self._letters
+
+    def add(self, samples: Samples, numbers: Numbers) -> None:
+        """Takes samples whose index points into the list that `numbers` was made of."""
+        done, count = 0, len(samples)
+        while done < count:
+            if not self._room:
+                self._chunks.append(empty(CHUNK))
+                self._room = CHUNK
+            some = min(self._room, count - done)
+            self._fill(samples, numbers, slice(done, done + some))
+            self._room -= some
+            done += some
+        self.rows += count
+
+    def _fill(self, samples: Samples, numbers: Numbers, part: slice) -> None:
+        chunk, start = self._chunks[-1], CHUNK - self._room
+        place = slice(start, start + part.stop - part.start)
+        index, value, mark = samples.index[part], samples.value[part], samples.mark[part]
+        chunk.tag[place] = numbers.number[index]
+        chunk.time[place] = _kept_under(samples, part)
+        chunk.seen[place] = samples.seen
+        chunk.value[place] = value
+        chunk.quality[place] = samples.quality[part]
+        chunk.mark[place] = mark
+        if samples.integer is not None:
+            whole = numbers.whole[index] & ~np.isnan(value) & ((mark & np.uint8(Mark.WRONG_TYPE)) == 0)
+            chunk.whole[place] = whole
+            chunk.integer[place] = np.where(whole, samples.integer[part], 0)
+        if samples.text is not None:
+            chunk.text[place] = [self._code(word) for word in samples.text[part]]
+
+    def _code(self, word: str | None) -> int:
+        if word is None:
+            return 0
+        code = self._words.get(word)
+        if code is None:
+            code = self._words[word] = len(self._words) + 1
+            self._letters += 100 + len(word)  # the string object and its place in the dictionary
+        return code
+
+    def columns(self) -> Columns:
+        """All of it, in log order."""
+        filled = [*self._chunks[:-1], *(chunk.pick(slice(CHUNK - self._room)) for chunk in self._chunks[-1:])]
+        if not filled:
+            return empty()
+        arrays = zip(*(chunk.arrays() for chunk in filled), strict=True)
+        return Columns(tuple(self._words), *(np.concatenate(pieces) for pieces in arrays))
+
+
+def _kept_under(samples: Samples, part: slice) -> NDArray[np.int64]:
+    """The device's time; `seen` where it lay in the future or was not given."""
+    at = samples.at[part]
+    astray = ((samples.mark[part] & np.uint8(Mark.FUTURE)) != 0) | (at == UNKNOWN)
+    return np.where(astray, np.int64(samples.seen), at) if astray.any() else at

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading history: the manifest's segments and the log's tail behind them, as they were at one position.
+
+`open_history` takes a snapshot for one question or a few; open it again for newer samples. What was found damaged on
+the way is set aside, named in `gaps`, and the rest is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from isthmus.core.errors import Damaged, Disconnected, NotFound
+from isthmus.core.event import Event, EventKind
+from isthmus.core.tag import Tag
+from isthmus.core.time import EARLIEST, LATEST
+from isthmus.store.history.adopt import gathered
+from isthmus.store.history.columns import Columns, join, ordered, to_table
+from isthmus.store.history.damage import set_aside
+from isthmus.store.history.flush import latest
+from isthmus.store.history.folder import Folder
+from isthmus.store.history.intake import Intake
+from isthmus.store.history.lists import Lists, known_tags
+from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.segment import Group, Opened, Segment, open_segment
+from isthmus.store.history.state import State
+from isthmus.stream.follow import Hole, NewStream, follow
+from isthmus.stream.log import Log, LogState, Position
+
+TRIES: Final = 3
+"""Snapshots begun before giving up because the log was purged under each of them."""
+
+
+@dataclass(slots=True)
+class History:
+    """A snapshot. Times are ns since 1970-01-01 UTC; `start` is included, `end` is not."""
+
+    folder: Folder
+    position: Position | None
+    """It holds what the log had up to here."""
+    behind: bool
+    """The log was not asked: it may have newer samples."""
+    segments: tuple[Segment, ...]
+    tail: Columns
+    """Samples behind the segments, ordered."""
+    _manifest: Manifest
+    _events: tuple[Event, ...] = ()
+    """Events behind the segments, and of what was found damaged by this snapshot."""
+    _unreadable: set[str] = field(default_factory=set)
+
+    def raw(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> pa.Table:
+        """Every sample of these tags with start <= time < end: ordered by tag, time and log order, each once.
+
+        Columns as `columns.SCHEMA`. A sample with a time of the future is found under the time it was seen.
+        """
+        return to_table(self.columns(numbers, start, end))
+
+    def columns(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> Columns:
+        """`raw` as numpy columns."""
+        wanted = _numbers(numbers)
+        if not len(wanted) or start >= end:
+            return ordered(join(()))
+        found = [_within(part, wanted, start, end) for part in self._parts(wanted, start, end)]
+        return ordered(join([*found, _within(self.tail, wanted, start, end)]))
+
+    def _parts(self, wanted: NDArray[np.uint32], start: int, end: int) -> Iterator[Columns]:
+        """The row groups that may hold samples of the wanted tags and times, in log order."""
+        for segment in self.segments:
+            if segment.file in self._unreadable or not _may_hold(segment, wanted, start, end):
+                continue
+            try:
+                opened = open_segment(self.folder.segments / segment.file)
+                parts = [opened.columns(i) for i in _groups(opened, wanted, start, end)]
+            except Damaged as error:
+                self._set_aside(segment, error.what)
+            except FileNotFoundError:
+                self._set_aside(segment, "is not there")
+            else:
+                yield from parts
+
+    def _set_aside(self, segment: Segment, why: str) -> None:
+        self._unreadable.add(segment.file)
+        self._events += (set_aside(self.folder, segment, why),)
+
+    def last(self, numbers: Sequence[int] | None = None) -> pa.Table:
+        """The latest live sample of these tags (None: of all that have one), in order of their numbers."""
+        tail = self.tail if numbers is None else _within(self.tail, _numbers(numbers), EARLIEST, LATEST)
+        return to_table(latest(ordered(join([self._manifest.latest(numbers), latest(tail)]))))
+
+    def events(self, start: int = EARLIEST, end: int = LATEST, kind: EventKind | None = None) -> list[Event]:
+        """Events with start <= at < end, oldest first."""
+        kept = self._manifest.events(start, end, kind)
+        new = [e for e in self._events if start <= e.at < end and kind in (None, e.kind)]
+        found = {event.id: event for event in (*new, *kept)}
+        return sorted(found.values(), key=lambda event: (event.at, event.id))
+
+    def gaps(self, start: int = EARLIEST, end: int = LATEST) -> list[Event]:
+        """Gap events of which the missing samples may lie in start <= time < end, oldest first."""
+        return [event for event in self.events(kind=EventKind.GAP) if _touches(event, start, end)]
+
+    def counts(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> dict[int, int]:
+        """How many samples `raw` would give, by tag."""
+        tags, counts = np.unique(self.columns(numbers, start, end).tag, return_counts=True)
+        return dict(zip(tags.tolist(), counts.tolist(), strict=True))
+
+    def tags(self) -> dict[int, Tag]:
+        """The tags that were ever recorded, by number, as samples knew them last."""
+        return known_tags(self.folder)
+
+    @property
+    def rows(self) -> int:
+        """Samples kept, in segments and behind them."""
+        return sum(segment.rows for segment in self.segments) + len(self.tail)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the segments."""
+        return sum(segment.size for segment in self.segments)
+
+
+def _numbers(numbers: Sequence[int]) -> NDArray[np.uint32]:
+    return np.unique(np.array([n for n in numbers if 0 <= n < 2**32], np.uint32))
+
+
+def _may_hold(part: Segment | Group, wanted: NDArray[np.uint32], start: int, end: int) -> bool:
+    if part.rows == 0 or part.last_time < start or part.first_time >= end:
+        return False
+    first = int(np.searchsorted(wanted, part.first_tag))
+    return first < len(wanted) and int(wanted[first]) <= part.last_tag
+
+
+def _groups(opened: Opened, wanted: NDArray[np.uint32], start: int, end: int) -> list[int]:
+    return [i for i, group in enumerate(opened.footer.groups) if _may_hold(group, wanted, start, end)]
+
+
+def _within(columns: Columns, wanted: NDArray[np.uint32], start: int, end: int) -> Columns:
+    """The samples of the wanted tags and times, of columns ordered by tag and time."""
+    firsts = np.searchsorted(columns.tag, wanted, "left")
+    counts = np.searchsorted(columns.tag, wanted, "right") - firsts
+    before = np.cumsum(counts) - counts
+    rows = np.arange(int(counts.sum())) + np.repeat(firsts - before, counts)
+    times = columns.time[rows]
+    return columns.pick(rows[(times >= start) & (times < end)])
+
+
+def _touches(event: Event, start: int, end: int) -> bool:
+    first, last = event.details.get("first"), event.details.get("last")
+    return (not isinstance(first, int) or first < end) and (not isinstance(last, int) or last >= start)
+
+
+@asynccontextmanager
+async def open_history(folder: Path, log: Log | None = None) -> AsyncIterator[History]:
+    """A snapshot of the history in `folder` and, where `log` is given, of what the log has behind it.
+
+    Raises NotFound when there is no history yet, Disconnected when the log cannot be followed to its end.
+    """
+    place = Folder(folder)
+    if log is None and not place.root.is_dir():
+        raise NotFound("there is no history", where=str(folder), hint="`isthmus run` records one")
+    for _ in range(TRIES):
+        manifest = await asyncio.to_thread(_manifest, place)
+        try:
+            history = await _snapshot(place, manifest, log)
+            if history is not None:
+                yield history
+                return
+        finally:
+            manifest.close()
+    raise Disconnected("the log is purged faster than it can be read", where=str(folder), hint="try again")
+
+
+def _manifest(folder: Folder) -> Manifest:
+    """The manifest at one moment; where there is no sound one, what the segments say."""
+    if folder.manifest.exists():
+        try:
+            manifest = Manifest.open(folder.manifest, reading=True)
+            manifest.freeze()
+        except Damaged:
+            pass
+        else:
+            return manifest
+    return gathered(folder)
+
+
+async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> History | None:
+    """None when the log was purged before it could be read."""
+    state, segments = manifest.state(), tuple(manifest.segments())
+    if log is None:
+        return History(folder, state.position, True, segments, ordered(join(())), manifest)
+    intake = await _tail(folder, state, log)
+    if intake is None:
+        return None
+    tail = ordered(intake.memory.columns())
+    return History(folder, intake.position, False, segments, tail, manifest, tuple(intake.events.values()))
+
+
+async def _tail(folder: Folder, state: State, log: Log) -> Intake | None:
+    """What the log has behind `state`; None when the recorder has committed and purged more meanwhile."""
+    end = await log.state()
+    intake = Intake(state, Lists(folder, log), _unread)
+    if _reached(intake.position, end):
+        return intake
+    async with aclosing(follow(log, intake.position)) as items:
+        async for item in items:
+            if isinstance(item, Hole | NewStream) and await asyncio.to_thread(_overtaken, folder, state):
+                return None
+            await intake.take(item)
+            if _reached(intake.position, end):
+                break
+    return intake
+
+
+def _reached(position: Position | None, end: LogState) -> bool:
+    if position is None:
+        return end.last == 0
+    return position.stream == end.stream and position.sequence >= end.last
+
+
+def _overtaken(folder: Folder, state: State) -> bool:
+    manifest = _manifest(folder)
+    try:
+        return not manifest.state().is_at(state)
+    finally:
+        manifest.close()
+
+
+def _unread(position: Position, data: bytes) -> None:
+    """What a reader cannot understand: the recorder is the one that keeps its bytes."""

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder follows the log into the history: intake in memory, flushed to segments, the log purged behind it.
+
+A flush runs in a thread, one at a time. While one is under way the next table fills; when that one is full too, the log
+is not read further: memory stays bounded and the log keeps what waits. When the disk refuses, the flush is tried again
+until it takes; nothing accepted is lost meanwhile, for the log has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import msgspec
+import structlog
+
+from isthmus.core.errors import Disconnected, IsthmusError
+from isthmus.store.history.adopt import open_manifest
+from isthmus.store.history.flush import flush
+from isthmus.store.history.folder import Folder, keep, owned
+from isthmus.store.history.intake import Cut, Intake
+from isthmus.store.history.lists import Lists
+from isthmus.store.history.manifest import Manifest
+from isthmus.stream.follow import follow
+from isthmus.stream.log import Log, Position
+
+FIRST_WAIT: Final = 0.25
+LONGEST_WAIT: Final = 10.0
+"""Seconds between two tries of a flush that the disk refused."""
+
+log_ = structlog.get_logger("record")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """When the recorder flushes and how much of the log it leaves."""
+
+    rows: int = 1_000_000
+    """Samples in memory that begin a flush."""
+    size: int = 256 << 20
+    """Bytes in memory that begin a flush."""
+    seconds: float = 60.0
+    """Age of the oldest item in memory that begins a flush."""
+    margin: float = 60.0
+    """Seconds that what is committed stays in the log for other readers, unless the log is more than half full."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recorder says of itself."""
+
+    position: Position | None
+    """Read up to here."""
+    committed: Position | None
+    """In segments up to here."""
+    rows: int
+    """Samples in memory."""
+    recorded: int
+    """Samples in segments since the start."""
+    segments: int
+    """Number of the last segment."""
+    gaps: int
+    """Gaps noticed since the start."""
+    repeated: int
+    """Blocks that came again and were passed over since the start."""
+    flushing: bool
+    problem: str
+    """Why nothing is written at the moment; empty when all is well."""
+
+
+def nothing() -> None:
+    """What `ready` does when nobody waits for it."""
+
+
+def unsaid(progress: Progress) -> None:
+    """What `progress` does when nobody listens."""
+
+
+async def record(
+    log: Log,
+    folder: Path,
+    *,
+    ready: Callable[[], None] = nothing,
+    stop: asyncio.Event,
+    limits: Limits | None = None,
+    progress: Callable[[Progress], None] = unsaid,
+) -> None:
+    """Records until `stop` is set, then flushes what is in memory and returns.
+
+    `ready` is called once, when following begins; `progress` about every second. Raises InUse when another recorder
+    writes in `folder`.
+    """
+    place = Folder(folder)
+    with owned(place):
+        manifest = await asyncio.to_thread(open_manifest, place)
+        try:
+            recording = _Recording(log, place, manifest, limits or Limits(), progress)
+            ready()
+            await recording.run(stop)
+        finally:
+            manifest.close()
+
+
+@dataclass(slots=True)
+class _Recording:
+    """One run of the recorder: the intake, and at most one flush under way."""
+
+    log: Log
+    folder: Folder
+    manifest: Manifest
+    limits: Limits
+    progress: Callable[[Progress], None]
+    intake: Intake = field(init=False)
+    flushing: asyncio.Task[None] | None = None
+    committed: Position | None = field(init=False)
+    recorded: int = 0
+    segments: int = field(init=False)
+    since: float | None = None
+    """When the oldest item in memory came (monotonic)."""
+    said: float = 0.0
+    problem: str = ""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    behind: deque[tuple[float, Position]] = field(default_factory=deque)
+    """When (monotonic) which position was committed: what the purge goes by."""
+
+    def __post_init__(self) -> None:
+        state = self.manifest.state()
+        self.intake = Intake(state, Lists(self.folder, self.log, keeping=True), self._keep_unread)
+        self.committed, self.segments = state.position, state.ordinal
+
+    def _keep_unread(self, position: Position, data: bytes) -> None:
+        keep(self.folder.damaged / f"message-{position.sequence}.bin", data)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        following = asyncio.create_task(self._follow())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((following, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.stopping.set()
+            for task in (following, stopped):
+                task.cancel()
+            await asyncio.wait((following, stopped))
+            await self._finish()
+        if not following.cancelled():
+            following.result()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with aclosing(follow(self.log, self.intake.position)) as items:
+                    async for item in items:
+                        await self.intake.take(item)
+                        await self._flush_if_due()
+                        self._say()
+            except Disconnected as error:
+                self.problem = str(error)
+                log_.warning("log is away", problem=str(error))
+                await asyncio.sleep(FIRST_WAIT)
+
+    async def _flush_if_due(self) -> None:
+        if self.since is None and self.intake.moved:
+            self.since = monotonic()
+        if self.flushing is not None and self.flushing.done():
+            self._settle(self.flushing)
+        full = self.intake.memory.rows >= self.limits.rows or self.intake.size >= self.limits.size
+        old = self.since is not None and monotonic() - self.since >= self.limits.seconds
+        if not (full or old):
+            return
+        if self.flushing is not None:
+            if not full:
+                return
+            await asyncio.wait((self.flushing,))
+            self._settle(self.flushing)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.since = None
+        self.flushing = asyncio.create_task(self._flush(self.intake.cut()))
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        self.flushing = None
+        task.result()
+
+    async def _finish(self) -> None:
+        """The flush under way and a last one, so that a clean stop leaves nothing to follow again."""
+        if self.flushing is not None:
+            await asyncio.wait((self.flushing,))
+            self._settle(self.flushing)
+        if self.intake.moved:
+            await self._flush(self.intake.cut())
+        self._say(now=True)
+
+    async def _flush(self, cut: Cut) -> None:
+        if not await self._written(cut):
+            return
+        self.committed, self.segments = cut.new.position, cut.new.ordinal
+        self.recorded += cut.memory.rows
+        try:
+            async with asyncio.timeout(10):
+                await self._tell(cut)
+                await self._purge(cut)
+        except (IsthmusError, TimeoutError) as error:
+            log_.warning("purge put off", problem=str(error))
+
+    async def _written(self, cut: Cut) -> bool:
+        """Tries until the disk has it; gives up only when stopping, for then the log keeps it for the next start."""
+        wait = FIRST_WAIT
+        while True:
+            try:
+                await asyncio.to_thread(flush, self.folder, self.manifest, cut)
+            except (OSError, sqlite3.OperationalError) as error:
+                self.problem = f"cannot write history: {error}; the log keeps what is not written"
+                log_.error("flush refused", problem=str(error), rows=cut.memory.rows, again_in=wait)
+            else:
+                self.problem = ""
+                return True
+            self._say(now=True)
+            if self.stopping.is_set():
+                return False
+            await _either(self.stopping, wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _tell(self, cut: Cut) -> None:
+        """Gaps that were noticed here go into the log for everyone; the intake knows them again by their id."""
+        for event in cut.noticed:
+            await self.log.emit(event)
+
+    async def _purge(self, cut: Cut) -> None:
+        """Purges the log up to what was committed a margin ago; when it fills, up to the flush before this one."""
+        if cut.new.position is None:
+            return
+        state, now = await self.log.state(), monotonic()
+        self.behind.append((now, cut.new.position))
+        upto = None
+        while len(self.behind) > 1 and (now - self.behind[0][0] >= self.limits.margin or 2 * state.bytes > state.limit):
+            upto = self.behind.popleft()[1]
+        if upto is not None and upto.stream == state.stream:
+            await self.log.purge(upto.sequence)
+
+    def _say(self, *, now: bool = False) -> None:
+        if not now and monotonic() - self.said < 1:
+            return
+        self.said = monotonic()
+        self.progress(
+            Progress(
+                position=self.intake.position,
+                committed=self.committed,
+                rows=self.intake.memory.rows,
+                recorded=self.recorded,
+                segments=self.segments,
+                gaps=self.intake.gaps,
+                repeated=self.intake.repeated,
+                flushing=self.flushing is not None,
+                problem=self.problem,
+            )
+        )
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Until the event or for so many seconds, whichever is first."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
