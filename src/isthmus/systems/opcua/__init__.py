@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OPC UA servers: subscriptions decoded to columns, acknowledged when kept; recalled history; browsing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.opcua.address import check_address, warn_address
+from isthmus.systems.opcua.spec import OpcUaSpec
+
+
+def _connect(spec: OpcUaSpec, surroundings: Surroundings) -> Any:
+    from isthmus.systems.opcua.source import OpcUaSource  # asyncua takes most of a second to import
+
+    return OpcUaSource(spec, surroundings)
+
+
+KIND = Kind(
+    name="opcua",
+    title="OPC UA server",
+    spec=OpcUaSpec,
+    connect=_connect,
+    check_address=check_address,
+    warn_address=warn_address,
+    powers=("reads", "browses"),
+    secrets=("password",),
+    example="""\
+systems:
+  dcs:
+    kind: opcua
+    url: [opc.tcp://10.20.0.5:4840, opc.tcp://10.20.0.6:4840]
+    security: Basic256Sha256/SignAndEncrypt
+    user: isthmus
+    password: !secret dcs
+
+assets:
+  mixing/line-1/reactor-1:
+    system: dcs
+    tags:
+      temperature: {address: "nsu=urn:acme:dcs;s=R1.TT101", unit: Cel, every: 1s}
+      pressure: {address: "nsu=urn:acme:dcs;s=R1.PT101", unit: bar}
+""",
+)
