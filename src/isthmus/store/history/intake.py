@@ -184,7 +184,7 @@ class Intake:
         self._say(
             gap(
                 LOG,
-                "the log is another one or was set back: what it had after our position is not in it",
+                f"{change.why}: what the log had after message {old.sequence} may be missing",
                 about=(old.stream, old.sequence, new.stream, new.sequence),
                 at=time.now(),
                 first=self._stored_at,

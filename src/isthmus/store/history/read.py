@@ -32,8 +32,12 @@ from isthmus.store.history.lists import Lists, known_tags
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.segment import Group, Opened, Segment, open_segment
 from isthmus.store.history.state import State
-from isthmus.stream.follow import Hole, NewStream, follow
+from isthmus.stream.follow import Hole, Idle, NewStream, follow
 from isthmus.stream.log import Log, LogState, Position
+
+IDLE: Final = 0.25
+PATIENCE: Final = 5.0
+"""Seconds without anything from the log after which it is taken to have no more."""
 
 TRIES: Final = 3
 """Snapshots begun before giving up because the log was purged under each of them."""
@@ -206,22 +210,28 @@ async def _tail(folder: Folder, state: State, log: Log) -> Intake | None:
     """What the log has behind `state`; None when the recorder has committed and purged more meanwhile."""
     end = await log.state()
     intake = Intake(state, Lists(folder, log), _unread)
-    if _reached(intake.position, end):
+    if _at_end(intake.position, end):
         return intake
-    async with aclosing(follow(log, intake.position)) as items:
+    idle = 0.0
+    async with aclosing(follow(log, intake.position, idle=IDLE)) as items:
         async for item in items:
             if isinstance(item, Hole | NewStream) and await asyncio.to_thread(_overtaken, folder, state):
                 return None
             await intake.take(item)
-            if _reached(intake.position, end):
+            idle = idle + IDLE if isinstance(item, Idle) else 0.0
+            if idle > PATIENCE and isinstance(item, Idle) and item.away:
+                raise Disconnected("the log does not answer", hint="read without it, or try again")
+            if idle > PATIENCE or (not isinstance(item, Idle) and _passed(intake.position, end)):
                 break
     return intake
 
 
-def _reached(position: Position | None, end: LogState) -> bool:
-    if position is None:
-        return end.last == 0
-    return position.stream == end.stream and position.sequence >= end.last
+def _at_end(position: Position | None, end: LogState) -> bool:
+    return end.last == 0 if position is None else (position.stream, position.sequence) == (end.stream, end.last)
+
+
+def _passed(position: Position | None, end: LogState) -> bool:
+    return position is not None and position.stream == end.stream and position.sequence >= end.last
 
 
 def _overtaken(folder: Folder, state: State) -> bool:

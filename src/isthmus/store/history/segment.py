@@ -33,8 +33,9 @@ from isthmus.stream.log import Position
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-GROUP: Final = 122_880
-"""Rows of a row group."""
+GROUP: Final = 30_720
+"""Rows of a row group. A quarter of what day files have: a segment is read for few tags at a time until it is compacted
+(one tag over 20 segments 32 ms instead of 83, for 1.5 % more bytes)."""
 
 _KEY: Final = b"isthmus"
 _MAGIC: Final = b"PAR1"
@@ -42,8 +43,8 @@ _NAME = re.compile(r"(\d{12})-([0-9a-f]{8})\.parquet")
 _FORM: Final[dict[str, Any]] = {
     "compression": "zstd",
     "compression_level": 1,
-    "use_dictionary": ["tag", "value", "integer", "text", "quality", "mark"],
-    "column_encoding": {"time": "DELTA_BINARY_PACKED", "seen": "DELTA_BINARY_PACKED"},
+    "use_dictionary": ["tag", "seen", "value", "integer", "text", "quality", "mark"],
+    "column_encoding": {"time": "DELTA_BINARY_PACKED"},
     "write_page_index": True,
     "write_page_checksum": True,
 }
