@@ -21,7 +21,7 @@ from isthmus.core import time
 from isthmus.core.errors import IsthmusError, NotFound, Refused
 from isthmus.flow.hold import Hold
 from isthmus.flow.secrets import reveal
-from isthmus.flow.ship import Shipment, drained, ship
+from isthmus.flow.ship import WINDOW, Shipment, drained, ship
 from isthmus.flow.source import Source, run_source
 from isthmus.flow.standardise import standards
 from isthmus.plant.revision import Revision, SystemSetting, TagSetting
@@ -83,25 +83,35 @@ async def collect(
 ) -> None:
     """Collects for `node` (empty: the main one) until `stop`; what is held then is sent before it returns."""
     collector = Collector(data, node, epoch=time.now())
-    revision = await _current(data)
-    known = await _newest(data, log)
-    site = revision.plant.replace("/", "_")
-    async with Publisher.open(log, site, node or "main", collector.epoch) as publisher, asyncio.TaskGroup() as group:
+    site = (await _current(data)).plant.replace("/", "_")
+    async with (
+        Publisher.open(log, site, node or "main", collector.epoch, WINDOW) as publisher,
+        asyncio.TaskGroup() as group,
+    ):
+        collector.epoch = publisher.epoch
         shipment = Shipment(collector.epoch)
         shipping = group.create_task(ship(collector.hold, log, publisher, shipment))
-        await _arrange(collector, revision, known, log, group)
-        ready()
+        known = await _newest(data, log)
         while not stop.is_set():
+            await _follow(collector, known, publisher, group)
+            if collector.revision:
+                ready()
             report(collector.describe(shipment))
             await _pause(stop)
-            revision = await _follow(collector, revision, log, group)
-        for running in collector.running.values():
-            running.task.cancel()
-        await asyncio.wait([running.task for running in collector.running.values()] or [shipping], timeout=5)
-        if not await drained(collector.hold, timeout=5):
-            say.warning("stopped with samples the log did not take", held=len(collector.hold))
+        await _stopped(collector)
         shipping.cancel()
         report(collector.describe(shipment))
+
+
+async def _stopped(collector: Collector) -> None:
+    """Closes the sources and waits until the log has what they gave."""
+    tasks = [running.task for running in collector.running.values()]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=5)
+    if not await drained(collector.hold, timeout=5):
+        say.warning("stopped with samples the log did not take", held=len(collector.hold))
 
 
 async def _pause(stop: asyncio.Event) -> None:
@@ -111,16 +121,16 @@ async def _pause(stop: asyncio.Event) -> None:
         return
 
 
-async def _follow(collector: Collector, revision: Revision, log: Log, group: asyncio.TaskGroup) -> Revision:
-    """Arranges what a newly applied revision changes; one that cannot be read leaves everything as it is."""
+async def _follow(
+    collector: Collector, known: Mapping[int, int], publisher: Publisher, group: asyncio.TaskGroup
+) -> None:
+    """Arranges what a newly applied revision changes; while that cannot be done, everything stays as it is."""
     try:
-        newer = await _current(collector.data)
+        revision = await _current(collector.data)
+        if revision.number != collector.revision:
+            await _arrange(collector, revision, known, publisher, group)
     except (OSError, ValueError, IsthmusError) as error:
-        say.error("revision unreadable", problem=str(error))
-        return revision
-    if newer.number != revision.number:
-        await _arrange(collector, newer, {}, log, group)
-    return newer
+        say.error("the current revision does not run yet", problem=str(error), running=collector.revision)
 
 
 async def _current(data: Path) -> Revision:
@@ -151,7 +161,7 @@ async def _newest(data: Path, log: Log) -> Mapping[int, int]:
 
 
 async def _arrange(
-    collector: Collector, revision: Revision, known: Mapping[int, int], log: Log, group: asyncio.TaskGroup
+    collector: Collector, revision: Revision, known: Mapping[int, int], publisher: Publisher, group: asyncio.TaskGroup
 ) -> None:
     """Makes what runs be what `revision` says; what it does not change goes on untouched."""
     wanted = {system.name: system for system in revision.systems if system.node == collector.node}
@@ -163,7 +173,7 @@ async def _arrange(
             continue
         rules = standards(tags)
         for rule in rules:
-            await log.keep_list(rule.tags)
+            await publisher.keep_list(rule.tags)
         running = collector.running.get(name)
         if running is not None and running.wiring == _wiring(wanted[name], tags):
             running.source.settings, running.source.rules = tags, rules

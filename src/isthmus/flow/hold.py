@@ -82,13 +82,17 @@ class Hold:
 
     def _discard(self, oldest: Waiting) -> None:
         self.size -= oldest.size
-        for samples in oldest.samples:
+        self.lose(oldest.samples)
+        self._kept.extend(oldest.events)  # small, and the story of what went wrong
+        oldest.done()
+
+    def lose(self, blocks: Sequence[Samples]) -> None:
+        """Counts samples that will not reach the log; a gap event is owed."""
+        for samples in blocks:
             if len(samples):
                 lost = Discarded(len(samples), int(samples.at.min()), int(samples.at.max()))
                 self._owed.setdefault(samples.source, Discarded(0, lost.first, lost.last)).add(lost)
                 self.discarded += lost.count
-        self._kept.extend(oldest.events)  # small, and the story of what went wrong
-        oldest.done()
 
     async def take(self, most: int) -> Sequence[Waiting]:
         """At least one Waiting, and more while they fit into `most` bytes; waits until there is something."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,11 +13,12 @@ from typing import Final
 import structlog
 
 from isthmus.core import time
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import IsthmusError, LogFull, Refused
 from isthmus.core.samples import Samples
 from isthmus.flow.hold import Hold, Waiting, weight
 from isthmus.stream.log import Log
 from isthmus.stream.publish import Publisher
+from isthmus.systems.contract import nothing
 
 PERIOD: Final = 0.1
 """Seconds between two messages: every message is one fsync of the log."""
@@ -26,6 +27,13 @@ MOST: Final = 2 << 20
 """Bytes of samples in one message, about; the log takes 4 MiB."""
 
 say = structlog.get_logger("collect")
+
+
+WINDOW: Final = 16
+"""Messages on their way at once."""
+
+AGAIN: Final = 0.5
+"""Seconds between two tries to give a full log what it refused."""
 
 
 @dataclass(slots=True)
@@ -37,6 +45,10 @@ class Shipment:
     """Samples the log has on disk."""
     messages: int = 0
     problem: str = ""
+    sent: deque[Sent] = field(default_factory=deque)
+    """Given to the publisher and not acknowledged, in order."""
+    given: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: Counter[str] = field(default_factory=Counter)
 
     def numbered(self, batch: Sequence[Waiting]) -> list[Samples]:
@@ -86,20 +98,87 @@ def loads(blocks: Sequence[Samples]) -> Iterator[list[Samples]]:
         yield load
 
 
+@dataclass(slots=True)
+class Sent:
+    """A message given to the publisher; `done` is called once the log has it and all before it."""
+
+    blocks: list[Samples]
+    done: Callable[[], None]
+    future: asyncio.Future[int]
+
+    @property
+    def refused(self) -> bool:
+        """The log had no room for it: it has to be sent again, before anything newer."""
+        return self.future.done() and not self.future.cancelled() and isinstance(self.future.exception(), LogFull)
+
+
 async def ship(hold: Hold, log: Log, publisher: Publisher, shipment: Shipment) -> None:
     """Sends what `hold` gets, in order, until cancelled. While the log refuses, the hold fills."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_settle(hold, publisher, shipment))
+        await _load(hold, log, publisher, shipment)
+
+
+async def _load(hold: Hold, log: Log, publisher: Publisher, shipment: Shipment) -> None:
     loop = asyncio.get_running_loop()
-    accepted: asyncio.Future[None] = loop.create_future()
-    accepted.set_result(None)
     while True:
         batch = await hold.take(MOST)
         began = loop.time()
         await _say(hold, log, batch, shipment)
-        blocks = shipment.numbered(batch)
-        for load in loads(blocks):
-            accepted = await publisher.send(load)
-        accepted.add_done_callback(partial(_settle, shipment, batch, blocks))
+        messages = list(loads(shipment.numbered(batch))) or [[]]
+        for blocks in messages[:-1]:
+            await _send(publisher, shipment, blocks, nothing)
+        await _send(publisher, shipment, messages[-1], partial(_done, batch))
         await asyncio.sleep(max(0.0, began + PERIOD - loop.time()))
+
+
+def _done(batch: Sequence[Waiting]) -> None:
+    for waiting in batch:
+        waiting.done()
+
+
+async def _send(publisher: Publisher, shipment: Shipment, blocks: list[Samples], done: Callable[[], None]) -> None:
+    """Gives a message to the publisher, never past one that it refused: the log would take them out of order."""
+    while len(shipment.sent) >= WINDOW or any(sent.refused for sent in shipment.sent):
+        shipment.settled.clear()
+        await shipment.settled.wait()
+    shipment.sent.append(Sent(blocks, done, await _given(publisher, blocks)))
+    shipment.given.set()
+
+
+async def _given(publisher: Publisher, blocks: list[Samples]) -> asyncio.Future[int]:
+    if blocks:
+        return await publisher.send(blocks)
+    nothing_to_send: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    nothing_to_send.set_result(0)
+    return nothing_to_send
+
+
+async def _settle(hold: Hold, publisher: Publisher, shipment: Shipment) -> None:
+    """Waits for the acks in order; what was refused for lack of room is sent again until it is taken."""
+    while True:
+        while not shipment.sent:
+            shipment.given.clear()
+            await shipment.given.wait()
+        oldest = shipment.sent[0]
+        try:
+            await asyncio.shield(oldest.future)
+        except LogFull as error:
+            _note(shipment, str(error))
+            await asyncio.sleep(AGAIN)
+            for sent in [sent for sent in shipment.sent if sent.refused]:
+                sent.future = await _given(publisher, sent.blocks)
+            continue
+        except Refused as error:
+            _note(shipment, str(error))
+            hold.lose(oldest.blocks)
+        shipment.sent.popleft()
+        shipment.settled.set()
+        shipment.accepted += sum(map(len, oldest.blocks))
+        shipment.messages += bool(oldest.blocks)
+        if oldest.blocks:
+            _note(shipment, "")
+        oldest.done()
 
 
 async def _say(hold: Hold, log: Log, batch: Sequence[Waiting], shipment: Shipment) -> None:
@@ -137,15 +216,3 @@ def _note(shipment: Shipment, problem: str) -> None:
     if problem and problem != shipment.problem:
         say.warning("the log does not take samples", problem=problem)
     shipment.problem = problem
-
-
-def _settle(
-    shipment: Shipment, batch: Sequence[Waiting], blocks: Sequence[Samples], accepted: asyncio.Future[None]
-) -> None:
-    """Tells the far ends that their values are in the log, unless the publisher was closed before they were."""
-    if accepted.cancelled() or accepted.exception() is not None:
-        return
-    shipment.accepted += sum(map(len, blocks))
-    shipment.messages += bool(blocks)
-    for waiting in batch:
-        waiting.done()
