@@ -161,6 +161,7 @@ async def _settle(hold: Hold, publisher: Publisher, shipment: Shipment) -> None:
             shipment.given.clear()
             await shipment.given.wait()
         oldest = shipment.sent[0]
+        taken = oldest.blocks
         try:
             await asyncio.shield(oldest.future)
         except LogFull as error:
@@ -172,11 +173,12 @@ async def _settle(hold: Hold, publisher: Publisher, shipment: Shipment) -> None:
         except Refused as error:
             _note(shipment, str(error))
             hold.lose(oldest.blocks)
+            taken = []
         shipment.sent.popleft()
         shipment.settled.set()
-        shipment.accepted += sum(map(len, oldest.blocks))
-        shipment.messages += bool(oldest.blocks)
-        if oldest.blocks:
+        if taken:
+            shipment.accepted += sum(map(len, taken))
+            shipment.messages += 1
             _note(shipment, "")
         oldest.done()
 
