@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -30,6 +31,17 @@ class Former(msgspec.Struct, frozen=True):
     offset: float = 0.0
 
 
+class Writing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Within which limits a tag may be written."""
+
+    range: tuple[float, float] | None = None
+    """In the tag's unit; None: the tag's own range."""
+    step: float | None = None
+    """The largest change in one write."""
+    approve: str = ""
+    """The role that has to agree to each write."""
+
+
 class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One tag with all that collecting it needs."""
 
@@ -50,7 +62,12 @@ class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[int, str] = {}
     """Names of the values of an enumeration."""
     description: str = ""
+    write: Writing | None = None
+    """None: it is never written."""
     formers: tuple[Former, ...] = ()
+    apart: tuple[Former, ...] = ()
+    """Earlier numbers whose values do not become today's (bar, then Cel; text, then float): their history stays
+    readable under those numbers and is not joined."""
     place: Place = Place("", 0)
 
 
@@ -81,6 +98,13 @@ class AssetSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     place: Place = Place("", 0)
 
 
+_NOWHERE = Place("", 0)
+
+
+def _unplaced(settings: Sequence[Any]) -> list[Any]:
+    return [msgspec.structs.replace(setting, place=_NOWHERE) for setting in settings]
+
+
 class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What runs. Numbered from 1 without holes; two revisions of the same content have the same digest."""
 
@@ -103,8 +127,12 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def digest(self) -> str:
-        """32 hexadecimal digits of the SHA-256 of what the revision makes run; who, when and comments do not count."""
-        content = (self.plant, self.time_zone, self.systems, self.assets, self.tags, self.stream)
+        """32 hexadecimal digits of the SHA-256 of what the revision makes run.
+
+        Who, when, comments and the lines things stand on do not count.
+        """
+        settings = (_unplaced(self.systems), _unplaced(self.assets), _unplaced(self.tags))
+        content = (self.plant, self.time_zone, *settings, self.stream)
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]
 
     @cached_property

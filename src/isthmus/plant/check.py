@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checking a plant file finds everything that is wrong with it at once, or gives what a revision is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isthmus.core.errors import Problem
+from isthmus.plant.assets import Progress, Survey
+from isthmus.plant.doors import Kinds, read_doors
+from isthmus.plant.findings import Findings
+from isthmus.plant.grammar import STREAM
+from isthmus.plant.load import Loaded, load
+from isthmus.plant.models import read_models
+from isthmus.plant.placing import place_assets
+from isthmus.plant.reading import read
+from isthmus.plant.revision import AssetSetting, SystemSetting, TagSetting
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A plant file that holds together: all of a revision but its numbers."""
+
+    plant: str
+    time_zone: str
+    systems: tuple[SystemSetting, ...]
+    assets: tuple[AssetSetting, ...]
+    tags: tuple[TagSetting, ...]
+    """In file order, each with the number 0."""
+    renames: Mapping[str, str]
+    """Tag path → the path it says it had before."""
+    unread: Mapping[str, int]
+    """`type.tag` → how many assets of the type do not say where it is found: they do not have it."""
+    stream: dict[str, Any]
+    sources: dict[str, str]
+    warnings: tuple[Problem, ...]
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """A progress that nobody looks at."""
+
+
+def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checked:
+    """Checks the plant file at `path` (or the `plant.yaml` in that folder).
+
+    Raises PlantFileError with every problem; asks no system and changes nothing.
+    """
+    findings = Findings()
+    progress("reading files", 0, 0)
+    loaded = load(Path(path), findings)
+    stream = _stream(loaded, findings)
+    models = read_models(loaded.types, findings)
+    doors = read_doors(loaded, kinds, findings)
+    placed = place_assets(loaded, findings)
+    plant = loaded.header.get("plant", "plant")
+    floor = Survey(plant, loaded, models, doors, findings).walk(placed, progress)
+    findings.raise_problems()
+    return Checked(
+        plant=plant,
+        time_zone=loaded.header["time_zone"],
+        systems=tuple(door.setting for door in doors.values()),
+        assets=tuple(floor.assets),
+        tags=tuple(floor.tags),
+        renames={path: former for path, (former, _) in floor.renames.items()},
+        unread=dict(floor.unread),
+        stream=stream,
+        sources=loaded.sources,
+        warnings=findings.warnings,
+    )
+
+
+def _stream(loaded: Loaded, findings: Findings) -> dict[str, Any]:
+    node = loaded.header.get("stream")
+    return read(node, STREAM, "stream", findings) if node is not None else {}

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing two revisions gives a plan: what applying the second would open, close, add, rename, change and remove."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from isthmus.core import time
+from isthmus.core.errors import IsthmusError
+from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting
+
+
+class StepKind(StrEnum):
+    """What one step of an apply does."""
+
+    OPEN = "open system"
+    CLOSE = "close system"
+    REOPEN = "reopen system"
+    SYSTEM = "change system"
+    NEW = "new tag"
+    RENAME = "rename tag"
+    REMOVE = "remove tag"
+    NUMBER = "new number"
+    READ = "read otherwise"
+    LIMITS = "change limits"
+    WORDS = "change description"
+    ASSET = "asset"
+    PLANT = "plant"
+    NOTE = "note"
+
+
+_SIGNS: Final = {
+    StepKind.OPEN: "+", StepKind.NEW: "+", StepKind.CLOSE: "-", StepKind.REMOVE: "-", StepKind.RENAME: ">",
+    StepKind.NOTE: "!",
+}  # fmt: skip
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing an apply would do."""
+
+    kind: StepKind
+    subject: str
+    """A path, a system, a section of the plant file."""
+    what: str
+    system: str = ""
+    """The system whose subscription changes with it; empty when none does."""
+
+    def __str__(self) -> str:
+        return f"{_SIGNS.get(self.kind, '~')} {self.subject}: {self.what}"
+
+
+class Removed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tag the new revision does not have."""
+
+    path: str
+    number: int
+    like: str = ""
+    """A new tag that looks like it: an undeclared rename?"""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything applying `number` after `previous` would do."""
+
+    previous: int | None
+    number: int
+    steps: tuple[Step, ...]
+    removed: tuple[Removed, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """There is nothing to do."""
+        return not any(step.kind is not StepKind.NOTE for step in self.steps)
+
+    def lines(self, most: int = 20) -> Iterator[str]:
+        """The plan for people: steps by kind, at most so many of each; 0: all."""
+        if self.nothing:
+            yield f"nothing to do: revision {self.previous} says the same"
+        for kind in StepKind:
+            steps = [step for step in self.steps if step.kind is kind]
+            shown = steps[:most] if most else steps
+            yield from map(str, shown)
+            if len(steps) > len(shown):
+                yield f"  ... and {len(steps) - len(shown):,} more: {kind}"
+
+    def subscriptions(self) -> dict[str, int]:
+        """System → how many of its subscriptions change while it stays open."""
+        touched: dict[str, int] = {}
+        for step in self.steps:
+            if step.system:
+                touched[step.system] = touched.get(step.system, 0) + 1
+        return touched
+
+    def refuse_removal(self) -> None:
+        """Raises IsthmusError when tags would go without anybody having said so."""
+        if not self.removed:
+            return
+        names = ", ".join(removed.path for removed in self.removed[:3])
+        more = f" and {len(self.removed) - 3:,} more" if len(self.removed) > 3 else ""
+        like = next((removed for removed in self.removed if removed.like), None)
+        renamed = f"if {like.path} is now {like.like}, say so there: was: {_was(like)}; " if like is not None else ""
+        raise IsthmusError(
+            f"removes the history of {names}{more}",
+            hint=f"{renamed}to stop recording on purpose, apply with --remove (what is recorded stays)",
+        )
+
+
+def _was(removed: Removed) -> str:
+    """What `was:` should say: the old name where only the tag's name differs, else the old asset's path."""
+    old, new = removed.path.rsplit("/", 1), removed.like.rsplit("/", 1)
+    return old[1] if old[0] == new[0] else old[0].split("/", 2)[-1]
+
+
+def compare(previous: Revision | None, new: Revision, unread: Mapping[str, int] | None = None) -> Plan:
+    """What applying `new` over `previous` would do; `unread` is the check's count of tags nobody reads."""
+    removed = _removed(previous, new)
+    steps = (
+        *_plant(previous, new),
+        *_systems(previous, new),
+        *_tags(previous, new),
+        *(Step(StepKind.REMOVE, gone.path, _farewell(gone)) for gone in removed),
+        *_assets(previous, new),
+        *_notes(unread or {}),
+    )
+    return Plan(previous=previous.number if previous else None, number=new.number, steps=steps, removed=removed)
+
+
+def _plant(previous: Revision | None, new: Revision) -> Iterator[Step]:
+    if previous is None:
+        return
+    for name, before, after in (
+        ("plant", previous.plant, new.plant),
+        ("time_zone", previous.time_zone, new.time_zone),
+        ("stream", _shown(previous.stream), _shown(new.stream)),
+    ):
+        if before != after:
+            yield Step(StepKind.PLANT, name, f"{before} → {after}")
+
+
+def _systems(previous: Revision | None, new: Revision) -> Iterator[Step]:
+    before = {system.name: system for system in previous.systems} if previous else {}
+    after = {system.name: system for system in new.systems}
+    counts = dict.fromkeys(after, 0)
+    for setting in new.tags:
+        counts[setting.system] = counts.get(setting.system, 0) + 1
+    for name, system in after.items():
+        if name not in before:
+            yield Step(StepKind.OPEN, name, f"opens ({system.kind}, {_count(counts[name], 'tag')})")
+        else:
+            yield from _system(before[name], system)
+    for name in before.keys() - after.keys():
+        yield Step(StepKind.CLOSE, name, "closes")
+
+
+def _system(before: SystemSetting, after: SystemSetting) -> Iterator[Step]:
+    config = [
+        f"{key} {_shown(before.config.get(key))} → {_shown(after.config.get(key))}"
+        for key in sorted(before.config.keys() | after.config.keys())
+        if before.config.get(key) != after.config.get(key)
+    ]
+    if before.kind != after.kind:
+        config.insert(0, f"kind {before.kind} → {after.kind}")
+    if before.node != after.node:
+        config.append(f"node {before.node or 'main'} → {after.node or 'main'}")
+    if config:
+        yield Step(StepKind.REOPEN, after.name, f"closes and opens again: {', '.join(config)}")
+    for key in ("zone", "owner", "overflow"):
+        old, now = getattr(before, key), getattr(after, key)
+        if old != now:
+            yield Step(StepKind.SYSTEM, after.name, f"{key} {old or 'none'} → {now or 'none'}")
+
+
+def _tags(previous: Revision | None, new: Revision) -> Iterator[Step]:
+    before: dict[int, TagSetting] = {}
+    for setting in previous.tags if previous else ():
+        before |= dict.fromkeys(_numbers(setting), setting)
+    for setting in new.tags:
+        old = next((before[number] for number in _numbers(setting) if number in before), None)
+        yield from _tag(old, setting) if old is not None else _new(setting)
+
+
+def _numbers(setting: TagSetting) -> tuple[int, ...]:
+    return (setting.tag.number, *(former.number for former in (*setting.formers, *setting.apart)))
+
+
+def _new(setting: TagSetting) -> Iterator[Step]:
+    tag = setting.tag
+    unit = f" in {tag.unit}" if tag.unit else ""
+    back = ", " + _joins(setting) if setting.formers or setting.apart else ""
+    what = f"number {tag.number}, {tag.type}{unit}, from {setting.system} {setting.address}{back}"
+    yield Step(StepKind.NEW, tag.path, what, setting.system)
+
+
+def _tag(old: TagSetting, new: TagSetting) -> Iterator[Step]:
+    path = new.tag.path
+    if old.tag.path != path:
+        yield Step(StepKind.RENAME, path, f"was {old.tag.path}; keeps its history")
+    if old.tag.number != new.tag.number:
+        change = (
+            f"{_meaning(old)} → {_meaning(new)}: number {new.tag.number} instead of {old.tag.number}, {_joins(new)}"
+        )
+        yield Step(StepKind.NUMBER, path, change, new.system)
+    for kind, fields in _COMPARED.items():
+        changes = [
+            f"{name} {show(getattr(old, name))} → {show(getattr(new, name))}"
+            for name, show in fields.items()
+            if getattr(old, name) != getattr(new, name)
+        ]
+        if kind is StepKind.LIMITS and old.tag.stepped != new.tag.stepped:
+            changes.append(f"stepped {_shown(old.tag.stepped)} → {_shown(new.tag.stepped)}")
+        if changes:
+            yield Step(kind, path, ", ".join(changes), new.system if kind is StepKind.READ else "")
+
+
+def _meaning(setting: TagSetting) -> str:
+    return f"{setting.tag.type} in {setting.tag.unit}" if setting.tag.unit else str(setting.tag.type)
+
+
+def _joins(setting: TagSetting) -> str:
+    """What becomes of a tag's earlier numbers."""
+    joined = [f"joined to {former.number}{_by(former)}" for former in setting.formers]
+    apart = [
+        f"not joined to {f.number}: {f.type}{' in ' + f.unit if f.unit else ''} does not convert" for f in setting.apart
+    ]
+    return ", ".join((*joined, *apart)) or "with no history to join"
+
+
+def _by(former: Former) -> str:
+    if (former.scale, former.offset) == (1.0, 0.0):
+        return ""
+    return f" (times {former.scale:.6g}{f' plus {former.offset:.6g}' if former.offset else ''})"
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "" or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping) and set(value) == {"!secret"}:
+        return f"!secret {value['!secret']}"
+    if isinstance(value, msgspec.Struct):
+        return _shown(msgspec.to_builtins(value))
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_shown(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _interval(value: int) -> str:
+    return time.to_text(value) if value else "as it comes"
+
+
+_COMPARED: Final[dict[StepKind, dict[str, Callable[[Any], str]]]] = {
+    StepKind.READ: {
+        "system": str, "address": str, "scale": _shown, "offset": _shown, "every": _interval, "deadband": _shown,
+        "queue": _shown,
+    },
+    StepKind.LIMITS: {"range": _shown, "labels": _shown, "write": _shown},
+    StepKind.WORDS: {"description": _shown},
+}  # fmt: skip
+
+
+def _removed(previous: Revision | None, new: Revision) -> tuple[Removed, ...]:
+    if previous is None:
+        return ()
+    kept = {number for setting in new.tags for number in _numbers(setting)}
+    gone = [setting for setting in previous.tags if setting.tag.number not in kept]
+    old = {number for setting in previous.tags for number in _numbers(setting)}
+    fresh = [setting for setting in new.tags if not old.intersection(_numbers(setting))]
+    by_address = {(setting.system, setting.address): setting.tag.path for setting in fresh}
+    return tuple(Removed(one.tag.path, one.tag.number, _like(one, by_address, fresh)) for one in gone)
+
+
+def _like(gone: TagSetting, by_address: Mapping[tuple[str, str], str], fresh: Sequence[TagSetting]) -> str:
+    """A new tag that could be the removed one under another name: the same address, or nearly the same path."""
+    same = by_address.get((gone.system, gone.address))
+    if same is not None or len(fresh) > 1000:
+        return same or ""
+    close = difflib.get_close_matches(gone.tag.path, [setting.tag.path for setting in fresh], n=1, cutoff=0.8)
+    return close[0] if close else ""
+
+
+def _farewell(gone: Removed) -> str:
+    like = f"; is it {gone.like} now?" if gone.like else ""
+    return f"is no longer recorded; number {gone.number} and its history stay{like}"
+
+
+def _assets(previous: Revision | None, new: Revision) -> Iterator[Step]:
+    before = {asset.path: asset for asset in previous.assets} if previous else {}
+    for asset in new.assets:
+        old = before.get(asset.path)
+        if old is not None:
+            yield from _asset(old, asset)
+    if previous is None:
+        return
+    after = {asset.path for asset in new.assets}
+    for path in [asset.path for asset in new.assets if asset.path not in before]:
+        yield Step(StepKind.ASSET, path, "new asset")
+    for path in [path for path in before if path not in after]:
+        yield Step(StepKind.ASSET, path, "is gone")
+
+
+def _asset(before: AssetSetting, after: AssetSetting) -> Iterator[Step]:
+    for key in ("type", "description", "owner"):
+        old, now = getattr(before, key), getattr(after, key)
+        if old != now:
+            yield Step(StepKind.ASSET, after.path, f"{key} {old or 'none'} → {now or 'none'}")
+
+
+def _notes(unread: Mapping[str, int]) -> Iterator[Step]:
+    for name, count in sorted(unread.items()):
+        assets = _count(count, "asset")
+        yield Step(StepKind.NOTE, name, f"not read: {assets} of the type give no address for it")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

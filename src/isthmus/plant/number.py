@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbering gives every tag its permanent number: history stores it, so it follows a tag through renames for ever.
+
+A tag keeps its number while its unit and data type stay; another unit or type opens a new number, joined to the former
+ones where values convert. A number is never given to another tag. A path that comes back gets its old number back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from isthmus.core import unit
+from isthmus.core.errors import IsthmusError
+from isthmus.core.tag import DataType
+from isthmus.plant.check import Checked
+from isthmus.plant.revision import Former, Revision, TagSetting
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A number that was given once, and to what."""
+
+    number: int
+    path: str
+    """The last path it had."""
+    unit: str
+    type: DataType
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Every number that was ever given."""
+
+    given: Mapping[int, Given]
+
+    @cached_property
+    def next(self) -> int:
+        return max(self.given, default=0) + 1
+
+    @cached_property
+    def by_path(self) -> dict[str, list[Given]]:
+        """Path → the numbers that had it last, the oldest first."""
+        paths: dict[str, list[Given]] = {}
+        for number in sorted(self.given):
+            paths.setdefault(self.given[number].path, []).append(self.given[number])
+        return paths
+
+    def after(self, revision: Revision) -> Numbers:
+        """What is given once `revision` is."""
+        return Numbers({**self.given, **{given.number: given for given in given_by(revision)}})
+
+
+NONE_GIVEN: Final = Numbers({})
+
+
+def given_by(revision: Revision) -> Iterator[Given]:
+    """Every number a revision gives or remembers."""
+    for setting in revision.tags:
+        path = setting.tag.path
+        for former in (*setting.formers, *setting.apart):
+            yield Given(former.number, path, former.unit, former.type)
+        yield Given(setting.tag.number, path, setting.tag.unit, setting.tag.type)
+
+
+def resolve(
+    checked: Checked,
+    previous: Revision | None,
+    numbers: Numbers,
+    *,
+    number: int,
+    created: int,
+    author: str = "",
+    comment: str = "",
+) -> Revision:
+    """The revision that a checked plant file makes after `previous`, with `numbers` given so far."""
+    return Revision(
+        number=number,
+        created=created,
+        author=author,
+        comment=comment,
+        plant=checked.plant,
+        time_zone=checked.time_zone,
+        systems=tuple(sorted(checked.systems, key=lambda system: system.name)),
+        assets=tuple(sorted(checked.assets, key=lambda asset: asset.path)),
+        tags=_numbered(checked.tags, checked.renames, previous, numbers),
+        stream=checked.stream,
+        sources=checked.sources,
+    )
+
+
+def restore(
+    old: Revision,
+    previous: Revision,
+    numbers: Numbers,
+    *,
+    number: int,
+    created: int,
+    author: str = "",
+    comment: str = "",
+) -> Revision:
+    """The content of `old` as the revision after `previous`; its tags have the numbers they had."""
+    now = {given: setting for setting in previous.tags for given in _chain(setting)}
+    tags = []
+    for setting in old.tags:
+        known = {
+            given.number: given for given in (*_chain(setting).values(), *_chain(now.get(setting.tag.number)).values())
+        }
+        tags.append(_joined(setting, setting.tag.number, known.values()))
+    return msgspec.structs.replace(
+        old, number=number, created=created, author=author, comment=comment, tags=tuple(tags)
+    )
+
+
+def _numbered(
+    tags: Iterable[TagSetting], renames: Mapping[str, str], previous: Revision | None, numbers: Numbers
+) -> tuple[TagSetting, ...]:
+    before = previous.by_path if previous is not None else {}
+    used = {number for setting in before.values() for number in _chain(setting)}
+    free, taken, settings = numbers.next, set[int](), []
+    for setting in tags:
+        known = _history(setting.tag.path, renames, before, used, numbers)
+        known = {number: given for number, given in known.items() if number not in taken}
+        number = _same(setting, known.values())
+        if number is None:
+            number, free = free, free + 1
+        taken.update(known)
+        taken.add(number)
+        settings.append(_joined(setting, number, known.values()))
+    return tuple(sorted(settings, key=lambda setting: setting.tag.number))
+
+
+def _history(
+    path: str, renames: Mapping[str, str], before: Mapping[str, TagSetting], used: set[int], numbers: Numbers
+) -> dict[int, Given]:
+    """The numbers a tag had so far: under its path, under its declared former path, or when it was last seen."""
+    former = renames.get(path, "")
+    for name in (path, former):
+        if name in before:
+            return _chain(before[name])
+    for name in (former, path):
+        gone = {given.number: given for given in numbers.by_path.get(name, ()) if given.number not in used}
+        if gone:
+            return gone
+    return {}
+
+
+def _chain(setting: TagSetting | None) -> dict[int, Given]:
+    """Number → what it was given to, for a tag's number and all its earlier ones."""
+    if setting is None:
+        return {}
+    path = setting.tag.path
+    formers = (Given(former.number, path, former.unit, former.type) for former in (*setting.formers, *setting.apart))
+    known = {given.number: given for given in formers}
+    known[setting.tag.number] = Given(setting.tag.number, path, setting.tag.unit, setting.tag.type)
+    return known
+
+
+def _same(setting: TagSetting, known: Iterable[Given]) -> int | None:
+    """The newest of a tag's numbers that has its unit and data type."""
+    wanted = (setting.tag.unit, setting.tag.type)
+    return max((given.number for given in known if (given.unit, given.type) == wanted), default=None)
+
+
+def _joined(setting: TagSetting, number: int, known: Iterable[Given]) -> TagSetting:
+    """The setting under `number`, its other numbers joined where their values become today's."""
+    formers: list[Former] = []
+    apart: list[Former] = []
+    for given in sorted(known, key=lambda given: given.number):
+        if given.number == number:
+            continue
+        former = _former(given, setting)
+        (formers if former is not None else apart).append(former or Former(given.number, given.unit, given.type))
+    tag = msgspec.structs.replace(setting.tag, number=number)
+    return msgspec.structs.replace(setting, tag=tag, formers=tuple(formers), apart=tuple(apart))
+
+
+def _former(given: Given, setting: TagSetting) -> Former | None:
+    """How values under an earlier number become today's; None when they do not."""
+    if DataType.TEXT in (given.type, setting.tag.type):
+        return None
+    try:
+        conversion = unit.conversion(given.unit, setting.tag.unit)
+    except (IsthmusError, ArithmeticError):
+        return None
+    return Former(given.number, given.unit, given.type, conversion.scale, conversion.offset)
