@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples reach the log in strict order, each once, and their sender learns when they are on disk.
+
+A bounded window of messages is on its way at a time. Every message says which one must lie before it, so the server
+itself refuses anything out of order or a second time, however late it arrives and whatever a connection still held:
+
+- the first of a run names the sequence of our newest message (`Nats-Expected-Last-Subject-Sequence`; only we write
+  to our subject),
+- each further one names its predecessor (`Nats-Expected-Last-Msg-Id`), which also fails when another collector's
+  message came between: then a new run begins.
+
+After any trouble (an error, silence, a new connection) we read our newest message in the log: what is up to it is
+acknowledged, the rest goes out again from there. Nothing relies on the log's de-duplication window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+
+from isthmus.core.errors import Disconnected, InUse, IsthmusError, LogFull, Refused
+from isthmus.core.samples import Samples
+from isthmus.core.tag import TagList
+from isthmus.stream import codec, names
+from isthmus.stream.log import Log
+from isthmus.stream.wire import WRONG_LAST, Ack, Answered, read_ack, trouble
+
+LARGEST: Final = (4 << 20) - 4096
+"""Bytes one message may have: the server's `max_payload`, less the headers."""
+
+SILENCE: Final = 5.0
+"""Seconds without an acknowledgement after which we look what the log has."""
+
+_LISTS: Final = 1024
+
+log_ = structlog.get_logger("isthmus.stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was sent and is not acknowledged."""
+
+    messages: int
+    samples: int
+    bytes: int
+    oldest: float
+    """Seconds the oldest has waited."""
+
+
+@dataclass(slots=True)
+class _Sending:
+    number: int
+    message: bytes
+    rows: int
+    future: asyncio.Future[int]
+    since: float
+    """When it was given to us, then when it was last sent; on the loop's clock."""
+
+
+class Publisher:
+    """Publishes one collector's samples. Get one from `Publisher.open`."""
+
+    def __init__(self, log: Log, site: str, collector: str, epoch: int, window: int) -> None:
+        self.epoch = epoch
+        """Use this one in Samples: later than any the log has of this collector, also when the clock went back."""
+        self._log, self._wire, self._window = log, log.wire, window
+        self._subject = names.samples_subject(site, collector)
+        self._prefix = f"{names.token(site)}.{names.token(collector)}"
+        self._inbox = self._wire.client.new_inbox()
+        self._waiting: deque[_Sending] = deque()
+        self._flying = 0
+        """So many of `_waiting`, from its left, are on their way."""
+        self._allowed = window
+        """At most so many may be on their way now: fewer while others' messages come between ours."""
+        self._run = 0
+        """Answers to an earlier run do not count as trouble."""
+        self._given = self._stored = 0
+        """Number of the message given to us last, of the newest one known to be in the log."""
+        self._sequence = 0
+        """Sequence of the newest message on our subject."""
+        self._sure = False
+        """Whether `_sequence` is known; otherwise the log has to be asked."""
+        self._lists: dict[str, TagList] = {}
+        self._lists_life = 0
+        self._room, self._wake = asyncio.Event(), asyncio.Event()
+        self._failed: IsthmusError | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, log: Log, site: str, collector: str, epoch: int, window: int = 16) -> AsyncIterator[Publisher]:
+        """A publisher for one start of a collector, at most `window` messages unacknowledged.
+
+        Leaving cancels what is not acknowledged: wait for the futures first. Raises Disconnected when the log is away.
+        """
+        publisher = cls(log, site, collector, epoch, window)
+        subscription = await log.wire.client.subscribe(f"{publisher._inbox}.*.*", cb=publisher._answered)
+        log.wire.watchers.append(publisher._reconnected)
+        try:
+            await publisher._begin()
+            tending = asyncio.create_task(publisher._tend())
+            try:
+                yield publisher
+            finally:
+                tending.cancel()
+                await asyncio.wait([tending])
+        finally:
+            log.wire.watchers.remove(publisher._reconnected)
+            publisher._give_up(None)
+            with suppress(nats.errors.Error, OSError):
+                await subscription.unsubscribe()
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was sent and is not acknowledged."""
+        waiting = self._waiting
+        oldest = asyncio.get_running_loop().time() - waiting[0].since if waiting else 0.0
+        return Backlog(len(waiting), sum(w.rows for w in waiting), sum(len(w.message) for w in waiting), oldest)
+
+    async def keep_list(self, tags: TagList) -> None:
+        """Keeps a tag list in the log before samples that refer to it, and again whenever the log is another one.
+
+        Returns once it is on disk, however long the log is away; raises LogFull.
+        """
+        self._lists[tags.digest] = tags
+        while len(self._lists) > _LISTS:
+            del self._lists[next(iter(self._lists))]
+        while True:
+            self._check()
+            try:
+                await self._log.keep_list(tags)
+                return
+            except (Disconnected, Answered):
+                await asyncio.sleep(0.2)
+
+    async def send(self, samples: Sequence[Samples]) -> asyncio.Future[int]:
+        """Sends samples of one or several sources as one message; waits only while the window is full.
+
+        The future becomes the message's sequence once the log has it on disk, however long the log is away. It raises
+        LogFull when the log refuses for lack of room: these samples and all sent after them are not in the log, send
+        them again, in the same order. Raises Refused for more than `LARGEST` bytes, InUse when another collector of
+        the same name has taken over.
+        """
+        message = codec.pack(samples)
+        if len(message) > LARGEST:
+            raise Refused(f"{len(message)} bytes in one message", hint=f"send at most {LARGEST} at once")
+        while len(self._waiting) >= self._window:
+            self._check()
+            self._room.clear()
+            await self._room.wait()
+        self._check()
+        loop = asyncio.get_running_loop()
+        self._given += 1
+        sending = _Sending(self._given, message, sum(map(len, samples)), loop.create_future(), loop.time())
+        self._waiting.append(sending)
+        if self._sure:
+            await self._launch()
+        return sending.future
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    async def _launch(self) -> None:
+        """Puts on its way what may go. Bytes are queued before anything can interrupt, so order is the window's."""
+        while self._sure and self._wire.up and self._flying < min(len(self._waiting), self._allowed):
+            sending = self._waiting[self._flying]
+            if self._flying == 0:
+                headers = {"Nats-Expected-Last-Subject-Sequence": str(self._sequence)}
+            else:
+                headers = {"Nats-Expected-Last-Msg-Id": self._id(self._waiting[self._flying - 1].number)}
+            headers["Nats-Msg-Id"] = self._id(sending.number)
+            sending.since = asyncio.get_running_loop().time()
+            self._flying += 1
+            if self._flying == 1:
+                self._wake.set()
+            try:
+                reply = f"{self._inbox}.{self._run}.{sending.number}"
+                await self._wire.client.publish(self._subject, sending.message, reply=reply, headers=headers)
+            except (nats.errors.Error, OSError):
+                self._doubt()
+
+    def _id(self, number: int) -> str:
+        return f"{self._prefix}.{self.epoch}.{number}"
+
+    def _doubt(self) -> None:
+        """What is in the log is not known any more: ask it before anything else is sent."""
+        self._sure = False
+        self._wake.set()
+
+    def _reconnected(self) -> None:
+        self._doubt()
+
+    async def _answered(self, answer: Msg) -> None:
+        run, _, number = answer.subject[len(self._inbox) + 1 :].partition(".")
+        if not answer.data:  # 503: no stream listens, or not yet
+            if int(run) == self._run:
+                self._doubt()
+            return
+        ack = read_ack(answer.data)
+        if ack.error is None:
+            self._store(int(number), ack.seq)
+            await self._launch()
+        elif int(run) == self._run:
+            self._refused(int(number), ack)
+
+    def _store(self, number: int, sequence: int) -> None:
+        """Everything up to message `number` is on disk, because nothing can be stored before its predecessor."""
+        if number > self._stored:
+            self._stored, self._sequence = number, sequence
+        while self._waiting and self._waiting[0].number <= number:
+            done = self._waiting.popleft()
+            self._flying = max(0, self._flying - 1)
+            self._allowed = min(self._window, self._allowed + 1)
+            if not done.future.done():
+                done.future.set_result(sequence)
+        self._room.set()
+
+    def _refused(self, number: int, ack: Ack) -> None:
+        assert ack.error is not None
+        self._run += 1
+        error = trouble(ack.error, self._subject)
+        if isinstance(error, LogFull):
+            self._give_up(error)
+        elif ack.error.err_code in WRONG_LAST:
+            self._allowed = max(1, self._allowed // 4)
+        else:
+            log_.warning("the log refuses a message", error=str(error), subject=self._subject)
+            self._drop(number, Refused(error.what, where=self._subject))
+        self._doubt()
+
+    def _drop(self, number: int, error: IsthmusError) -> None:
+        for sending in self._waiting:
+            if sending.number == number:
+                self._waiting.remove(sending)
+                if not sending.future.done():
+                    sending.future.set_exception(error)
+                break
+        self._room.set()
+
+    def _give_up(self, error: IsthmusError | None) -> None:
+        """Lets go of everything that waits."""
+        waiting, self._waiting = self._waiting, deque()
+        self._flying = 0
+        for sending in waiting:
+            if sending.future.done():
+                continue
+            if error is None:
+                sending.future.cancel()
+            else:
+                sending.future.set_exception(error)
+        self._room.set()
+
+    async def _begin(self) -> None:
+        found = await self._newest()
+        if found is not None:
+            self.epoch = max(self.epoch, found[0] + 1)
+            self._sequence = found[2]
+        self._lists_life, self._sure = self._wire.lives, True
+
+    async def _newest(self) -> tuple[int, int, int] | None:
+        """(epoch, number, sequence) of the newest message on our subject."""
+        found = await self._wire.last(names.STREAM, self._subject)
+        if found is None:
+            return None
+        headers = found.headers or {}
+        _, epoch, number = ("..0.0" + headers.get("Nats-Msg-Id", "")).rsplit(".", 2)
+        known = epoch.isdigit() and number.isdigit()
+        return int(epoch) if known else 0, int(number) if known else 0, int(headers["Nats-Sequence"])
+
+    async def _tend(self) -> None:
+        """Asks the log when in doubt, and begins to doubt when it is silent."""
+        while True:
+            self._wake.clear()
+            if not self._sure:
+                await self._settle()
+                await self._launch()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0 if self._flying else None):
+                    await self._wake.wait()
+            if self._flying and asyncio.get_running_loop().time() - self._waiting[0].since > SILENCE:
+                self._doubt()
+
+    async def _settle(self) -> None:
+        """Learns what the log has of ours; returns when it is known, or when we may not go on."""
+        delay = 0.02
+        while self._failed is None:
+            self._run += 1
+            self._flying = 0
+            life = self._wire.lives
+            try:
+                if self._wire.closed:
+                    raise Refused(f"the log does not take us any more: {self._wire.refused}", where=self._subject)
+                if self._wire.up:
+                    await self._keep_lists(life)
+                    found = await self._newest()
+                    if life == self._wire.lives:
+                        self._take(found)
+                        return
+            except (Disconnected, Answered, LogFull) as error:
+                log_.debug("the log does not answer yet", error=str(error))
+            except IsthmusError as error:
+                self._fail(error)
+                return
+            await asyncio.sleep(delay)
+            delay = min(1.0, delay * 2)
+
+    def _take(self, found: tuple[int, int, int] | None) -> None:
+        epoch, number, sequence = found or (0, 0, 0)
+        if epoch == self.epoch:
+            self._stored = 0
+            self._store(number, sequence)
+        elif epoch > self.epoch:
+            self._fail(InUse("another collector of this name publishes", where=self._subject))
+            return
+        self._sequence = sequence
+        self._sure = True
+
+    def _fail(self, error: IsthmusError) -> None:
+        self._failed = error
+        self._give_up(error)
+
+    async def _keep_lists(self, life: int) -> None:
+        if life != self._lists_life:
+            for tags in tuple(self._lists.values()):
+                await self._log.keep_list(tags)
+            self._lists_life = life

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection to the log's server that never gives up, and its questions and answers as plain values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from isthmus.core.errors import Disconnected, IsthmusError, LogFull, Refused
+from isthmus.stream.endpoint import Endpoint
+
+PATIENCE: Final = 5.0
+"""Seconds an answer may take."""
+
+_PENDING: Final = 64 << 20
+_FULL: Final = frozenset({10077, 10023, 10047, 10002, 10040})
+"""JetStream error codes that mean: no room (stream bytes, server storage, account storage)."""
+NOT_FOUND: Final = frozenset({10059, 10037, 10014})
+WRONG_LAST: Final = frozenset({10070, 10071, 10164})
+"""The message expected another one before it: something is stored already, or something is not."""
+
+log = structlog.get_logger("isthmus.stream")
+
+
+class Answered(IsthmusError):
+    """JetStream answered with an error of its own."""
+
+    def __init__(self, code: int, description: str, *, where: str = "") -> None:
+        self.code = code
+        super().__init__(f"{description} ({code})", where=where)
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Ack(msgspec.Struct):
+    """What JetStream answers to a published message."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: _Error | None = None
+
+
+read_ack = msgspec.json.Decoder(Ack).decode
+
+
+def trouble(error: _Error, where: str = "") -> IsthmusError:
+    """The error of ours that says what JetStream's says."""
+    if error.err_code in _FULL:
+        return LogFull(
+            error.description, where=where, hint="it goes on when the recorder has purged or the disk has room"
+        )
+    return Answered(error.err_code, error.description, where=where)
+
+
+class Wire:
+    """A connection that reconnects for ever. `lives` counts the connections made; `watchers` are told of each."""
+
+    def __init__(self, endpoint: Endpoint, name: str) -> None:
+        self.endpoint, self.name = endpoint, name
+        self.client = Client()
+        self.lives = 0
+        self.watchers: list[Callable[[], None]] = []
+        self.refused = ""
+
+    async def open(self, wait: float) -> None:
+        """Connects; raises Disconnected when that takes longer than `wait` seconds, Refused on a wrong password."""
+        end = self.endpoint
+        try:
+            async with asyncio.timeout(wait):
+                await self.client.connect(
+                    end.url.split(","),
+                    user=end.user or None,
+                    password=end.password or None,
+                    inbox_prefix=end.inbox,
+                    name=f"isthmus {self.name}".strip(),
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.1,
+                    connect_timeout=2,
+                    ping_interval=5,
+                    max_outstanding_pings=3,
+                    pending_size=_PENDING,
+                    error_cb=self._trouble,
+                    reconnected_cb=self._reconnected,
+                    closed_cb=self._closed,
+                )
+        except TimeoutError:
+            await self.close()
+            raise self._unreachable(wait) from None
+        except nats.errors.Error as error:
+            raise Refused(f"the log does not take us: {error}", where=end.url) from error
+        self.lives += 1
+
+    def _unreachable(self, wait: float) -> IsthmusError:
+        if self.refused:
+            return Refused(f"the log does not take us: {self.refused}", where=self.endpoint.url)
+        return Disconnected(f"no answer within {wait:g} s", where=self.endpoint.url, hint="is the log running?")
+
+    async def _trouble(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.AuthorizationError):
+            self.refused = str(error)
+        log.debug("trouble with the log", error=repr(error), name=self.name)
+
+    async def _closed(self) -> None:
+        self._tell()
+
+    async def _reconnected(self) -> None:
+        self.lives += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
+
+    @property
+    def up(self) -> bool:
+        """Whether the connection stands now."""
+        return bool(self.client.is_connected)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it will never stand again: closed by us, or the server refused us."""
+        return bool(self.client.is_closed)
+
+    async def close(self) -> None:
+        """Closes, within a few seconds, whatever the state."""
+        with suppress(TimeoutError, OSError, nats.errors.Error):
+            async with asyncio.timeout(3):
+                await self.client.close()
+
+    async def ask(self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None,
+                  patience: float = PATIENCE) -> Msg:  # fmt: skip
+        """The raw answer; raises Disconnected when none comes in time."""
+        try:
+            return await self.client.request(subject, body, timeout=patience, headers=headers and dict(headers))
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise Disconnected(f"the log does not answer {subject}: {what}", where=self.endpoint.url) from error
+
+    async def api(self, verb: str, body: object = None, *, patience: float = PATIENCE) -> dict[str, Any]:
+        """The answer of JetStream's API; raises Answered with its error, LogFull for lack of room."""
+        raw = b"" if body is None else msgspec.json.encode(body)
+        answer: dict[str, Any] = msgspec.json.decode((await self.ask(f"$JS.API.{verb}", raw, patience=patience)).data)
+        if "error" in answer:
+            raise trouble(msgspec.convert(answer["error"], _Error), verb)
+        return answer
+
+    async def put(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None, *,
+                  patience: float = PATIENCE) -> Ack:  # fmt: skip
+        """Publishes one message and waits until it is on disk; raises Disconnected, LogFull or Answered."""
+        ack = read_ack((await self.ask(subject, body, headers=headers, patience=patience)).data)
+        if ack.error is not None:
+            raise trouble(ack.error, subject)
+        return ack
+
+    async def last(self, stream: str, subject: str) -> Msg | None:
+        """The newest message of a subject, None when there is none."""
+        return self._found(await self.ask(f"$JS.API.DIRECT.GET.{stream}.{subject}"))
+
+    async def at(self, stream: str, sequence: int) -> Msg | None:
+        """The message with this sequence, None when there is none."""
+        return self._found(await self.ask(f"$JS.API.DIRECT.GET.{stream}", b'{"seq":%d}' % sequence))
+
+    def _found(self, message: Msg) -> Msg | None:
+        status = (message.headers or {}).get("Status")
+        if status is None:
+            return message
+        if status == "404":
+            return None
+        raise Disconnected(f"the log answers {status}", where=self.endpoint.url)
