@@ -77,7 +77,7 @@ async def collect(
     data: Path,
     node: str,
     *,
-    ready: Callable[[], None],
+    ready: Callable[[], None] | None,
     stop: asyncio.Event,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
@@ -91,11 +91,12 @@ async def collect(
         collector.epoch = publisher.epoch
         shipment = Shipment(collector.epoch)
         shipping = group.create_task(ship(collector.hold, log, publisher, shipment))
-        known = await _newest(data, log)
+        known = await _newest(data)
         while not stop.is_set():
             await _follow(collector, known, publisher, group)
-            if collector.revision:
+            if collector.revision and ready is not None:
                 ready()
+                ready = None
             report(collector.describe(shipment))
             await _pause(stop)
         await _stopped(collector)
@@ -148,13 +149,16 @@ def read_current(data: Path) -> Revision:
     return Revision.unpack((folder / f"{int(number):06d}-{digest[:8]}.json").read_bytes())
 
 
-async def _newest(data: Path, log: Log) -> Mapping[int, int]:
-    """Tag number → newest device time (ns) that is accepted: where recalling from the far ends begins."""
+async def _newest(data: Path) -> Mapping[int, int]:
+    """Tag number → newest device time (ns) that is recorded: where recalling from the far ends begins.
+
+    It is behind what the log has accepted by a flush of the recorder. What is recalled twice is stored once.
+    """
     try:
-        async with asyncio.timeout(10), open_history(data / "history", log) as history:
+        async with asyncio.timeout(10), open_history(data / "history", None) as history:
             table = history.last(None)
     except (IsthmusError, OSError, TimeoutError) as error:
-        say.warning("starting without knowing what is accepted", problem=str(error))
+        say.warning("starting without knowing what is recorded", problem=str(error))
         return {}
     times = table["time"].cast("int64").to_pylist()
     return dict(zip(table["tag"].to_pylist(), times, strict=True))
