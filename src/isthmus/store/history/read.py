@@ -29,7 +29,7 @@ from isthmus.store.history.flush import latest
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.intake import Intake
 from isthmus.store.history.lists import Lists, known_tags
-from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.manifest import Manifest, Oddity
 from isthmus.store.history.segment import Group, Opened, Segment, open_segment
 from isthmus.store.history.state import State
 from isthmus.stream.follow import Hole, Idle, NewStream, follow
@@ -58,6 +58,7 @@ class History:
     _manifest: Manifest
     _events: tuple[Event, ...] = ()
     """Events behind the segments, and of what was found damaged by this snapshot."""
+    _oddities: tuple[Oddity, ...] = ()
     _unreadable: set[str] = field(default_factory=set)
 
     def raw(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> pa.Table:
@@ -114,6 +115,10 @@ class History:
         """How many samples `raw` would give, by tag."""
         tags, counts = np.unique(self.columns(numbers, start, end).tag, return_counts=True)
         return dict(zip(tags.tolist(), counts.tolist(), strict=True))
+
+    def oddities(self) -> list[Oddity]:
+        """What was quarantined, as far as it is kept, oldest first."""
+        return [*self._manifest.oddities(), *self._oddities]
 
     def tags(self) -> dict[int, Tag]:
         """The tags that were ever recorded, by number, as samples knew them last."""
@@ -203,7 +208,16 @@ async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> Hist
     if intake is None:
         return None
     tail = ordered(intake.memory.columns())
-    return History(folder, intake.position, False, segments, tail, manifest, tuple(intake.events.values()))
+    return History(
+        folder=folder,
+        position=intake.position,
+        behind=False,
+        segments=segments,
+        tail=tail,
+        _manifest=manifest,
+        _events=tuple(intake.events.values()),
+        _oddities=tuple(intake.oddities),
+    )
 
 
 async def _tail(folder: Folder, state: State, log: Log) -> Intake | None:

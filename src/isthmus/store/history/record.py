@@ -28,7 +28,7 @@ from isthmus.store.history.folder import Folder, keep, owned
 from isthmus.store.history.intake import Cut, Intake
 from isthmus.store.history.lists import Lists
 from isthmus.store.history.manifest import Manifest
-from isthmus.stream.follow import follow
+from isthmus.stream.follow import Idle, follow
 from isthmus.stream.log import Log, Position
 
 FIRST_WAIT: Final = 0.25
@@ -92,7 +92,7 @@ async def record(
 ) -> None:
     """Records until `stop` is set, then flushes what is in memory and returns.
 
-    `ready` is called once, when following begins; `progress` about every second. Raises InUse when another recorder
+    `ready` is called once, when following begins; `progress` after every flush and about every second. Raises InUse when another recorder
     writes in `folder`.
     """
     place = Folder(folder)
@@ -143,21 +143,22 @@ class _Recording:
             await asyncio.wait((following, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.stopping.set()
-            for task in (following, stopped):
-                task.cancel()
-            await asyncio.wait((following, stopped))
+            stopped.cancel()
+            await _ended(following)
             await self._finish()
         if not following.cancelled():
             following.result()
 
     async def _follow(self) -> None:
-        while True:
+        while not self.stopping.is_set():
             try:
                 async with aclosing(follow(self.log, self.intake.position)) as items:
                     async for item in items:
                         await self.intake.take(item)
                         await self._flush_if_due()
-                        self._say()
+                        self._say(now=isinstance(item, Idle))
+                        if self.stopping.is_set():
+                            return
             except Disconnected as error:
                 self.problem = str(error)
                 log_.warning("log is away", problem=str(error))
@@ -201,6 +202,7 @@ class _Recording:
             return
         self.committed, self.segments = cut.new.position, cut.new.ordinal
         self.recorded += cut.memory.rows
+        self._say(now=True)
         try:
             async with asyncio.timeout(10):
                 await self._tell(cut)
@@ -260,6 +262,13 @@ class _Recording:
                 problem=self.problem,
             )
         )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancels until it is over: nats-py swallows a cancellation that comes while it flushes."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=1)
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the recorder at every step of a flush and at any moment: nothing accepted is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.history.dying import STEPS
+from tests.history.plant import collector, numbered, recorder
+
+from isthmus.store.history.read import open_history
+from isthmus.stream.log import Log
+from isthmus.stream.publish import Publisher
+from isthmus.stream.server import LogServer
+
+ENTRY = Path(__file__).with_name("dying.py")
+
+
+class Oracle:
+    """Publishes numbered blocks and writes each into a file of its own once the log has acknowledged it."""
+
+    def __init__(self, publisher: Publisher, path: Path) -> None:
+        self._publisher, self._path = publisher, path
+        self.sent = 0
+
+    async def publish(self) -> None:
+        self.sent += 1
+        future = await self._publisher.send([numbered(self.sent, epoch=1)])
+        async with asyncio.timeout(60):
+            await future
+        with self._path.open("a") as file:
+            file.write(f"{self.sent}\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def accepted(self) -> set[int]:
+        return {int(line) for line in self._path.read_text().split()} if self._path.exists() else set()
+
+
+@asynccontextmanager
+async def recorder_process(server: LogServer, folder: Path, step: str) -> AsyncIterator[Process]:
+    endpoint = server.folder / "endpoints" / "record.json"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ENTRY), str(endpoint), str(folder), step, stdout=PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            await process.stdout.readline()
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def compare(folder: Path, log: Log | None, oracle: Oracle) -> None:
+    """Every accepted sample once, and none that was never sent."""
+    async with asyncio.timeout(60), open_history(folder, log) as history:
+        found = history.raw(range(1, 101))["value"].to_pylist()
+        assert history.gaps() == []
+    assert len(found) == len(set(found)), "doubled"
+    kept = {int(value) // 100 for value in found}
+    assert len(found) == 100 * len(kept), "part of a block"
+    assert oracle.accepted() <= kept <= set(range(1, oracle.sent + 1)), "lost"
+
+
+async def die_at_steps(server: LogServer, log: Log, tmp_path: Path, steps: list[str]) -> None:
+    folder = tmp_path / "history"
+    async with collector(log) as publisher:
+        oracle = Oracle(publisher, tmp_path / "accepted")
+        for step in steps:
+            async with recorder_process(server, folder, step) as process:
+                async with asyncio.timeout(60):
+                    while process.returncode is None:
+                        await oracle.publish()
+                assert process.returncode == -signal.SIGKILL
+            await compare(folder, log, oracle)
+        async with recorder(log, folder) as running:
+            await oracle.publish()
+            await running.has_read(log)
+        await compare(folder, None, oracle)
+
+
+async def die_at_any_moment(server: LogServer, log: Log, tmp_path: Path, rounds: int) -> None:
+    folder, chance = tmp_path / "history", random.Random(rounds)
+    async with collector(log) as publisher:
+        oracle = Oracle(publisher, tmp_path / "accepted")
+        for _ in range(rounds):
+            async with recorder_process(server, folder, "") as process:
+                for _ in range(chance.randrange(60)):
+                    await oracle.publish()
+                process.kill()
+            await compare(folder, log, oracle)
+        async with recorder(log, folder) as running:
+            await oracle.publish()
+            await running.has_read(log)
+        await compare(folder, None, oracle)
+
+
+async def test_the_recorder_dies_at_every_step_of_a_flush(server: LogServer, log: Log, tmp_path: Path) -> None:
+    await die_at_steps(server, log, tmp_path, list(STEPS))
+
+
+async def test_the_recorder_dies_at_any_moment(server: LogServer, log: Log, tmp_path: Path) -> None:
+    await die_at_any_moment(server, log, tmp_path, 4)
+
+
+@pytest.mark.soak
+async def test_the_recorder_dies_at_every_step_over_and_over(server: LogServer, log: Log, tmp_path: Path) -> None:
+    await die_at_steps(server, log, tmp_path, list(STEPS) * 23)
+
+
+@pytest.mark.soak
+async def test_the_recorder_dies_at_any_moment_over_and_over(server: LogServer, log: Log, tmp_path: Path) -> None:
+    await die_at_any_moment(server, log, tmp_path, 200)
