@@ -17,10 +17,12 @@ class Entries:
     key: Form
     holds: str
     """Name of the shape of each entry."""
+    untyped: str = ""
+    """The shape instead, where the asset has no type."""
 
     @property
     def name(self) -> str:
-        return f"{self.key.name} → {self.holds}"
+        return f"{self.key.name} → {self.holds}{f' (or {self.untyped})' if self.untyped else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Shape:
     keys: tuple[Key, ...]
     short: str = ""
     """The key that a lone value stands for."""
+    templated: bool = False
+    """Placeholders of a template may stand in its values."""
     example: str = ""
     by_name: dict[str, Key] = field(init=False)
 
@@ -89,7 +93,7 @@ _SHARED_SECTIONS: Final = (
 
 PLANT: Final = Shape(
     "plant file",
-    "The plant file",
+    "The top of the file",
     "One file describes the plant; it may include others.",
     (
         Key("version", forms.VERSION, "The version of this language.", required=True),
@@ -217,7 +221,11 @@ ASSET: Final = Shape(
     (
         Key("type", forms.TYPE, "The type it follows."),
         Key("system", forms.NAME, "The system its tags are read from."),
-        Key("tags", Entries(forms.NAME, "tag of an asset"), "Where its tags are found: an address, or more than that."),
+        Key(
+            "tags",
+            Entries(forms.NAME, "tag of an asset", untyped="tag of its own"),
+            "Where its tags are found: an address, or more than that.",
+        ),
         Key("parts", Entries(forms.NAME, "part of an asset"), "The same for the parts its type has."),
         Key("description", forms.TEXT, "What it is."),
         Key("owner", forms.LINE, "Who answers for it."),
@@ -234,6 +242,7 @@ ASSET: Final = Shape(
         '  mixing/line-1/reactor-{2..12}:\n    type: reactor\n    system: dcs\n'
         '    tags: {temperature: "nsu=urn:acme:dcs;s=R{n}.TT101"}\n'
     ),
+    templated=True,
 )  # fmt: skip
 ASSET_TAG: Final = Shape(
     "tag of an asset",
@@ -245,6 +254,7 @@ ASSET_TAG: Final = Shape(
         *_ANY_TAG,
     ),
     short="address",
+    templated=True,
 )
 OWN_TAG: Final = Shape(
     "tag of its own",
@@ -252,6 +262,7 @@ OWN_TAG: Final = Shape(
     "What it means and where it is found, in one place.",
     (*_WHERE, *_MEANING, *_ANY_TAG),
     short="address",
+    templated=True,
 )
 ASSET_PART: Final = Shape(
     "part of an asset",
@@ -262,6 +273,7 @@ ASSET_PART: Final = Shape(
         Key("tags", Entries(forms.NAME, "tag of an asset"), "As for an asset."),
         Key("parts", Entries(forms.NAME, "part of an asset"), "As for an asset."),
     ),
+    templated=True,
 )
 
 SHAPES: Final = {

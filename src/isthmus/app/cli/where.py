@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a plant's data lie: what `--data` says, else ISTHMUS_DATA, else `data` beside the plant file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "ISTHMUS_DATA"
+FOLDER: Final = "data"
+
+
+def data_folder(option: Path | None, plant: Path | None = None) -> Path:
+    """The data directory; beside the plant file where one is named, else below the current folder."""
+    if option is not None:
+        return option
+    said = os.environ.get(VARIABLE)
+    if said:
+        return Path(said)
+    return plant_folder(plant) / FOLDER if plant is not None else Path(FOLDER)
+
+
+def plant_folder(plant: Path) -> Path:
+    """The folder of a plant file, or the folder itself."""
+    return plant if plant.is_dir() else plant.parent
+
+
+def is_data(path: Path) -> bool:
+    """`path` is a data directory."""
+    return (path / "revisions").is_dir() or (path / "ledger.db").is_file()
