@@ -115,11 +115,11 @@ class Publishing:
             task.add_done_callback(self._came)
 
     def _came(self, task: asyncio.Task[Buffer]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not report it when nobody else will
         if task in self._requests:  # not one that `run` gave up when it ended
             self._requests.discard(task)
             self._arrived.put_nowait(task)
-        elif not task.cancelled():
-            task.exception()
 
     async def _next(self) -> asyncio.Task[Buffer] | None:
         if not self._held:

@@ -129,10 +129,22 @@ class Remarks:
         """A message that cannot be read; its bytes are in quarantine."""
         return [self._gap(seen, seen, f"a message of the server cannot be read: {reason}", messages=1)]
 
-    def unobserved(self, first: int, last: int, tags: int, why: str) -> Event:
-        """A time nobody observed."""
-        message = f"{tags} tags were not observed from {time.to_iso(first)} to {time.to_iso(last)}: {why}"
-        return self._gap(first, last, message, tags=tags)
+    def outage(
+        self, first: int, last: int, unknown: Sequence[int], recalled: int, values: int, longest: int
+    ) -> list[Event]:
+        """An outage is over: what was recalled of it, and what nobody observed."""
+        span = f"from {time.to_iso(first)} to {time.to_iso(last)}"
+        events = []
+        if recalled:
+            message = f"{values} values of {recalled} tags {span} were read back from the server's history"
+            events.append(self.event(EventKind.CONNECTION, Severity.INFORMATION, message, tags=recalled, values=values))
+        if unknown:
+            message = f"{len(unknown)} tags were not observed {span}: the server keeps no history of them"
+            events.append(self._gap(first, last, message, tags=len(unknown)))
+        if recalled and last - first > longest:
+            message = f"the outage {span} is longer than recall_longest: only its end was read back"
+            events.append(self._gap(first, last - longest, message, tags=recalled))
+        return events
 
     def _gap(self, first: int, last: int, message: str, **details: Value) -> Event:
         details |= {"first": min(first or last, last), "last": last}

@@ -24,8 +24,10 @@ from isthmus.systems.opcua.failure import explain
 from isthmus.systems.opcua.feed import Feed
 from isthmus.systems.opcua.items import Items
 from isthmus.systems.opcua.link import Link
+from isthmus.systems.opcua.memory import Memory
 from isthmus.systems.opcua.notification import Message
 from isthmus.systems.opcua.publishing import Publishing
+from isthmus.systems.opcua.recall import OVERLAP, Recall, limited
 from isthmus.systems.opcua.remarks import Remarks
 from isthmus.systems.opcua.wire import Malformed
 
@@ -41,13 +43,15 @@ _GONE: Final = np.array([BAD_NODE_ID_UNKNOWN, BAD_NODE_ID_INVALID], np.uint32)
 class Session:
     """One subscription with its items, from its creation to its end, over one or more channels."""
 
-    def __init__(self, link: Link, addresses: Sequence[Address], remarks: Remarks) -> None:
-        self.link, self.addresses, self.remarks = link, tuple(addresses), remarks
+    def __init__(self, link: Link, addresses: Sequence[Address], remarks: Remarks, memory: Memory) -> None:
+        self.link, self.addresses, self.remarks, self.memory = link, tuple(addresses), remarks, memory
         self.feed = Feed()
         self.items: Items
         self.publishing: Publishing
         self.newest: NDArray[np.int64] = np.zeros(len(self.addresses), np.int64)
         """Newest device time (ns) handed over, by position."""
+        self.heard = 0
+        """When the server last sent something, ns by our clock."""
         self._keep_alive = 0.0
         self._dead: set[int] = set()
         """Positions the server does not watch."""
@@ -104,9 +108,46 @@ class Session:
     # what goes on meanwhile
 
     async def monitor(self) -> None:
-        """Creates the items, and every half minute those again that the server refused."""
+        """Creates the items, recalls what was missed, and asks again every half minute for what was refused."""
+        missed = self.memory.missed(self.addresses, time.now())
         await self._create(range(len(self.addresses)), first=True)
+        ended = self.memory.ended(time.now())
+        if missed and ended:
+            await self._make_up(missed, ended)
         await self.keep_trying()
+
+    async def _make_up(self, missed: dict[int, int], ended: int) -> None:
+        """Recalls what the server's history has of the outage, and says what nobody will ever know."""
+        now = time.now()
+        recall = Recall(self.link, self.items)
+        readable = await recall.readable(sorted(missed)) if self.link.spec.recall else []
+        longest = time.duration(self.link.spec.recall_longest)
+        since = limited({p: missed[p] for p in readable}, now, longest)
+        failed, values = dict[int, int](), 0
+        async for piece in recall.read(since, now + OVERLAP):
+            failed |= piece.failed
+            values += len(piece.columns)
+            if len(piece.columns):
+                await self.feed.put(self._history(piece.columns))
+            self.memory.settled(self.addresses[p] for p in (*piece.finished, *piece.failed))
+        unknown = [p for p in missed if p not in since or p in failed]
+        self.memory.settled(self.addresses[p] for p in unknown)
+        events = self.remarks.outage(ended, now, unknown, len(since) - len(failed), values, longest)
+        await self.feed.put(_nothing_but(events, [], now, _nothing))
+
+    def _history(self, columns: Columns) -> Readings:
+        return Readings(
+            index=columns.handle,
+            at=columns.at(),
+            quality=columns.quality,
+            form=columns.form,
+            value=columns.value,
+            integer=columns.integer,
+            text=columns.text,
+            seen=time.now(),
+            historical=True,
+            oddities=self.remarks.oddities(columns, self.addresses, time.now()),
+        )
 
     async def keep_trying(self) -> None:
         """Every half minute asks again for what the server refused."""
@@ -148,7 +189,7 @@ class Session:
 
     async def take(self, message: Message) -> None:
         """A message becomes readings."""
-        seen = time.now()
+        seen = self.heard = time.now()
         done = partial(self.publishing.acknowledge, message.sequence) if message.parts else _nothing
         try:
             contents = notification.contents(message)

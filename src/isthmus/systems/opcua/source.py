@@ -10,6 +10,7 @@ from isthmus.core.errors import Disconnected, IsthmusError, Refused
 from isthmus.systems.contract import Address, Readings, Surroundings
 from isthmus.systems.opcua.failure import explained
 from isthmus.systems.opcua.link import Link
+from isthmus.systems.opcua.memory import Memory
 from isthmus.systems.opcua.remarks import Remarks
 from isthmus.systems.opcua.session import Session
 from isthmus.systems.opcua.spec import OpcUaSpec
@@ -22,6 +23,7 @@ class OpcUaSource:
         self._spec, self._surroundings = spec, surroundings
         self._urls = list(spec.url)
         self._remarks = Remarks(surroundings.system)
+        self._memory = Memory(surroundings.resume)
         self._left: Session | None = None
         """A session whose channel broke: the server may still have it."""
 
@@ -38,6 +40,7 @@ class OpcUaSource:
 
     async def _leave(self, session: Session) -> None:
         """A broken channel leaves a session that may live on; any other end closes it."""
+        self._memory.note(session.addresses, session.newest, session.heard)
         if isinstance(session.feed.failure, Disconnected):
             self._left = session
             session.link.drop()
@@ -49,7 +52,7 @@ class OpcUaSource:
         if left is not None and left.addresses == addresses and await self._resume(left):
             return left, True
         link = await self._open()
-        session = Session(link, addresses, self._remarks)
+        session = Session(link, addresses, self._remarks, self._memory)
         try:
             with explained(link.url):
                 await session.begin()

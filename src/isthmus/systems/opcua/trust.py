@@ -120,7 +120,7 @@ def check_server(certificate: x509.Certificate, pki: Path, url: str) -> None:
     if not _is_trusted(certificate, pki, url):
         file = _reject(certificate, pki)
         raise Disconnected(
-            f"the server's certificate is not trusted: {_subject(certificate)}, SHA-256 {_thumbprint(certificate)[:16]}",
+            f"the server's certificate is not trusted ({_subject(certificate)}, {_thumbprint(certificate)[:16]})",
             where=url,
             hint=f"if this is the right server, move {file} to {pki / 'trusted'}",
         )

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the contract suite needs to know of a kind of system: one `Peer` each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from isthmus.core import time
+from isthmus.core.tag import DataType
+from isthmus.systems.contract import Address, Kind
+from isthmus.systems.registry import kinds
+from tests.peers.network import Network
+from tests.peers.opcua_peer import Server
+
+
+class Peer(Protocol):
+    """A real far end of one kind that the suite can drive."""
+
+    kind: Kind
+    bad_address: str
+    """One the far end does not have."""
+    bad_configs: Sequence[Mapping[str, Any]]
+    """Configurations the Spec must refuse."""
+    pace: float
+    """Seconds between two changes that the far end reports as two."""
+    keeps: bool
+    """What it sends during a short cut of the network reaches us afterwards."""
+
+    @property
+    def config(self) -> dict[str, Any]: ...
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Three addresses of floats."""
+
+    async def change(self, position: int, value: float, *, quality: int = 0, at: int | None = None) -> None:
+        """Gives the far end a new value, with a device time (ns) where one is given."""
+
+    async def cut(self) -> None: ...
+    async def mend(self) -> None: ...
+    async def unacknowledged(self) -> int | None:
+        """Messages the far end still keeps for us; None when it cannot say."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+STATUS = {0: "Good", 0x8000_0000: "Bad", 0x4000_0000: "Uncertain", 0x808C_0000: "BadSensorFailure"}
+
+
+class OpcUaPeer:
+    """An OPC UA server of node-opcua or asyncua behind a network that can be cut."""
+
+    keeps, pace = True, 0.12
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self.kind = kinds()["opcua"]
+        nodes = [{"name": name} for name in ("one", "two", "three")]
+        self._server = Server(folder, server, nodes=nodes)
+        self._network = Network(self._server.config["port"])
+        self.bad_address = self._server.address("nobody")
+        self.bad_configs: Sequence[Mapping[str, Any]] = (
+            {},
+            {"url": "http://127.0.0.1:4840"},
+            {"url": "opc.tcp://127.0.0.1:4840", "securty": "None"},
+            {"url": "opc.tcp://127.0.0.1:4840", "publishing": "soon"},
+            {"url": "opc.tcp://127.0.0.1:4840", "password": "alone"},
+        )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"url": f"opc.tcp://127.0.0.1:{self._network.port}/plant", "publishing": "50ms", "sampling": "0s"}
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [Address(self._server.address(name), DataType.FLOAT) for name in ("one", "two", "three")]
+
+    async def change(self, position: int, value: float, *, quality: int = 0, at: int | None = None) -> None:
+        name = ("one", "two", "three")[position]
+        when = {} if at is None else {"time": str(at // 100)}
+        await self._server.do("set", name=name, value=value, status=STATUS[quality], **when)
+
+    async def cut(self) -> None:
+        self._network.cut()
+
+    async def mend(self) -> None:
+        self._network.mend()
+
+    async def unacknowledged(self) -> int | None:
+        if self._server.kind != "node":
+            return None
+        count = (await self._server.do("unacknowledged"))["most"]
+        return int(count)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        await self._network.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._network.__aexit__()
+        await self._server.kill()
+
+
+def moment() -> int:
+    """Now, to the microsecond: what every peer can carry."""
+    return time.now() // 1000 * 1000
+
+
+async def eventually(condition: Any, within: float = 10.0) -> None:
+    """Waits until `condition` (a function or coroutine function) is true."""
+    async with asyncio.timeout(within):
+        while True:
+            answer = condition()
+            if await answer if asyncio.iscoroutine(answer) else answer:
+                return
+            await asyncio.sleep(0.02)

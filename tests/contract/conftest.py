@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the contract suite over every kind of system, against real peers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.contract.adapters import OpcUaPeer, Peer
+
+PEERS = {
+    "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
+    "opcua-asyncua": lambda folder: OpcUaPeer(folder, "asyncua"),
+}
+
+
+@pytest_asyncio.fixture(params=sorted(PEERS), scope="module", loop_scope="module")
+async def shared_peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Peer]:
+    async with PEERS[request.param](tmp_path_factory.mktemp(request.param)) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def peer(shared_peer: Peer) -> AsyncIterator[Peer]:
+    """The far end of the module's tests, with its network whole."""
+    await shared_peer.mend()
+    yield shared_peer
+    await shared_peer.mend()
