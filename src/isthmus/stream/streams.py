@@ -19,8 +19,6 @@ BUCKET: Final = 256 << 20
 """Bytes of each bucket."""
 
 _NANO: Final = 1_000_000_000
-_TAKEN: Final = 10058
-"""Stream name in use: it is there, made otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,19 @@ class Layout:
 async def make(wire: Wire, layout: Layout) -> None:
     """Makes what is not there and gives what is there its limits. Raises Answered when the server refuses."""
     for config in (layout.bucket(names.LISTS), layout.bucket(names.REVISIONS), layout.stream()):
-        try:
-            await wire.api(f"STREAM.CREATE.{config['name']}", config)
-        except Answered as error:
-            if error.code != _TAKEN:
-                raise
-            await wire.api(f"STREAM.UPDATE.{config['name']}", config)
+        # Asked first: CREATE reserves the bytes of a stream that is there a second time, and is refused.
+        verb = "UPDATE" if await _there(wire, config["name"]) else "CREATE"
+        await wire.api(f"STREAM.{verb}.{config['name']}", config)
+
+
+async def _there(wire: Wire, stream: str) -> bool:
+    try:
+        await wire.api(f"STREAM.INFO.{stream}")
+    except Answered as error:
+        if error.code not in NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def exist(wire: Wire) -> bool:
