@@ -70,3 +70,9 @@ class PlantFileError(IsthmusError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def first(group: BaseExceptionGroup[IsthmusError]) -> IsthmusError:
+    """One of a group's errors: a person reads one sentence, all are in the traceback."""
+    error = group.exceptions[0]
+    return first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -133,7 +133,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         settings = (_unplaced(self.systems), _unplaced(self.assets), _unplaced(self.tags))
         content = (self.plant, self.time_zone, *settings, self.stream)
-        return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]
+        return hashlib.sha256(_ordered(content)).hexdigest()[:32]
 
     @cached_property
     def by_path(self) -> dict[str, TagSetting]:
@@ -151,9 +151,14 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def pack(self) -> bytes:
         """The revision as JSON, readable by people; `unpack` reverses it."""
-        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1)
+        return msgspec.json.format(_ordered(self), indent=1)
 
     @classmethod
     def unpack(cls, data: bytes) -> Revision:
         """The revision of `data`; raises msgspec.DecodeError or ValidationError on anything else."""
         return msgspec.json.decode(data, type=cls)
+
+
+def _ordered(content: object) -> bytes:
+    """JSON that is the same for the same content. Keys become text first: the encoder orders no others."""
+    return msgspec.json.encode(msgspec.to_builtins(content, str_keys=True), order="deterministic")

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`isthmus run`: runs a plant until it is told to stop."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isthmus.app.cli.options import DataOption, ForOption
+from isthmus.app.cli.where import data_folder
+
+if TYPE_CHECKING:
+    from isthmus.app.run.place import Place
+    from isthmus.app.run.supervisor import Wanted
+
+
+class Service(StrEnum):
+    """The services that can run on their own."""
+
+    COLLECT = "collect"
+    RECORD = "record"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+
+
+def run(
+    plant: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PLANT]", help="The plant file; without it the last applied revision runs."),
+    ] = None,
+    data: DataOption = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply the plant file when it differs from what ran.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded log; 0: any free one.")] = 0,
+    service: Annotated[
+        Service | None, typer.Option(help="Run this service only; the plant file has to name a log.")
+    ] = None,
+    node: Annotated[
+        str, typer.Option(metavar="NAME", help="Collect the systems that the plant file gives this node.")
+    ] = "",
+    for_: ForOption = None,
+) -> None:
+    """Run a plant: its log, its collectors, its recorder, until Ctrl-C.
+
+    What runs is the last applied revision. A plant file given here is applied only when nothing was applied yet, or
+    with --apply; when it differs, that is said. `isthmus apply` changes a running plant without stopping it.
+
+    \b
+    Examples:
+      isthmus run plant.yaml --data /var/lib/isthmus
+      isthmus run --data /var/lib/isthmus
+      isthmus run plant.yaml --service collect --node edge-1
+    """
+    from isthmus.app.run import logs
+    from isthmus.app.run.place import SERVICES, Place, held
+    from isthmus.app.run.supervisor import Wanted
+
+    place = Place(data_folder(data, plant))
+    _look(place, plant)
+    with held(place, "run"):
+        logs.begin("run", place.run / "run.log")
+        _prepare(place, plant, apply)
+        services = (service.value,) if service is not None else SERVICES
+        _supervise(Wanted(place, services, node, port), for_)
+
+
+def _look(place: Place, plant: Path | None) -> None:
+    """Raises NotFound when there is nothing to run, before anything is made."""
+    from isthmus.app.run.endpoint import current
+    from isthmus.core.errors import NotFound
+
+    if plant is None and current(place) is None:
+        raise NotFound(f"nothing was applied in {place.root} yet", hint="isthmus run PLANT, or isthmus demo")
+
+
+def _prepare(place: Place, plant: Path | None, apply: bool) -> None:
+    """Applies the plant file where that is wanted, and says what will run."""
+    import structlog
+
+    from isthmus.app import revising
+    from isthmus.app.run.endpoint import current
+
+    say = structlog.get_logger("run")
+    running = current(place)
+    if plant is None:
+        if running is not None:
+            say.info("last applied revision", revision=running.number, plant=running.plant, tags=len(running.tags))
+        return
+    proposal = revising.propose(plant, place.root)
+    for warning in proposal.checked.warnings:
+        typer.echo(str(warning), err=True)
+    if running is None or (apply and not proposal.plan.nothing):
+        revision = revising.apply(proposal, place.root)
+        say.info("applied", revision=revision.number, plant=revision.plant, tags=len(revision.tags))
+    elif not proposal.plan.nothing:
+        say.warning(
+            "the plant file differs from the applied revision, which runs",
+            revision=running.number,
+            file=str(plant),
+            changes=len(proposal.plan.steps),
+            hint="isthmus plan shows how, isthmus apply or --apply applies it",
+        )
+
+
+def _supervise(wanted: Wanted, for_: str | None) -> None:
+    import asyncio
+
+    from isthmus.app.run.supervisor import stop_on_signals, supervise
+    from isthmus.core import time
+
+    seconds = time.duration(for_) / time.SECOND if for_ else None
+
+    async def main() -> None:
+        stop = stop_on_signals()
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, stop.set)
+        await supervise(wanted, stop)
+
+    asyncio.run(main())

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: a simulated plant and Isthmus beside it, following the demo's plant file while it is edited."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from isthmus.app import revising
+from isthmus.app.run import status
+from isthmus.app.run.endpoint import current
+from isthmus.app.run.kept import Job
+from isthmus.app.run.place import Place
+from isthmus.app.run.supervisor import Wanted, stop_on_signals, supervise
+from isthmus.core.errors import IsthmusError, NotFound
+
+LOOK: Final = 0.5
+"""Seconds between two looks at the plant file."""
+
+_URL = re.compile(r"opc\.tcp://127\.0\.0\.1:(\d+)/tank-farm")
+
+DEMOS: Final = {"tank-farm": "isthmus.app.demo.tankfarm"}
+"""Name → package with `plant.yaml` and `server`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One demo plant in its data directory."""
+
+    name: str
+    place: Place
+
+    @property
+    def file(self) -> Path:
+        """The plant file people edit."""
+        return self.place.root / "plant.yaml"
+
+    def prepare(self) -> int:
+        """Writes the plant file unless there is one, with the port the simulation will have; the port."""
+        if self.name not in DEMOS:
+            raise NotFound(f"there is no demo {self.name!r}", hint=f"there is: {', '.join(DEMOS)}")
+        if not self.file.exists():
+            self.file.write_text((files(DEMOS[self.name]) / "plant.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        text = self.file.read_text(encoding="utf-8")
+        said = _URL.search(text)
+        port = _free(int(said[1]) if said else 0)
+        if said and int(said[1]) != port:
+            self.file.write_text(text.replace(said[0], f"opc.tcp://127.0.0.1:{port}/tank-farm"), encoding="utf-8")
+        return port
+
+    def job(self, port: int) -> Job:
+        """The simulation's process."""
+        file = self.place.status("simulation")
+        arguments = ["--port", str(port), "--status", str(file)]
+        return Job("simulation", f"{DEMOS[self.name]}.server", arguments, file, patience=5.0)
+
+
+def _free(port: int) -> int:
+    """This port of the loopback if it is free, else any that is."""
+    for wanted in (port, 0):
+        with suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", wanted))
+            return int(probe.getsockname()[1])
+    raise IsthmusError("no port of the loopback is free")
+
+
+async def play(
+    demo: Demo, *, port: int, seconds: float | None, say: Callable[[str], None], ready: Callable[[], None]
+) -> None:
+    """Runs the demo until Ctrl-C, SIGTERM, or for so many seconds. The caller holds the data directory."""
+    stop = stop_on_signals()
+    if seconds is not None:
+        asyncio.get_running_loop().call_later(seconds, stop.set)
+    simulation = demo.job(demo.prepare())
+    simulation.status.unlink(missing_ok=True)
+    seen = demo.file.read_bytes()
+    await asyncio.to_thread(_apply, demo, say)
+    if current(demo.place) is None:
+        raise IsthmusError("the plant file has errors and nothing ran before", where=str(demo.file), hint="mend it")
+    wanted = Wanted(demo.place, port=port, quiet=True, beside=(simulation,))
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(_follow(demo, seen, say))
+        try:
+            await supervise(wanted, stop, ready)
+        finally:
+            following.cancel()
+
+
+async def _follow(demo: Demo, seen: bytes, say: Callable[[str], None]) -> None:
+    """Applies the plant file whenever it is saved; what is wrong with it is said, and what ran goes on."""
+    while True:
+        await asyncio.sleep(LOOK)
+        try:
+            text = demo.file.read_bytes()
+        except OSError:
+            continue  # an editor may be replacing it
+        if text != seen:
+            seen = text
+            await asyncio.to_thread(_apply, demo, say)
+
+
+def _apply(demo: Demo, say: Callable[[str], None]) -> None:
+    try:
+        proposal = revising.propose(demo.file, demo.place.root, comment="the demo follows its file")
+        if proposal.plan.nothing:
+            return
+        revision = revising.apply(proposal, demo.place.root)
+    except IsthmusError as error:
+        say(f"{demo.file}: not applied:\n{error}")
+        return
+    if proposal.previous is not None:
+        say("\n".join([f"applied revision {revision.number}:", *(f"  {line}" for line in proposal.plan.lines())]))
+
+
+def ran(place: Place) -> bool:
+    """Whether everything that runs says so in its status file."""
+    found = [status.read(place.status(name)) for name in ("simulation", "record", "collect")]
+    return all(one is not None and one.ready for one in found)

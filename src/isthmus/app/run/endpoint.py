@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the log of a plant is: the embedded one of its data directory, or the one its revision names."""
+
+from __future__ import annotations
+
+from isthmus.app.run.place import Place
+from isthmus.core.errors import NotFound
+from isthmus.flow.secrets import reveal
+from isthmus.plant.revision import Revision
+from isthmus.store.ledger.files import RevisionFiles
+from isthmus.stream.endpoint import Endpoint
+
+
+def endpoint(place: Place, service: str) -> Endpoint:
+    """How `service` reaches the log; raises NotFound when the embedded one has never run here."""
+    external = external_log(current(place), place)
+    return external if external is not None else Endpoint.load(place.endpoint(service))
+
+
+def current(place: Place) -> Revision | None:
+    """The applied revision; None when there is none. Raises Damaged when its file is not what was written."""
+    files = RevisionFiles(place.revisions)
+    pointed = files.pointed()
+    if pointed is None:
+        return None
+    path = files.numbers().get(pointed.number)
+    if path is None:
+        raise NotFound(f"the file of revision {pointed.number} is missing", where=str(place.revisions))
+    return files.read(path)
+
+
+def external_log(revision: Revision | None, place: Place) -> Endpoint | None:
+    """The log a revision names under `stream`; None when it says nothing and the embedded one is meant."""
+    if revision is None or not revision.stream.get("url"):
+        return None
+    named = reveal(revision.stream, place.root)
+    return Endpoint(url=named["url"], user=named.get("user", ""), password=named.get("password", ""))

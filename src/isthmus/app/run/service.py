@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frame around every service: its arguments, its end, its log file and what it says of itself while it works."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from isthmus.app.run import lifeline, logs, status
+from isthmus.app.run.endpoint import endpoint
+from isthmus.app.run.place import Place
+from isthmus.core import time
+from isthmus.core.errors import IsthmusError, first
+from isthmus.stream.log import Log, open_log
+
+LOG_WAIT = 30.0
+"""Seconds a service waits for the log when it starts; then it ends, and is started again."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What a service's body gets."""
+
+    place: Place
+    node: str
+    log: Log
+    stop: asyncio.Event
+    say: Callable[[dict[str, Any]], None]
+    """Takes the counters that the status file shows."""
+    ready: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Diary:
+    """Keeps the status file of this process."""
+
+    path: Path
+    service: str
+    stop: asyncio.Event
+    started: int = field(default_factory=time.now)
+    is_ready: bool = False
+    counters: dict[str, Any] = field(default_factory=dict)
+
+    def ready(self) -> None:
+        self.is_ready = True
+        self.write()
+
+    def say(self, counters: dict[str, Any]) -> None:
+        self.counters = counters
+
+    def write(self) -> None:
+        """Writes the file; a disk without room must not end the service."""
+        with suppress(OSError):
+            status.write(
+                self.path,
+                status.Status(
+                    service=self.service,
+                    pid=os.getpid(),
+                    started=self.started,
+                    heartbeat=time.now(),
+                    ready=self.is_ready,
+                    stopping=self.stop.is_set(),
+                    counters=self.counters,
+                ),
+            )
+
+    async def keep(self) -> None:
+        """Writes the file every two seconds, until cancelled."""
+        while True:
+            self.write()
+            await asyncio.sleep(status.EVERY)
+
+
+def main(service: str, body: Callable[[Work], Awaitable[None]]) -> None:
+    """Runs a service's body in this process until it is told to stop; the exit code says how it ended."""
+    arguments = _arguments(service)
+    lifeline.end_with(arguments.parent)
+    place = Place(arguments.data)
+    logs.begin(service, place.run / f"{service}.log", quiet=arguments.quiet)
+    say = structlog.get_logger("run")
+    try:
+        asyncio.run(_run(service, place, arguments.node, body))
+    except IsthmusError as error:
+        say.error("stopped", problem=str(error))
+        sys.exit(1)
+    except Exception as error:
+        say.exception("failed", problem=str(error))
+        sys.exit(1)
+
+
+def _arguments(service: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"isthmus {service}", description="Started by `isthmus run`.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--node", default="")
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument(lifeline.PARENT, type=int, required=True)
+    return parser.parse_args()
+
+
+async def _run(service: str, place: Place, node: str, body: Callable[[Work], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    diary = Diary(place.status(service), service, stop)
+    keeping = asyncio.create_task(diary.keep())
+    try:
+        async with open_log(endpoint(place, service), name=service, wait=LOG_WAIT) as log:
+            await body(Work(place, node, log, stop, diary.say, diary.ready))
+    except* IsthmusError as group:
+        raise first(group) from group
+    finally:
+        keeping.cancel()
+        diary.write()

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor runs a plant: the embedded log, one child process per service, and their end in good order.
+
+Collectors stop first, then the recorder writes what it has, then the log stops. A second Ctrl-C ends all at once,
+which loses nothing that was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from isthmus.app.run import notify, status
+from isthmus.app.run.endpoint import current, endpoint, external_log
+from isthmus.app.run.kept import Job, Kept
+from isthmus.app.run.place import SERVICES, Place
+from isthmus.app.run.telling import Telling
+from isthmus.core import time
+from isthmus.core.errors import IsthmusError, first
+from isthmus.core.event import Severity
+from isthmus.stream.server import LogServer
+
+SUPERVISOR: Final = "supervisor"
+
+say = structlog.get_logger("run")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to run."""
+
+    place: Place
+    services: Sequence[str] = SERVICES
+    node: str = ""
+    port: int = 0
+    """Of the embedded log; 0: the one of last time, or any that is free."""
+    quiet: bool = False
+    """Services say warnings and errors only; their log files have all."""
+    beside: Sequence[Job] = ()
+    """Other processes: started before the services, stopped after them."""
+
+    def jobs(self) -> list[Job]:
+        """Every process but the log, in the order of starting."""
+        return [*self.beside, *(self._job(service) for service in self.services)]
+
+    def _job(self, service: str) -> Job:
+        arguments = ["--data", str(self.place.root), "--node", self.node]
+        if self.quiet:
+            arguments.append("--quiet")
+        return Job(service, f"isthmus.app.run.{service}", arguments, self.place.status(service))
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets; a second one ends the process, and with it its children, at once."""
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked)
+    return stop
+
+
+async def supervise(wanted: Wanted, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+    """Runs what is wanted until `stop` is set; `ready` is called once, when everything does its work.
+
+    The caller holds the data directory. Raises IsthmusError when the log cannot be started.
+    """
+    try:
+        async with _log(wanted) as server:
+            await _run(wanted, server, stop, ready)
+    except* IsthmusError as group:
+        raise first(group) from group
+
+
+@asynccontextmanager
+async def _log(wanted: Wanted) -> AsyncIterator[LogServer | None]:
+    """The embedded log, or None when the plant names another one."""
+    revision = current(wanted.place)
+    if external_log(revision, wanted.place) is not None:
+        yield None
+        return
+    if tuple(wanted.services) != SERVICES:
+        raise IsthmusError(
+            "a single service needs a log that runs elsewhere",
+            where=str(wanted.place.root),
+            hint="name it in the plant file: stream: {url: nats://host:4222}",
+        )
+    async with LogServer(wanted.place.log, port=wanted.port) as server:
+        say.info("log ready", port=int(server.endpoint.url.rpartition(":")[2]), pid=server.pid)
+        yield server
+
+
+async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    telling = Telling(lambda: endpoint(wanted.place, "admin" if server else "collect"))
+    processes = [Kept(job, telling.died) for job in wanted.jobs()]
+    async with asyncio.TaskGroup() as group:
+        keeping = [group.create_task(kept.keep(), name=kept.job.name) for kept in processes]
+        beside = [
+            group.create_task(work)
+            for work in (telling.tell(), _status(wanted, server, processes, stop), _ready(processes, ready))
+        ]
+        telling.say(SUPERVISOR, Severity.INFORMATION, "the plant is started")
+        await stop.wait()
+        notify.stopping()
+        say.info("stopping")
+        for kept in reversed(processes):
+            await kept.stop()
+        await asyncio.wait(keeping)
+        for task in beside:
+            task.cancel()
+    write_status(wanted, server, processes, stopping=True)
+
+
+async def _ready(processes: Sequence[Kept], ready: Callable[[], None]) -> None:
+    for kept in processes:
+        await kept.is_ready.wait()
+    notify.ready()
+    ready()
+
+
+async def _status(wanted: Wanted, server: LogServer | None, processes: Sequence[Kept], stop: asyncio.Event) -> None:
+    while True:
+        write_status(wanted, server, processes, stopping=stop.is_set())
+        await asyncio.sleep(status.EVERY if all(kept.state == "ready" for kept in processes) else 0.25)
+
+
+_STARTED: Final = time.now()
+
+
+def write_status(
+    wanted: Wanted, server: LogServer | None, processes: Sequence[Kept], *, stopping: bool = False
+) -> None:
+    """Writes the supervisor's status file; a disk without room must not end it."""
+    counters: dict[str, Any] = {
+        "node": wanted.node,
+        "services": {kept.job.name: kept.describe() for kept in processes},
+        "log": _describe(server),
+    }
+    try:
+        status.write(
+            wanted.place.status(SUPERVISOR),
+            status.Status(
+                service=SUPERVISOR,
+                pid=os.getpid(),
+                started=_STARTED,
+                heartbeat=time.now(),
+                ready=all(kept.state == "ready" for kept in processes),
+                stopping=stopping,
+                counters=counters,
+            ),
+        )
+    except OSError as error:
+        say.warning("status cannot be written", problem=str(error))
+
+
+def _describe(server: LogServer | None) -> dict[str, Any]:
+    if server is None:
+        return {"embedded": False}
+    return {
+        "embedded": True,
+        "pid": server.pid,
+        "ready": server.ready,
+        "restarts": server.restarts,
+        "url": server.endpoint.url,
+    }
