@@ -98,7 +98,7 @@ class Folder:
     def _owner(self) -> _Owner | None:
         try:
             return msgspec.json.decode((self.path / "owner.json").read_bytes(), type=_Owner)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def note(self, child: int | None) -> None:

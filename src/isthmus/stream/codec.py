@@ -55,6 +55,9 @@ class _Block(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return _padded(self.rows * (_FIXED + 8 * (self.columns & _INTEGER)) + self.text)
 
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on bytes that are not what they should be."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[_Block]).decode
 _decode_text = msgspec.msgpack.Decoder(list[str | None]).decode
@@ -101,7 +104,8 @@ def unpack(message: bytes) -> list[Samples]:
     Raises Damaged for anything that is not wholly such a message, whatever the bytes.
     """
     blocks, offset = _header(message)
-    if offset + sum(map(_Block.size, blocks)) != len(message):
+    stray = any(block.text and not block.columns & _TEXT for block in blocks)
+    if stray or offset + sum(map(_Block.size, blocks)) != len(message):
         raise Damaged(f"{len(message)} bytes are not what their header announces")
     several = []
     for block in blocks:
@@ -117,7 +121,7 @@ def _header(message: bytes) -> tuple[list[_Block], int]:
         raise Damaged(f"{len(message)} bytes are not a message of samples")
     try:
         return _decode(memoryview(message)[_PREFIX : _PREFIX + size]), end
-    except (msgspec.DecodeError, RecursionError) as error:  # ValidationError and UTF-8 trouble are DecodeErrors
+    except _UNREADABLE as error:
         raise Damaged(f"the header of a message of samples cannot be read: {error}") from error
 
 
@@ -146,7 +150,7 @@ def _columns(message: bytes, block: _Block, offset: int) -> Samples:
 def _texts(message: bytes, block: _Block, offset: int) -> list[str | None]:
     try:
         texts = _decode_text(memoryview(message)[offset : offset + block.text])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Damaged(f"the texts of {block.source} cannot be read: {error}") from error
     if len(texts) != block.rows:
         raise Damaged(f"{block.source} has {len(texts)} texts for {block.rows} samples")

@@ -30,7 +30,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError as error:
             raise NotFound("there is no log here", where=str(path), hint="is `isthmus run` running?") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Damaged(f"not an endpoint: {error}", where=str(path), hint="remove it and start again") from error
 
     def save(self, path: Path) -> None:

@@ -82,7 +82,7 @@ class Quarantined(msgspec.Struct, frozen=True):
         """What `Log.quarantine` put into the log; raises Damaged on other bytes."""
         try:
             return msgspec.msgpack.decode(data, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Damaged(f"not a quarantined payload: {error}") from error
 
 
@@ -219,7 +219,7 @@ class Log:
             raise NotFound("the log has no revision" if number is None else f"the log has no revision {number}")
         try:
             kept = msgspec.json.decode(found.data, type=_Kept)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Damaged(f"revision {key} cannot be read: {error}") from error
         parts = []
         for part in range(min(kept.parts, _PARTS)):

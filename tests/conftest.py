@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test may use: a running log, waiting for a condition, and skipping aloud where a peer is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from isthmus.stream.log import Log, open_log
+from isthmus.stream.server import LogServer
+
+
+class Until(Protocol):
+    """Waits until a condition holds, with a deadline."""
+
+    async def __call__(
+        self, condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 20.0
+    ) -> None: ...
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits until a condition (plain or async) is true; fails with `what` when it is not within so many seconds."""
+
+    async def wait(condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 20.0) -> None:
+        end = asyncio.get_running_loop().time() + within
+        while True:
+            held = condition()
+            if await held if inspect.isawaitable(held) else held:
+                return
+            if asyncio.get_running_loop().time() > end:
+                pytest.fail(f"not within {within:g} s: {what}")
+            await asyncio.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def need() -> Callable[[object, str], None]:
+    """`need(available, what)`: skips aloud when a peer program is not there; fails instead when CI=true."""
+    return needed
+
+
+def needed(available: object, what: str) -> None:
+    if available:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have it: {what}")
+    pytest.skip(f"not here: {what}")
+
+
+@pytest.fixture
+async def log_server(tmp_path: Path) -> AsyncIterator[LogServer]:
+    """A running log in the test's own folder."""
+    async with LogServer(tmp_path / "log") as server:
+        yield server
+
+
+@pytest.fixture
+async def admin_log(log_server: LogServer) -> AsyncIterator[Log]:
+    """The running log, with every right."""
+    async with open_log(log_server.endpoint, name="test") as log:
+        yield log
