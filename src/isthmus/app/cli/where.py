@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a plant's data lie: what `--data` says, else ISTHMUS_DATA, else `data` beside the plant file."""
+"""Where a plant's data lie: what `--data` says, else ISTHMUS_DATA, else `data` beside the plant file.
+
+A plant file that lies in a data directory itself, as the demo's does, belongs to that one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ def data_folder(option: Path | None, plant: Path | None = None) -> Path:
     said = os.environ.get(VARIABLE)
     if said:
         return Path(said)
-    return plant_folder(plant) / FOLDER if plant is not None else Path(FOLDER)
+    if plant is None:
+        return Path(FOLDER)
+    folder = plant_folder(plant)
+    return folder if is_data(folder) else folder / FOLDER
 
 
 def plant_folder(plant: Path) -> Path:
