@@ -16,7 +16,7 @@ from isthmus.plant.findings import Findings, one_of
 from isthmus.plant.grammar import SYSTEM
 from isthmus.plant.load import Loaded
 from isthmus.plant.nodes import List, Map, Node, Scalar, plain_data
-from isthmus.plant.reading import as_map, below, read
+from isthmus.plant.reading import as_map, below, read, sentence
 from isthmus.plant.revision import Place, SystemSetting
 
 log = structlog.get_logger()
@@ -106,8 +106,12 @@ def _config(kind: KindLike, node: Map, path: str, findings: Findings) -> dict[st
     """The kind's own keys as plain data, checked by its Spec."""
     config: dict[str, Any] = {}
     trial: dict[str, Any] = {}
+    known = _names(kind.spec)
     for key, (_, value) in node.entries.items():
         try:
+            if key not in known:
+                trial[key] = None
+                continue
             secret = key in kind.secrets
             config[key] = forms.secret(value) if secret else _open(value)
             trial[key] = _PLACEHOLDER if secret else config[key]
@@ -151,7 +155,9 @@ def _say(error: ValidationError, kind: KindLike, node: Map, path: str, findings:
         if what not in known[1]:
             known[1].append(what)
     for where, (spot, whats, hint) in said.items():
-        findings.problem(spot, where, " or ".join(whats), hint)
+        findings.problem(
+            spot, where, " or ".join([whats[0], *(what.removeprefix("must be ") for what in whats[1:])]), hint
+        )
 
 
 def _locate(
@@ -195,7 +201,7 @@ def _words(one: Any, spot: Node, spec: type[BaseModel] | None, kind: KindLike) -
         return f"a system of kind {kind.name!r} has no key {last!r}", one_of(last, known)
     if one["type"] == "missing":
         field = _names(spec).get(last) if spec is not None else None
-        return f"{last!r} is missing", (field.description or "").rstrip(".") if field is not None else ""
+        return f"{last!r} is missing", sentence(field.description or "") if field is not None else ""
     message = str(one["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("Input should be", "must be")
     number = one["type"] == "string_type" and isinstance(spot, Scalar) and not spot.empty

@@ -33,6 +33,7 @@ class Findings:
     def __init__(self) -> None:
         self.repeating = False
         self._found: list[Problem] = []
+        self._settled: set[tuple[str, int, int]] = set()
         self._said: set[tuple[str, int, int, bool]] = set()
         self._repeats: Counter[tuple[str, int, int, bool]] = Counter()
 
@@ -41,6 +42,10 @@ class Findings:
 
     def warning(self, spot: Spot, path: str, what: str, hint: str = "") -> None:
         self._add(Problem(spot.file, spot.line, spot.column, path, what, hint, warning=True))
+
+    def settle(self, spot: Spot) -> None:
+        """Enough is said about this place: what else is wrong there follows from it."""
+        self._settled.add((spot.file, spot.line, spot.column))
 
     @property
     def failed(self) -> bool:
@@ -56,6 +61,8 @@ class Findings:
             raise PlantFileError(self._counted())
 
     def _add(self, found: Problem) -> None:
+        if (found.file, found.line, found.column) in self._settled:
+            return
         place = (found.file, found.line, found.column, found.warning)
         if self.repeating and place in self._said:
             self._repeats[place] += 1
@@ -69,6 +76,11 @@ class Findings:
     def _with_count(self, found: Problem) -> Problem:
         more = self._repeats[(found.file, found.line, found.column, found.warning)]
         return replace(found, what=f"{found.what} (and {more:,} more like it)") if more else found
+
+
+def article(noun: str) -> str:
+    """`an asset`, `a tag`."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

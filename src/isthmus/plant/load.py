@@ -43,11 +43,22 @@ class Loaded:
     def read_text(self, name: str) -> str:
         """The text of a file inside the folder, kept in `sources`; raises IsthmusError when it cannot be had."""
         if name not in self.sources:
-            self.sources[name] = _decoded(_bytes(self._inside(name), name), name)
+            self.sources[name] = _decoded(self._bytes(name), name)
         return self.sources[name]
 
     def shown_name(self, name: str) -> str:
         return printable(str(self.shown / name))
+
+    def _bytes(self, name: str) -> bytes:
+        full = self._inside(name)
+        try:
+            if not full.is_file():
+                where = printable(str(self.shown / name))
+                raise IsthmusError(f"there is no file {printable(name)!r}", hint=f"looked for {where}")
+            with full.open("rb") as stream:
+                return stream.read(LARGEST_FILE + 1)
+        except (OSError, ValueError) as error:
+            raise IsthmusError(f"{printable(name[:80])!r} cannot be read: {error}") from error
 
     def _inside(self, name: str) -> Path:
         try:
@@ -80,16 +91,6 @@ def load(path: Path, findings: Findings) -> Loaded:
 def printable(text: str) -> str:
     """A file name as text that can be printed and stored, whatever bytes it is made of."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")
-
-
-def _bytes(full: Path, name: str) -> bytes:
-    try:
-        if not full.is_file():
-            raise IsthmusError(f"there is no file {printable(name)!r}", hint=f"looked in {printable(str(full.parent))}")
-        with full.open("rb") as stream:
-            return stream.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise IsthmusError(f"{printable(name[:80])!r} cannot be read: {error}") from error
 
 
 def _decoded(data: bytes, name: str) -> str:

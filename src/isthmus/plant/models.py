@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.core.tag import DataType
-from isthmus.plant.findings import Findings, one_of
+from isthmus.plant.findings import Findings, article, one_of
 from isthmus.plant.grammar import TYPE, TYPE_PART, TYPE_TAG, WRITE, Entries, Shape
 from isthmus.plant.nodes import Map, Node, Scalar
 from isthmus.plant.reading import as_map, below, entries, read
@@ -163,12 +163,8 @@ def drop_unfit(said: dict[str, Any], type_: DataType, node: Map, path: str, find
     for key in _NUMBERS_ONLY:
         if said.pop(key, None) is not None:
             findings.problem(
-                node.key(key), below(path, key), f"{_article(type_)} {type_} tag has no {key}", "only numbers have one"
+                node.key(key), below(path, key), f"{article(type_)} tag has no {key}", "only numbers have one"
             )
-
-
-def _article(type_: DataType) -> str:
-    return "an" if type_ is DataType.ENUMERATION else "a"
 
 
 def writing(

@@ -273,13 +273,18 @@ class _Composition:
         part.key = None
         first = part.entries.get(key.text)
         if first is not None:
-            self._findings.problem(key, "", f"{key.text!r} is there twice", f"the first is on line {first[0].line}")
+            path = ".".join(filter(None, (self._path(), key.text[:200])))
+            self._findings.problem(key, path, "is there twice", f"the first is on line {first[0].line}")
             return
         part.entries[key.text] = (key, node)
 
     def _complain(self, event: Any, what: str, hint: str = "") -> None:
         mark = event.start_mark
-        self._findings.problem(Scalar(self._file, mark.line + 1, mark.column + 1, "", True), "", what, hint)
+        self._findings.problem(Scalar(self._file, mark.line + 1, mark.column + 1, "", True), self._path(), what, hint)
+
+    def _path(self) -> str:
+        """The keys that lead to where we are."""
+        return ".".join(part.key.text[:200] for part in self._open if part.key is not None)
 
     def _stop(self, event: Any, what: str, hint: str = "") -> bool:
         self._complain(event, what, hint)

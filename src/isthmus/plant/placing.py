@@ -72,6 +72,7 @@ def _place_template(key: Scalar, node: Map, loaded: Loaded, placed: dict[str, Pl
 
 def _say(findings: Findings, path: str, spot: Scalar, what: str, hint: str) -> None:
     findings.problem(spot, path, what, hint)
+    findings.settle(spot)
 
 
 def _place(placed: dict[str, Placed], asset: Placed, findings: Findings) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from isthmus.core.errors import IsthmusError
-from isthmus.plant.findings import Findings, one_of
+from isthmus.plant.findings import Findings, article, one_of
 from isthmus.plant.forms import Form
 from isthmus.plant.grammar import Entries, Listed, Shape
 from isthmus.plant.nodes import List, Map, Node, Scalar
@@ -28,11 +28,26 @@ def read(node: Node, shape: Shape, path: str, findings: Findings, *, others: boo
         if entry is not None:
             _take(values, name, entry.takes, value, path, findings)
         elif not others:
-            findings.problem(key, below(path, name), f"a {shape.name} has no key {name!r}", one_of(name, known))
+            what = f"{article(shape.name)} has no key {name!r}"
+            findings.problem(key, below(path, name), what, _hint(name, value, found, shape))
     for name in shape.required:
         if name not in found.entries:
-            findings.problem(node, path, f"{name!r} is missing", shape.by_name[name].text.rstrip("."))
+            findings.problem(node, path, f"{name!r} is missing", sentence(known[name].text))
     return values
+
+
+def _hint(name: str, value: Node, found: Map, shape: Shape) -> str:
+    """What an unknown key was perhaps meant to be."""
+    if name == "<<":
+        return "YAML 1.2 has no merge keys: say it in a type or a template"
+    if shape.short and len(found.entries) == 1 and isinstance(value, Scalar) and value.empty:
+        return "put a text that begins with { in quotes"
+    return one_of(name, shape.by_name)
+
+
+def sentence(text: str) -> str:
+    """A description as it follows a semicolon."""
+    return (text[:1].lower() + text[1:]).rstrip(".") if text[1:2].islower() else text.rstrip(".")
 
 
 def as_map(node: Node, shape: Shape, path: str, findings: Findings) -> Map | None:
@@ -44,7 +59,7 @@ def as_map(node: Node, shape: Shape, path: str, findings: Findings) -> Map | Non
             return Map(node.file, node.line, node.column, {})
         if shape.short:
             return Map(node.file, node.line, node.column, {shape.short: (node, node)})
-    findings.problem(node, path, f"wants a mapping: keys and values of a {shape.name}")
+    findings.problem(node, path, f"wants a mapping: keys and values of {article(shape.name)}")
     return None
 
 

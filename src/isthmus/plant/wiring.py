@@ -13,6 +13,7 @@ from isthmus.core.path import LONGEST
 from isthmus.core.tag import DataType, Tag
 from isthmus.plant.doors import Door
 from isthmus.plant.findings import Findings
+from isthmus.plant.grammar import OWN_TAG
 from isthmus.plant.models import TagModel, drop_unfit, writing
 from isthmus.plant.nodes import Map
 from isthmus.plant.reading import below
@@ -63,7 +64,7 @@ def _address(wire: Wire, values: dict[str, Any], node: Map, findings: Findings) 
     """The canonical address, None (and a problem) when there is none."""
     said = node.entries.get("address")
     text = values.get("address")
-    if said is None:
+    if said is None and node.entries.keys() <= OWN_TAG.by_name.keys():  # else a misspelt one was reported
         findings.problem(node, wire.said, "has no address", "say address: where the system has it")
     if said is None or text is None:
         return None
