@@ -225,10 +225,10 @@ def _known(source: Source) -> dict[int, int]:
     return {s.tag.number: at for s, at in zip(source.settings, source.newest.tolist(), strict=True)}
 
 
-def _connect(system: SystemSetting, data: Path) -> Callable[[dict[str, int]], Reads]:
-    """A driver of the system's kind, made anew at each opening: secrets and trust may have changed."""
+def _connect(system: SystemSetting, data: Path) -> Callable[[Mapping[str, int]], Reads]:
+    """What makes a driver of the system's kind; its secrets are looked up then."""
 
-    def connect(resume: dict[str, int]) -> Reads:
+    def connect(resume: Mapping[str, int]) -> Reads:
         kind: Kind | None = kinds().get(system.kind)
         if kind is None:
             raise Refused(f"no kind {system.kind!r} is installed here", hint=f"kinds: {', '.join(sorted(kinds()))}")

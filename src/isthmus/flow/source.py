@@ -8,7 +8,7 @@ opens again, for as long as it runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -47,8 +47,8 @@ class Source:
     settings: Sequence[TagSetting]
     rules: tuple[Standard, ...]
     """May be replaced while open: names, units and ranges change without the far end noticing."""
-    connect: Callable[[dict[str, int]], Reads]
-    """A driver for the system; given the newest device time per address that we have."""
+    connect: Callable[[Mapping[str, int]], Reads]
+    """Makes a driver for the system, given the newest device time per address that we have, as it will be then."""
     overflow: Overflow = "discard-oldest"
     state: str = "opening"
     since: int = 0
@@ -65,11 +65,6 @@ class Source:
             Address(s.address, s.tag.type, sampling=s.every, deadband=s.deadband, queue=s.queue) for s in self.settings
         ]
 
-    def resume(self) -> dict[str, int]:
-        """Address → newest device time (ns) that we have of it."""
-        pairs = zip(self.settings, self.newest.tolist(), strict=True)
-        return {setting.address: at for setting, at in pairs if at != time.UNKNOWN}
-
     def describe(self) -> dict[str, Any]:
         """For status: state, counters, and how many tags are bad now."""
         return {
@@ -84,16 +79,38 @@ class Source:
         }
 
 
+class Newest(Mapping[str, int]):
+    """Address → newest device time (ns) that we have of it, always as it is now."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._rows = {setting.address: row for row, setting in enumerate(source.settings)}
+
+    def __getitem__(self, address: str) -> int:
+        at = int(self._source.newest[self._rows[address]])
+        if at == time.UNKNOWN:
+            raise KeyError(address)
+        return at
+
+    def __iter__(self) -> Iterator[str]:
+        return (address for address, row in self._rows.items() if self._source.newest[row] != time.UNKNOWN)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._source.newest != time.UNKNOWN))
+
+
 async def run_source(source: Source, hold: Hold, epoch: int) -> None:
     """Collects `source` into `hold` until cancelled."""
-    wait = SHORTEST
+    wait, driver = SHORTEST, None
     while True:
         began = asyncio.get_running_loop().time()
         try:
-            await _session(source, hold, epoch)
+            driver = driver or source.connect(Newest(source))
+            await _session(source, driver, hold, epoch)
         except Disconnected as error:
             await _changed(source, hold, epoch, "disconnected", error)
         except Refused as error:
+            driver = None  # what it was made with may be put right: a secret, a certificate
             await _changed(source, hold, epoch, "refused", error)
         except Exception as error:
             say.exception("driver failed", system=source.name)
@@ -103,8 +120,7 @@ async def run_source(source: Source, hold: Hold, epoch: int) -> None:
         await asyncio.sleep(wait)
 
 
-async def _session(source: Source, hold: Hold, epoch: int) -> None:
-    driver = source.connect(source.resume())
+async def _session(source: Source, driver: Reads, hold: Hold, epoch: int) -> None:
     async with driver.open(source.addresses()) as stream:
         await _changed(source, hold, epoch, "connected", None)
         async for readings in stream:
