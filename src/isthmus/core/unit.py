@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,6 +25,10 @@ _COUNTED: Final = {"[pH]": "[pH]"}
 """Codes that are valid UCUM and convert only to themselves: the unit library does not know their definition."""
 
 
+_HUGE = re.compile(r"\d{7}|[^\W\d][+-]?\d{3}|[*^\]}][+-]?\d{3}")
+"""Factors from ten million and exponents from a hundred on: no unit of a plant, and hours of arithmetic."""
+
+
 class Conversion(NamedTuple):
     """`value * scale + offset`."""
 
@@ -43,6 +48,8 @@ def _quantity(code: str) -> Any:
     """The pint quantity of a code, None for one that converts only to itself; raises IsthmusError if it is not UCUM."""
     if code == "" or code in _COUNTED or (code.startswith("{") and code.endswith("}") and "}" not in code[1:-1]):
         return None
+    if _HUGE.search(code):
+        raise IsthmusError(f"{code[:40]!r} is not a unit of this world", hint="exponents go up to 99")
     try:
         quantity = _registry().from_ucum(code)
         quantity.dimensionality  # noqa: B018  (a lone annotation parses and has none)
