@@ -93,15 +93,17 @@ async def test_nothing_is_acknowledged_or_lost_while_the_log_stands_still(
 
 
 async def test_the_log_killed_under_the_collector_costs_nothing(floor: Floor, tmp_path: Path, until: Until) -> None:
-    async with Server(tmp_path / "peer", "node", nodes=names("level")) as server:
+    async with Server(tmp_path / "peer", "python", nodes=names("level")) as server:
         floor.apply([system("dcs", server, queue=1000)], [tag(1, "level", server)])
         async with floor.recording(), floor.collecting():
             await until(lambda: floor.state() == "connected", "connected")
             for kill in range(3):
-                await server.do("burst", name="level", count=20, first=1000 * kill)
+                for value in range(20):
+                    await server.do("set", name="level", value=1000 * kill + value)
                 assert floor.log.pid
                 os.kill(floor.log.pid, signal.SIGKILL)
-                await server.do("burst", name="level", count=20, first=1000 * kill + 100)
+                for value in range(100, 120):
+                    await server.do("set", name="level", value=1000 * kill + value)
                 await until(lambda: floor.log.ready, "the log is back")
 
                 async def both(kill: int = kill) -> bool:
@@ -163,17 +165,21 @@ async def test_a_rename_leaves_the_connection_alone_and_a_new_system_leaves_the_
 async def test_a_dead_system_and_a_missing_secret_harm_only_themselves(
     floor: Floor, tmp_path: Path, until: Until
 ) -> None:
-    async with Server(tmp_path / "peer", "node", nodes=names("level"), users={"isthmus": "let me in"}) as server:
-        secret = {"user": "isthmus", "password": {"!secret": "dcs-password"}, "plain_password": True}
+    async with Server(tmp_path / "peer", "python", nodes=names("level")) as server:
+        secret = {"user": "isthmus", "password": {"!secret": "dcs-password"}}
         dead = replace(system("dead", server), config={"url": ["opc.tcp://127.0.0.1:9/"]})
         floor.apply(
-            [system("dcs", server, **secret), dead],
-            [tag(1, "level", server), tag(2, "flow", server, "dead")],
+            [system("dcs", server), system("guarded", server, **secret), dead],
+            [tag(1, "level", server), tag(2, "level", server, "guarded"), tag(3, "flow", server, "dead")],
         )
         async with floor.collecting():
             await until(lambda: floor.state("dead") == "disconnected", "the dead one is named")
-            await until(lambda: floor.state() == "refused", "the secret is asked for")
-            assert "ISTHMUS_SECRET_DCS_PASSWORD" in floor.report["systems"]["dcs"]["problem"]
+            await until(lambda: floor.state("guarded") == "refused", "the secret is asked for")
+            await until(lambda: floor.state() == "connected", "the other one works")
+            assert "ISTHMUS_SECRET_DCS_PASSWORD" in floor.report["systems"]["guarded"]["problem"]
             (tmp_path / "secrets").mkdir()
             (tmp_path / "secrets" / "dcs-password").write_text("let me in\n")
-            await until(lambda: floor.state() == "connected", "the secret is found without a restart")
+            await until(
+                lambda: "dcs-password" not in floor.report["systems"]["guarded"]["problem"],
+                "the secret is found without a restart",
+            )
