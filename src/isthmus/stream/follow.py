@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -117,9 +117,13 @@ class _Following:
         self._heard = 0.0
         self._wanted = 0
         """Messages of the current pull still to come; 0: it is over."""
+        self._got = 0
+        """Messages of the current consumer that arrived."""
 
     async def check(self) -> AsyncIterator[Item]:
         """Waits until the log answers, compares our position with what it has, and makes a consumer."""
+        if self._state is not None:
+            await asyncio.sleep(0.02)
         delay = 0.02
         while True:
             try:
@@ -184,7 +188,7 @@ class _Following:
         verb = f"CONSUMER.CREATE.{names.STREAM}.{self._consumer}"
         await self._wire.api(verb, {"stream_name": names.STREAM, "config": config, "action": "create"})
         self._arrived.clear()
-        self._wanted = 0
+        self._wanted = self._got = 0
         try:
             self._subscription = await self._wire.client.subscribe(inbox, cb=self._receive)
         except (nats.errors.Error, OSError) as error:
@@ -195,11 +199,21 @@ class _Following:
         if message.reply.startswith("$JS.ACK."):
             self._arrived.append(message)
             self._wanted -= 1
-        elif (message.headers or {}).get("Status") != "100":
-            self._wanted = 0  # 404, 408, 409: the pull is over, for whatever reason
-        else:
+            self._got += 1
+        elif not self._goes_on(message.headers or {}):
             return
         self._something.set()
+
+    def _goes_on(self, headers: Mapping[str, str]) -> bool:
+        """What a status message means: a heartbeat (False), the end of a pull, or of the consumer."""
+        status = headers.get("Status")
+        if status == "100":
+            return False
+        self._wanted = 0
+        what = headers.get("Description", "")
+        if status not in ("404", "408") and not (status == "409" and ("MaxBytes" in what or "Completed" in what)):
+            self._life = -1
+        return True
 
     async def read(self) -> AsyncIterator[Item]:
         """Reads until the consumer has to be made anew."""
@@ -228,7 +242,8 @@ class _Following:
                 if not await self._wait():
                     if loop.time() - self._heard > _DEAF:
                         return
-                    yield Idle(away=not self._wire.up)
+                    lost = await self._lost_end()
+                    yield Idle(away=not self._wire.up) if lost is None else lost
 
     def _place(self, message: Msg) -> Position | None:
         """Where a message lies in the log; None when it is not for us."""
@@ -248,6 +263,21 @@ class _Following:
         if self._subjects or read.sequence == before.sequence + 1:
             return None
         return Hole(before, before.sequence + 1, read.sequence - 1, "missing in the log")
+
+    async def _lost_end(self) -> Hole | None:
+        """When nothing comes any more, whether the stream said it has more than came: its last messages are lost."""
+        assert self._position is not None and self._state is not None
+        before, last = self._position, self._state.last
+        if self._subjects or before.sequence >= last:
+            return None
+        try:
+            info = await self._wire.api(f"CONSUMER.INFO.{names.STREAM}.{self._consumer}")
+        except (Disconnected, Answered):
+            return None
+        if info["num_pending"] or info["delivered"]["consumer_seq"] != self._got or self._arrived:
+            return None
+        self._position = Position(before.stream, last)
+        return Hole(before, before.sequence + 1, last, "missing in the log")
 
     async def _pull(self) -> None:
         request = {

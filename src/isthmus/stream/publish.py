@@ -143,7 +143,8 @@ class Publisher:
     async def send(self, samples: Sequence[Samples]) -> asyncio.Future[int]:
         """Sends samples of one or several sources as one message; waits only while the window is full.
 
-        The future becomes the message's sequence once the log has it on disk, however long the log is away. It raises
+        The future is done once the log has the message on disk, however long the log is away; its result is a sequence
+        of the log at or after the message's. It raises
         LogFull when the log refuses for lack of room: these samples and all sent after them are not in the log, send
         them again, in the same order. Raises Refused for more than `LARGEST` bytes, InUse when another collector of
         the same name has taken over.
@@ -309,7 +310,10 @@ class Publisher:
             except IsthmusError as error:
                 self._fail(error)
                 return
-            await asyncio.sleep(delay)
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._wake.wait()
             delay = min(1.0, delay * 2)
 
     def _take(self, found: tuple[int, int, int] | None) -> None:

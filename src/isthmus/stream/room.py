@@ -9,9 +9,9 @@ from typing import Final
 
 from isthmus.core.event import Severity
 from isthmus.stream import names, streams
-from isthmus.stream.log import LogState, state_of
+from isthmus.stream.log import state_of
 from isthmus.stream.streams import Layout
-from isthmus.stream.wire import Wire
+from isthmus.stream.wire import Answered, Wire
 
 ALARM: Final = 0.7
 """Fill of the stream at which people are told."""
@@ -22,7 +22,13 @@ CALM: Final = 0.6
 RESERVE: Final = 512 << 20
 """Bytes of the disk nothing of ours may take; at most a tenth of the disk."""
 
-_HYSTERESIS: Final = 1.25
+_STEP: Final = 1 << 20
+"""Bytes the stream's limit may differ from what it should be."""
+
+_MESSAGE: Final = 4 << 20
+"""With less room than this the next message may be refused."""
+
+_PURGE_FAILED: Final = 10051
 
 Told = tuple[Severity, str, str]
 """Severity, a word for the id, a sentence."""
@@ -37,51 +43,66 @@ class Room:
     """Watches the disk below a log's store and the fill of its stream.
 
     nats-server does not survive a full disk: publishers get no answer, and none after space is freed until it is
-    started again. So below the reserve the stream's limit is lowered to what it has: every publisher is told LogFull at
-    once, nothing accepted is touched, purging goes on. The limit is raised again when there is room.
+    started again. So the stream's limit follows what the disk has above the reserve: at it the server itself tells
+    every publisher LogFull, nothing accepted is touched, and purging still has room to work. Should a write fail all
+    the same, because others filled the disk faster than we look, `dead` says that only a restart helps.
     """
-
-    pace = 1.0
-    """Seconds between two looks."""
 
     def __init__(self, store: Path, reserve: int | None) -> None:
         self._store = store
         self._reserve = default_reserve(shutil.disk_usage(store).total) if reserve is None else reserve
         self.closed = False
-        """Publishing is refused for lack of disk."""
-        self._alarmed = False
+        """Publishing is refused for lack of disk, or is about to be."""
         self.dead = False
+        """A write failed: the server takes nothing any more until it is started again."""
+        self._alarmed = False
+
+    @property
+    def pace(self) -> float:
+        """Seconds until the next look: short where the disk is nearly full."""
+        return 1.0 if self._free() > 4 * self._reserve else 0.1
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._store).free
+
+    def limit(self, layout: Layout, bytes_: int) -> int:
+        """Bytes at which a stream that has `bytes_` has to refuse; never less than what it has."""
+        return max(1, min(layout.limit, bytes_ + max(0, self._free() - self._reserve)))
 
     async def look(self, wire: Wire, layout: Layout) -> list[Told]:
         """Looks, acts, and says what changed. Raises Disconnected when the server does not answer."""
+        self.dead = await _write_failed(wire)
+        if self.dead:
+            return []
         state = state_of(await wire.api(f"STREAM.INFO.{names.STREAM}"))
-        free = shutil.disk_usage(self._store).free
-        told = await self._disk(wire, layout, state, free)
-        return told + self._fill(state, layout)
+        limit = self.limit(layout, state.bytes)
+        if abs(limit - state.limit) > _STEP or (limit != state.limit and limit in (layout.limit, max(1, state.bytes))):
+            await streams.limit(wire, layout, limit)
+        return self._disk(limit < layout.limit, limit - state.bytes) + self._fill(state.bytes / limit)
 
-    async def _disk(self, wire: Wire, layout: Layout, state: LogState, free: int) -> list[Told]:
-        was = state.limit != layout.limit
-        if free < self._reserve and not was:
-            await streams.limit(wire, layout, state.bytes)
-            self.closed = True
-            return [(Severity.ERROR, "disk-full", f"the disk has {_mb(free)} left: the log refuses samples")]
-        if was and free >= self._reserve * _HYSTERESIS:
-            await streams.limit(wire, layout, layout.limit)
-            self.closed = False
-            return [(Severity.INFORMATION, "disk-room", f"the disk has room again: the log takes samples, {_mb(free)}")]
-        self.closed = was
+    def _disk(self, short: bool, room: int) -> list[Told]:
+        was, self.closed = self.closed, short and room < _MESSAGE * (1 + self.closed)
+        left = f"the disk has {self._free() >> 20} MB left"
+        if self.closed and not was:
+            return [(Severity.ERROR, "disk-full", f"{left}: the log refuses samples")]
+        if was and not self.closed:
+            return [(Severity.INFORMATION, "disk-room", f"{left}: the log takes samples again")]
         return []
 
-    def _fill(self, state: LogState, layout: Layout) -> list[Told]:
-        fill = state.bytes / layout.limit
+    def _fill(self, fill: float) -> list[Told]:
         if not self._alarmed and fill >= ALARM:
             self._alarmed = True
             return [(Severity.WARNING, "log-filling", f"the log is {fill:.0%} full: does the recorder keep up?")]
         if self._alarmed and fill <= CALM:
             self._alarmed = False
-            return [(Severity.INFORMATION, "log-calm", f"the log is {fill:.0%} full again")]
+            return [(Severity.INFORMATION, "log-calm", f"the log is {fill:.0%} full, no longer filling")]
         return []
 
 
-def _mb(size: int) -> str:
-    return f"{size / (1 << 20):.0f} MB"
+async def _write_failed(wire: Wire) -> bool:
+    """Asks for a purge of nothing: it changes nothing, and is refused once a write has failed (nats-server 2.15)."""
+    try:
+        await wire.api(f"STREAM.PURGE.{names.STREAM}", {"filter": f"{names.EVENTS}nothing.has.this.subject"})
+    except Answered as error:
+        return error.code == _PURGE_FAILED
+    return False

@@ -208,7 +208,7 @@ class LogServer:
         """Tries again until JetStream is up: the server takes connections a little before that."""
         while True:
             try:
-                await streams.make(wire, self._layout)
+                await streams.make(wire, self._layout, self.room.limit)
                 return
             except Disconnected:
                 await asyncio.sleep(0.05)

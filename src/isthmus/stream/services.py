@@ -25,6 +25,7 @@ _READ: Final = (
     f"{_API}.DIRECT.GET.{names.STREAM}",
     f"{_API}.DIRECT.GET.{names.STREAM}.>",
     f"{_API}.CONSUMER.CREATE.{names.STREAM}.*",
+    f"{_API}.CONSUMER.INFO.{names.STREAM}.*",
     f"{_API}.CONSUMER.DELETE.{names.STREAM}.*",
     f"{_API}.CONSUMER.MSG.NEXT.{names.STREAM}.*",
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,22 +58,27 @@ class Layout:
         }
 
 
-async def make(wire: Wire, layout: Layout) -> None:
-    """Makes what is not there and gives what is there its limits. Raises Answered when the server refuses."""
+async def make(wire: Wire, layout: Layout, limit: Callable[[Layout, int], int] | None = None) -> None:
+    """Makes what is not there and gives what is there its limits. Raises Answered when the server refuses.
+
+    `limit` says what the main stream's limit may be when it has so many bytes, where the disk allows less.
+    """
     for config in (layout.bucket(names.LISTS), layout.bucket(names.REVISIONS), layout.stream()):
         # Asked first: CREATE reserves the bytes of a stream that is there a second time, and is refused.
-        verb = "UPDATE" if await _there(wire, config["name"]) else "CREATE"
-        await wire.api(f"STREAM.{verb}.{config['name']}", config)
+        has = await _bytes(wire, config["name"])
+        if limit is not None and config["name"] == names.STREAM:
+            config["max_bytes"] = limit(layout, has or 0)
+        await wire.api(f"STREAM.{'CREATE' if has is None else 'UPDATE'}.{config['name']}", config)
 
 
-async def _there(wire: Wire, stream: str) -> bool:
+async def _bytes(wire: Wire, stream: str) -> int | None:
+    """Bytes a stream has; None when there is no such stream."""
     try:
-        await wire.api(f"STREAM.INFO.{stream}")
+        return int((await wire.api(f"STREAM.INFO.{stream}"))["state"]["bytes"])
     except Answered as error:
         if error.code not in NOT_FOUND:
             raise
-        return False
-    return True
+        return None
 
 
 async def exist(wire: Wire) -> bool:

@@ -73,34 +73,42 @@ class Wire:
         self.lives = 0
         self.watchers: list[Callable[[], None]] = []
         self.refused = ""
+        self._refusal = asyncio.Event()
 
     async def open(self, wait: float) -> None:
         """Connects; raises Disconnected when that takes longer than `wait` seconds, Refused on a wrong password."""
         end = self.endpoint
+        opening = asyncio.create_task(
+            self.client.connect(
+                end.url.split(","),
+                user=end.user or None,
+                password=end.password or None,
+                inbox_prefix=end.inbox,
+                name=f"isthmus {self.name}".strip(),
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,
+                connect_timeout=2,
+                ping_interval=5,
+                max_outstanding_pings=3,
+                pending_size=_PENDING,
+                error_cb=self._trouble,
+                reconnected_cb=self._reconnected,
+                closed_cb=self._closed,
+            )
+        )
+        refusing = asyncio.create_task(self._refusal.wait())
         try:
-            async with asyncio.timeout(wait):
-                await self.client.connect(
-                    end.url.split(","),
-                    user=end.user or None,
-                    password=end.password or None,
-                    inbox_prefix=end.inbox,
-                    name=f"isthmus {self.name}".strip(),
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.1,
-                    connect_timeout=2,
-                    ping_interval=5,
-                    max_outstanding_pings=3,
-                    pending_size=_PENDING,
-                    error_cb=self._trouble,
-                    reconnected_cb=self._reconnected,
-                    closed_cb=self._closed,
-                )
-        except TimeoutError:
+            await asyncio.wait((opening, refusing), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done() or opening.exception() is not None:
+                raise self._unreachable(wait)
+        except BaseException:
+            opening.cancel()
             await self.close()
-            raise self._unreachable(wait) from None
-        except nats.errors.Error as error:
-            raise Refused(f"the log does not take us: {error}", where=end.url) from error
+            raise
+        finally:
+            refusing.cancel()
+            await asyncio.wait((opening, refusing))
         self.lives += 1
 
     def _unreachable(self, wait: float) -> IsthmusError:
@@ -109,9 +117,11 @@ class Wire:
         return Disconnected(f"no answer within {wait:g} s", where=self.endpoint.url, hint="is the log running?")
 
     async def _trouble(self, error: Exception) -> None:
-        if isinstance(error, nats.errors.AuthorizationError):
+        if "authorization" in str(error).lower():  # nats-py has a class for it and raises plain errors too
             self.refused = str(error)
-        log.debug("trouble with the log", error=repr(error), name=self.name)
+            self._refusal.set()
+        level = log.warning if "permissions violation" in str(error).lower() else log.debug
+        level("trouble with the log", error=str(error) or repr(error), name=self.name)
 
     async def _closed(self) -> None:
         self._tell()
