@@ -157,6 +157,8 @@ async def _newest(data: Path) -> Mapping[int, int]:
     try:
         async with asyncio.timeout(10), open_history(data / "history", None) as history:
             table = history.last(None)
+    except NotFound:
+        return {}  # the first start
     except (IsthmusError, OSError, TimeoutError) as error:
         say.warning("starting without knowing what is recorded", problem=str(error))
         return {}
