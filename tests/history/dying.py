@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -110,5 +111,14 @@ async def main(endpoint: str, place: str, step: str) -> None:
         await record(log, Path(place), ready=ready, stop=stop, limits=limits)
 
 
+class NoPandas(MetaPathFinder):
+    """pyarrow would load pandas, which takes a second and which no plant has."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(fullname, name=fullname)
+
+
 if __name__ == "__main__":
+    sys.meta_path.insert(0, NoPandas())
     asyncio.run(main(*sys.argv[1:]))

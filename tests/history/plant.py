@@ -10,27 +10,27 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from tests.history.plain import block
 
 from isthmus.core.samples import Samples
 from isthmus.core.tag import DataType, Tag, TagList
 from isthmus.store.history.record import Limits, Progress, record
 from isthmus.stream.log import Log
 from isthmus.stream.publish import Publisher
+from tests.history.plain import block
 
 TAGS = TagList(tuple(Tag(n + 1, f"p/t{n}", "", DataType.FLOAT, False) for n in range(100)))
 START = 1_790_000_000 * 10**9
 
 
-def numbered(number: int, *, epoch: int, rows: int = 100, source: str = "dcs") -> Samples:
-    """Block `number` of a source: every value is unique, `number * rows` onward."""
+def numbered(number: int, *, epoch: int, rows: int = 100, source: str = "dcs", before: int = 0) -> Samples:
+    """Block `number` of all: its values are unique, `number * rows` onward; `before` of them were of earlier epochs."""
     value = np.arange(rows) + number * rows
     return block(
         TAGS,
         value % 100,  # type: ignore[arg-type]  # arrays do as well
         START + value * 10**6,  # type: ignore[arg-type]
         value.astype(np.float64),  # type: ignore[arg-type]
-        number=number,
+        number=number - before,
         epoch=epoch,
         source=source,
         seen=START + number * 10**9,

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.history.plain import Row, block, last, once, rows, table_rows
 
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Samples
@@ -17,6 +16,7 @@ from isthmus.store.history.memory import CHUNK, Memory, Numbers
 from isthmus.store.history.segment import Footer, encode, open_segment
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
+from tests.history.plain import Row, block, last, once, rows, table_rows
 
 TYPES = list(DataType)
 TAGS = TagList(tuple(Tag(n + 1, f"p/t{n}", "", TYPES[n % len(TYPES)], False) for n in range(8)))

@@ -14,13 +14,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.history.dying import STEPS
-from tests.history.plant import collector, numbered, recorder
 
 from isthmus.store.history.read import open_history
 from isthmus.stream.log import Log
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
+from tests.history.dying import STEPS
+from tests.history.plant import collector, numbered, recorder
 
 ENTRY = Path(__file__).with_name("dying.py")
 

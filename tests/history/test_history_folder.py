@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.history.plain import block, once, rows, table_rows
 
 from isthmus.core.errors import Damaged, InUse, NotFound
 from isthmus.core.event import Event, EventKind, Severity
@@ -21,9 +20,10 @@ from isthmus.store.history.intake import Cut
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.memory import Memory, Numbers
 from isthmus.store.history.read import open_history
-from isthmus.store.history.segment import encode, open_segment
+from isthmus.store.history.segment import GROUP, encode, open_segment
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
+from tests.history.plain import block, once, rows, table_rows
 
 TAGS = TagList(tuple(Tag(n + 1, f"p/t{n}", "", DataType.FLOAT, False) for n in range(50)))
 NUMBERS = Numbers.of(TAGS)
@@ -200,8 +200,32 @@ async def test_a_damaged_segment_is_set_aside_and_named_and_the_rest_is_read(fol
     async with open_history(folder.root) as history:
         assert [found.id for found in history.gaps()] == [gap.id]
     manifest = open_manifest(folder)
-    assert [segment.file for segment in manifest.damaged()] == [victim.name]
+    assert list(manifest.damaged()) == [victim.name]
     assert manifest.state().ordinal == 3
+    manifest.close()
+
+
+async def test_intact_row_groups_of_a_damaged_segment_stay(folder: Folder) -> None:
+    rows_ = 2 * GROUP + 1000
+    manifest = open_manifest(folder)
+    flush(folder, manifest, cut(manifest.state(), 1, rows_))
+    manifest.close()
+    (victim,) = folder.segments.iterdir()
+    lost = open_segment(victim).footer.groups[1]
+    data = bytearray(victim.read_bytes())
+    data[(lost.start + lost.stop) // 2] ^= 1
+    victim.write_bytes(data)
+    for _ in range(2):
+        open_segment.cache_clear()
+        async with open_history(folder.root) as history:
+            assert len(history.raw(range(60))) == rows_ - lost.rows
+            (gap,) = history.gaps()
+            assert gap.details["count"] == lost.rows
+            assert (gap.details["first_tag"], gap.details["last_tag"]) == (lost.first_tag, lost.last_tag)
+    assert [path.name for path in folder.damaged.iterdir()] == [victim.name]
+    folder.manifest.unlink()
+    manifest = open_manifest(folder)
+    assert sum(segment.rows for segment in manifest.segments()) == rows_ - lost.rows
     manifest.close()
 
 

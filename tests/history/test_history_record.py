@@ -10,15 +10,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from tests.history.plain import block, table_rows
-from tests.history.plant import START, TAGS, accepted, collector, numbered, recorder, until
 
 from isthmus.core.errors import InUse
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.quality import Mark
+from isthmus.store.history import flush
 from isthmus.store.history.read import History, open_history
 from isthmus.stream import names
 from isthmus.stream.log import Log
+from tests.history.plain import block, table_rows
+from tests.history.plant import START, TAGS, accepted, collector, numbered, recorder, until
 
 EVENT = Event(id="e1", kind=EventKind.SERVICE, severity=Severity.INFORMATION, source="a/b", at=START, message="hello")
 
@@ -265,6 +266,27 @@ async def test_stopping_while_the_disk_refuses_leaves_the_rest_to_the_log(log: L
             await running.has_read(log)
     async with open_history(folder) as history:
         assert values(history) == blocks(1, 2)
+
+
+async def test_a_flush_that_fails_for_no_known_reason_is_not_overtaken_by_the_next(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "history"
+
+    def fail(*_: object) -> None:
+        raise AttributeError("out of the blue")
+
+    async with collector(log) as publisher:
+        with monkeypatch.context() as patched, pytest.raises(AttributeError):
+            patched.setattr(flush, "encode", fail)
+            async with recorder(log, folder, rows=100) as running:
+                await accepted(publisher, numbered(1, epoch=1), numbered(2, epoch=1), numbered(3, epoch=1))
+                await until(lambda: running.task is not None and running.task.done())
+        async with recorder(log, folder) as running:
+            await running.has_read(log)
+    async with open_history(folder) as history:
+        assert values(history) == blocks(1, 2, 3)
+        assert history.gaps() == []
 
 
 async def test_a_wall_clock_that_steps_disturbs_neither_flushing_nor_reading(

@@ -60,10 +60,9 @@ def _sound(folder: Folder) -> Manifest:
 
 def _set_aside_damaged(folder: Folder, manifest: Manifest) -> None:
     """Finishes what `damage.set_aside` had begun."""
-    for segment in manifest.damaged():
-        path = folder.segments / segment.file
-        if path.exists():
-            folder.set_aside(path)
+    for file in manifest.damaged():
+        if (folder.segments / file).exists():
+            folder.set_aside(folder.segments / file)
 
 
 def _adopt(folder: Folder, manifest: Manifest) -> None:

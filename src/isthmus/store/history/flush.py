@@ -17,8 +17,10 @@ def flush(folder: Folder, manifest: Manifest, cut: Cut) -> Segment | None:
     """Writes the segment of `cut` and commits it; without samples and events only the position is committed.
 
     Blocks for as long as the disk takes. Raises OSError or sqlite3.OperationalError when the disk does not; then
-    nothing has changed and the same cut can be flushed again.
+    nothing has changed and the same cut can be flushed again. Raises InUse, before anything is written, when the
+    manifest is not at the state the cut began with: no flush may overtake one that failed.
     """
+    manifest.check(cut.former)
     if cut.empty:
         manifest.commit(cut.former, cut.new, oddities=cut.oddities)
         return None

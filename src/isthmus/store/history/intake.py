@@ -51,9 +51,12 @@ class Cut:
 
 
 class Intake:
-    """Takes items of the log one after the other, each completely or (when it raises) not at all."""
+    """Takes items of the log one after the other, each completely or (when it raises) not at all.
 
-    def __init__(self, state: State, lists: Lists, unread: Callable[[Position, bytes], None]) -> None:
+    `unread` gets the bytes of a message that cannot be understood and says where they are now.
+    """
+
+    def __init__(self, state: State, lists: Lists, unread: Callable[[Position, bytes], str]) -> None:
         self._lists, self._unread = lists, unread
         self._former = state
         self._sources = Sources(Sources(state.sources).copy())
@@ -63,6 +66,8 @@ class Intake:
         self.events: dict[str, Event] = {}
         self.oddities: list[Oddity] = []
         self.noticed: list[Event] = []
+        self._weight = 0
+        """Bytes of the messages that events and oddities came in."""
         self.gaps = 0
         """Gaps noticed here, not those others told of."""
         self.repeated = 0
@@ -83,6 +88,7 @@ class Intake:
         elif message.subject.startswith(EVENTS):
             self._event(message)
         elif message.subject.startswith(QUARANTINE):
+            self._weight += 1000 + len(message.data)
             self.oddities.append(Oddity(message.position, message.subject, message.stored_at, bytes(message.data)))
         else:
             self._lose(message, "is of a kind this version does not know")
@@ -140,22 +146,22 @@ class Intake:
         )
 
     def _event(self, message: Message) -> None:
-        try:
-            event = msgspec.json.decode(message.data, type=Event)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._lose(message, f"holds no event: {error}")
+        event = _read_event(message.data)
+        if event is None:
+            self._lose(message, "holds no event")
         else:
+            self._weight += 1000 + len(message.data)
             self.events.setdefault(event.id, event)
 
     def _lose(self, message: Message, why: str, block: Samples | None = None) -> None:
         """Keeps the bytes of what cannot be recorded and says so."""
-        self._unread(message.position, bytes(message.data))
+        place = self._unread(message.position, bytes(message.data))
         named = message.position.stream, message.position.sequence
         counted = {} if block is None else {"count": len(block)}
         self._say(
             gap(
                 LOG if block is None else block.source,
-                f"message {message.position.sequence} of the log {why}; its bytes are kept in history/damaged",
+                f"message {message.position.sequence} of the log {why}; its bytes are {place}",
                 about=(*named, -1 if block is None else block.number),
                 at=message.stored_at,
                 first=self._stored_at if block is None else int(block.at.min()),
@@ -198,6 +204,7 @@ class Intake:
         if event.id not in self.events:
             self.events[event.id] = event
             self.noticed.append(event)
+            self._weight += 1000
             self.gaps += 1
 
     @property
@@ -213,8 +220,7 @@ class Intake:
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        odd = sum(len(oddity.body) for oddity in self.oddities)
-        return self.memory.size + odd + 1000 * (len(self.events) + len(self.oddities))
+        return self.memory.size + self._weight
 
     def state(self) -> State:
         """How far it came; the ordinal is that of the last cut."""
@@ -234,5 +240,15 @@ class Intake:
             self._former, new, self.memory, tuple(self.events.values()), tuple(self.noticed), tuple(self.oddities)
         )
         self._former, self.memory = new, Memory()
-        self.events, self.noticed, self.oddities = {}, [], []
+        self.events, self.noticed, self.oddities, self._weight = {}, [], [], 0
         return cut
+
+
+def _read_event(data: bytes) -> Event | None:
+    """The event of a message; None when it is none that can be kept."""
+    try:
+        event = msgspec.json.decode(data, type=Event)
+        msgspec.json.encode(event)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return event if EARLIEST <= event.at <= LATEST else None

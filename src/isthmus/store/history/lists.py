@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from isthmus.core.errors import NotFound
+from isthmus.core.errors import Damaged, NotFound
 from isthmus.core.tag import Tag, TagList
 from isthmus.store.history.folder import Folder, keep
 from isthmus.store.history.memory import Numbers
@@ -20,9 +20,12 @@ class Lists:
         self._known: dict[str, Numbers] = {}
 
     async def numbers(self, digest: str) -> Numbers:
-        """The columns of one list; raises NotFound when neither the folder nor the log has it."""
+        """The columns of one list; raises NotFound when nobody has it, Damaged when it is none."""
         if digest not in self._known:
-            self._known[digest] = Numbers.of(self._kept(digest) or await self._fetched(digest))
+            tags = self._kept(digest) or await self._fetched(digest)
+            if any(not 0 <= tag.number < 2**32 for tag in tags.tags):
+                raise Damaged(f"tag list {digest} has numbers that no tag can have")
+            self._known[digest] = Numbers.of(tags)
         return self._known[digest]
 
     def _kept(self, digest: str) -> TagList | None:

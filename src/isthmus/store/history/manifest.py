@@ -32,7 +32,8 @@ _TABLES: Final = """
 CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE segments (ordinal INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL,
   size INTEGER NOT NULL, first_tag INTEGER NOT NULL, last_tag INTEGER NOT NULL, first_time INTEGER NOT NULL,
-  last_time INTEGER NOT NULL, damage TEXT);
+  last_time INTEGER NOT NULL);
+CREATE TABLE damaged (file TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, why TEXT NOT NULL);
 CREATE TABLE latest (tag INTEGER PRIMARY KEY, time INTEGER NOT NULL, seen INTEGER NOT NULL, value REAL,
   integer INTEGER, text TEXT, quality INTEGER NOT NULL, mark INTEGER NOT NULL);
 CREATE TABLE events (id TEXT PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
@@ -131,6 +132,11 @@ class Manifest:
         body = self._db.execute("SELECT body FROM state").fetchone()[0]
         return msgspec.json.decode(body, type=State)
 
+    def check(self, former: State) -> None:
+        """Raises InUse unless `former` is where the history is."""
+        if not self.state().is_at(former):
+            raise InUse("another recorder wrote this history", hint="stop one of the two")
+
     def commit(
         self,
         former: State,
@@ -146,22 +152,27 @@ class Manifest:
         `latest` holds at most one sample per tag: its last live one in the segment.
         """
         with self._transaction():
-            if not self.state().is_at(former):
-                raise InUse("another recorder wrote this history", hint="stop one of the two")
+            self.check(former)
             self._db.execute("UPDATE state SET body = ?", (msgspec.json.encode(new),))
             if segment is not None:
-                values = msgspec.structs.astuple(segment)
-                self._db.execute(f"INSERT INTO segments ({_SEGMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._list(segment)
             if latest is not None:
                 self._db.executemany(_LATEST, _rows(latest))
             self._add(events)
             self._add_oddities(oddities)
 
-    def set_aside(self, segment: Segment, damage: str, event: Event) -> None:
-        """From now on the segment does not count; the event says so."""
+    def set_aside(self, segment: Segment, rest: Segment | None, why: str, event: Event) -> None:
+        """From now on `rest` counts in the segment's place, or nothing; the event says so."""
         with self._transaction():
-            self._db.execute("UPDATE segments SET damage = ? WHERE ordinal = ?", (damage, segment.ordinal))
+            gone = self._db.execute("DELETE FROM segments WHERE file = ?", (segment.file,)).rowcount
+            if gone and rest is not None:
+                self._list(rest)
+            self._db.execute("INSERT OR IGNORE INTO damaged VALUES (?, ?, ?)", (segment.file, segment.ordinal, why))
             self._add((event,))
+
+    def _list(self, segment: Segment) -> None:
+        values = msgspec.structs.astuple(segment)
+        self._db.execute(f"INSERT INTO segments ({_SEGMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def add_events(self, events: Sequence[Event]) -> None:
         """Events that come with no position of the log."""
@@ -188,15 +199,11 @@ class Manifest:
 
     def segments(self) -> list[Segment]:
         """Those that count, oldest first."""
-        return self._segments("damage IS NULL")
+        return [Segment(*row) for row in self._db.execute(f"SELECT {_SEGMENT} FROM segments ORDER BY ordinal")]
 
-    def damaged(self) -> list[Segment]:
-        """Those that were set aside."""
-        return self._segments("damage IS NOT NULL")
-
-    def _segments(self, condition: str) -> list[Segment]:
-        found = self._db.execute(f"SELECT {_SEGMENT} FROM segments WHERE {condition} ORDER BY ordinal")
-        return [Segment(*row) for row in found]
+    def damaged(self) -> dict[str, str]:
+        """Files that were set aside → why."""
+        return dict(self._db.execute("SELECT file, why FROM damaged"))
 
     def latest(self, numbers: Sequence[int] | None = None) -> Columns:
         """The latest live sample of each tag, in order of their numbers."""

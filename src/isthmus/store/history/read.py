@@ -59,7 +59,8 @@ class History:
     _events: tuple[Event, ...] = ()
     """Events behind the segments, and of what was found damaged by this snapshot."""
     _oddities: tuple[Oddity, ...] = ()
-    _unreadable: set[str] = field(default_factory=set)
+    _unreadable: dict[str, tuple[Columns, ...]] = field(default_factory=dict)
+    """Segments found damaged by this snapshot, and what is left of them."""
 
     def raw(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> pa.Table:
         """Every sample of these tags with start <= time < end: ordered by tag, time and log order, each once.
@@ -79,21 +80,27 @@ class History:
     def _parts(self, wanted: NDArray[np.uint32], start: int, end: int) -> Iterator[Columns]:
         """The row groups that may hold samples of the wanted tags and times, in log order."""
         for segment in self.segments:
-            if segment.file in self._unreadable or not _may_hold(segment, wanted, start, end):
+            if segment.file in self._unreadable:
+                yield from self._unreadable[segment.file]
+                continue
+            if not _may_hold(segment, wanted, start, end):
                 continue
             try:
                 opened = open_segment(self.folder.segments / segment.file)
-                parts = [opened.columns(i) for i in _groups(opened, wanted, start, end)]
+                for group in _groups(opened, wanted, start, end):
+                    yield opened.columns(group)
             except Damaged as error:
-                self._set_aside(segment, error.what)
+                yield from self._set_aside(segment, error.what)
             except FileNotFoundError:
-                self._set_aside(segment, "is not there")
-            else:
-                yield from parts
+                yield from self._set_aside(segment, "is not there")
 
-    def _set_aside(self, segment: Segment, why: str) -> None:
-        self._unreadable.add(segment.file)
-        self._events += (set_aside(self.folder, segment, why),)
+    def _set_aside(self, segment: Segment, why: str) -> tuple[Columns, ...]:
+        """What is left of the segment; what was read of it already is once in the answer, as all samples are."""
+        if segment.file not in self._unreadable:
+            event, rest = set_aside(self.folder, segment, why)
+            self._unreadable[segment.file] = rest
+            self._events += (event,)
+        return self._unreadable[segment.file]
 
     def last(self, numbers: Sequence[int] | None = None) -> pa.Table:
         """The latest live sample of these tags (None: of all that have one), in order of their numbers."""
@@ -207,7 +214,7 @@ async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> Hist
     intake = await _tail(folder, state, log)
     if intake is None:
         return None
-    tail = ordered(intake.memory.columns())
+    tail = await asyncio.to_thread(ordered, intake.memory.columns())
     return History(
         folder=folder,
         position=intake.position,
@@ -256,5 +263,5 @@ def _overtaken(folder: Folder, state: State) -> bool:
         manifest.close()
 
 
-def _unread(position: Position, data: bytes) -> None:
-    """What a reader cannot understand: the recorder is the one that keeps its bytes."""
+def _unread(position: Position, data: bytes) -> str:
+    return "in the log: the recorder is the one that keeps them"

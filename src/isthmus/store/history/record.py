@@ -35,6 +35,9 @@ FIRST_WAIT: Final = 0.25
 LONGEST_WAIT: Final = 10.0
 """Seconds between two tries of a flush that the disk refused."""
 
+UNREAD: Final = 64 << 20
+"""Bytes kept of messages that cannot be understood."""
+
 log_ = structlog.get_logger("record")
 
 
@@ -92,8 +95,8 @@ async def record(
 ) -> None:
     """Records until `stop` is set, then flushes what is in memory and returns.
 
-    `ready` is called once, when following begins; `progress` after every flush and about every second. Raises InUse when another recorder
-    writes in `folder`.
+    `ready` is called once, when following begins; `progress` after every flush and about every second.
+    Raises InUse when another recorder writes in `folder`.
     """
     place = Folder(folder)
     with owned(place):
@@ -133,8 +136,15 @@ class _Recording:
         self.intake = Intake(state, Lists(self.folder, self.log, keeping=True), self._keep_unread)
         self.committed, self.segments = state.position, state.ordinal
 
-    def _keep_unread(self, position: Position, data: bytes) -> None:
-        keep(self.folder.damaged / f"message-{position.sequence}.bin", data)
+    def _keep_unread(self, position: Position, data: bytes) -> str:
+        name = f"message-{position.sequence}.bin"
+        if sum(path.stat().st_size for path in self.folder.damaged.glob("message-*")) + len(data) > UNREAD:
+            return "not kept: history/damaged is full of such"
+        try:
+            keep(self.folder.damaged / name, data)
+        except OSError as error:
+            return f"not kept: {error}"
+        return f"kept as history/damaged/{name}"
 
     async def run(self, stop: asyncio.Event) -> None:
         following = asyncio.create_task(self._follow())
@@ -145,9 +155,11 @@ class _Recording:
             self.stopping.set()
             stopped.cancel()
             await _ended(following)
-            await self._finish()
+            if self.flushing is not None:
+                await asyncio.wait((self.flushing,))
         if not following.cancelled():
             following.result()
+        await self._finish()
 
     async def _follow(self) -> None:
         while not self.stopping.is_set():
@@ -160,7 +172,6 @@ class _Recording:
                         if self.stopping.is_set():
                             return
             except Disconnected as error:
-                self.problem = str(error)
                 log_.warning("log is away", problem=str(error))
                 await asyncio.sleep(FIRST_WAIT)
 
@@ -191,9 +202,8 @@ class _Recording:
     async def _finish(self) -> None:
         """The flush under way and a last one, so that a clean stop leaves nothing to follow again."""
         if self.flushing is not None:
-            await asyncio.wait((self.flushing,))
             self._settle(self.flushing)
-        if self.intake.moved:
+        if self.intake.moved and not self.problem:
             await self._flush(self.intake.cut())
         self._say(now=True)
 
