@@ -13,7 +13,7 @@ from isthmus.plant.assets import Progress, Survey
 from isthmus.plant.doors import Kinds, read_doors
 from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import STREAM
-from isthmus.plant.load import Loaded, load
+from isthmus.plant.load import Loaded, load, printable
 from isthmus.plant.models import read_models
 from isthmus.plant.placing import place_assets
 from isthmus.plant.reading import read
@@ -67,7 +67,7 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checke
         renames={path: former for path, (former, _) in floor.renames.items()},
         unread=dict(floor.unread),
         stream=stream,
-        sources=loaded.sources,
+        sources={printable(name): text for name, text in loaded.sources.items()},
         warnings=findings.warnings,
     )
 

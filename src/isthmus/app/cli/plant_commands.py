@@ -140,6 +140,7 @@ def rollback(
     from isthmus.core import time
     from isthmus.core.errors import IsthmusError
     from isthmus.plant.compare import compare
+    from isthmus.plant.load import printable
     from isthmus.plant.number import restore
     from isthmus.store.ledger import Ledger
 
@@ -157,7 +158,7 @@ def rollback(
             number=ledger.next_number(),
             created=time.now(),
             author=_author(author),
-            comment=comment or f"back to revision {old.number}",
+            comment=printable(comment) or f"back to revision {old.number}",
         )
         _known_kinds(revision)
         made = compare(runs, revision)
@@ -229,11 +230,14 @@ def _resolved(checked: Checked, ledger: Ledger, author: str, comment: str) -> tu
     from isthmus.app.cli.slow import slow
     from isthmus.core import time
     from isthmus.plant.compare import compare
+    from isthmus.plant.load import printable
     from isthmus.plant.number import resolve
 
     with slow("comparing with what runs"):
         runs, number, numbers = ledger.current(), ledger.next_number(), ledger.numbers()
-        revision = resolve(checked, runs, numbers, number=number, created=time.now(), author=author, comment=comment)
+        revision = resolve(
+            checked, runs, numbers, number=number, created=time.now(), author=author, comment=printable(comment)
+        )
         return revision, compare(runs, revision, checked.unread)
 
 
@@ -307,8 +311,10 @@ def _author(said: str | None) -> str:
     import getpass
     import os
 
+    from isthmus.plant.load import printable
+
     if said is not None:
-        return said
+        return printable(said)
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without a name, as in many containers
