@@ -49,6 +49,12 @@ def begin(service: str, file: Path | None, *, quiet: bool = False) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
+def only_errors() -> None:
+    """For commands that look and end: nothing is logged but errors."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.basicConfig(level=logging.ERROR)
+
+
 def _as_is(_logger: Any, _name: str, event: Any) -> Any:
     return event
 

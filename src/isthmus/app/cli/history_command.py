@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`isthmus history`: what was recorded of some tags."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
+
+import typer
+
+from isthmus.app.cli import show
+from isthmus.app.cli.once import run
+from isthmus.app.cli.options import DataOption, FromOption, ToOption
+from isthmus.app.cli.where import data_folder
+
+if TYPE_CHECKING:
+    from isthmus.app.recorded import Recorded, Row
+
+SHOWN: Final = 40
+"""Rows of a table unless --last says otherwise."""
+
+
+class Format(StrEnum):
+    """How samples are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("history")(history)
+
+
+def history(
+    tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="Paths of tags, or patterns with `*` and `**`.")],
+    data: DataOption = None,
+    from_: FromOption = "-1h",
+    to: ToOption = "now",
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    last: Annotated[
+        int | None, typer.Option(min=0, help=f"Only so many of the newest per tag; a table has {SHOWN}, 0 is all.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file, which must not exist.")
+    ] = None,
+) -> None:
+    """Print what was recorded of a tag: every sample with its time, value, quality and marks.
+
+    Works whether the plant runs or not. Times without an offset are meant in the plant's time zone; printed ones are
+    UTC. Gaps, in which samples are missing, are named below a table.
+
+    \b
+    Examples:
+      isthmus history line-1/reactor-1/temperature
+      isthmus history 'reactor-*/pressure' --from 2026-11-23T06:00 --to 2026-11-23T14:00 --format csv
+      isthmus history '**' --from -1d --format parquet -o day.parquet
+    """
+    from isthmus.app.cli.slow import slow
+    from isthmus.app.recorded import recorded
+    from isthmus.app.run.place import Place
+    from isthmus.core.errors import IsthmusError
+
+    if output is not None and output.exists():
+        raise IsthmusError("exists already", where=str(output), hint="choose another name")
+    if format_ is Format.PARQUET and output is None:
+        raise typer.BadParameter("parquet needs --output FILE")
+    with slow("reading history"):
+        found = run(recorded(Place(data_folder(data)), tags, from_, to))
+    found = _newest(found, last if last is not None else SHOWN if format_ is Format.TABLE else 0)
+    if format_ is Format.PARQUET and output is not None:
+        found.write_parquet(output)
+        return
+    if output is None:
+        _WRITERS[format_](found, sys.stdout)
+        return
+    with output.open("x", encoding="utf-8", newline="") as file:
+        _WRITERS[format_](found, file)
+
+
+def _newest(found: Recorded, most: int) -> Recorded:
+    """At most so many samples of each tag, the newest; 0: all."""
+    from dataclasses import replace
+
+    if not most:
+        return found
+    return replace(found, tables=[(setting, table[-most:]) for setting, table in found.tables])
+
+
+def _table(found: Recorded, to: TextIO) -> None:
+    from isthmus.core import quality
+    from isthmus.core.time import to_iso
+
+    several = len(found.tables) > 1
+    rows = [
+        [
+            *([row.setting.tag.path] if several else []),
+            to_iso(row.time),
+            show.value(row.setting, row.value),
+            row.setting.tag.unit,
+            quality.name(row.quality),
+            show.marks(row.mark),
+        ]
+        for row in found.rows()
+    ]
+    if not several:
+        to.write(f"{found.tables[0][0].tag.path}\n")
+    columns = [*(["tag"] if several else []), "time (UTC)", "value", "unit", "quality", "marks"]
+    if rows:
+        to.write(show.table(columns, rows, right=["value"]) + "\n")
+    else:
+        to.write(f"nothing recorded from {to_iso(found.start)} to {to_iso(found.end)}\n")
+    for gap in found.gaps:
+        to.write(f"gap {show.span(gap.details.get('first'), gap.details.get('last'))}: {gap.message}\n")
+
+
+def _csv(found: Recorded, to: TextIO) -> None:
+    import csv
+
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(["tag", "time", "seen", "value", "unit", "quality", "code", "marks"])
+    for row in found.rows():
+        writer.writerow(_data(row).values())
+
+
+def _json(found: Recorded, to: TextIO) -> None:
+    import msgspec
+
+    gaps = [msgspec.to_builtins(gap) for gap in found.gaps]
+    content = {"samples": [_data(row) for row in found.rows()], "gaps": gaps}
+    to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
+
+
+def _data(row: Row) -> dict[str, Any]:
+    """A sample for scripts; an enumeration's value is its number."""
+    from isthmus.core import quality
+    from isthmus.core.time import to_iso
+
+    return {
+        "tag": row.setting.tag.path,
+        "time": to_iso(row.time),
+        "seen": to_iso(row.seen),
+        "value": row.value,
+        "unit": row.setting.tag.unit,
+        "quality": quality.name(row.quality),
+        "code": row.quality,
+        "marks": show.marks(row.mark),
+    }
+
+
+_WRITERS: Final = {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}
