@@ -35,6 +35,9 @@ FIRST_WAIT: Final = 0.25
 LONGEST_WAIT: Final = 10.0
 """Seconds between two tries of a flush that the disk refused."""
 
+LOOK: Final = 1.0
+"""Seconds between two looks at how full the log is."""
+
 UNREAD: Final = 64 << 20
 """Bytes kept of messages that cannot be understood."""
 
@@ -126,6 +129,8 @@ class _Recording:
     since: float | None = None
     """When the oldest item in memory came (monotonic)."""
     said: float = 0.0
+    looked: float = 0.0
+    """When the log was last looked at for purging (monotonic)."""
     problem: str = ""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     behind: deque[tuple[float, Position]] = field(default_factory=deque)
@@ -135,6 +140,8 @@ class _Recording:
         state = self.manifest.state()
         self.intake = Intake(state, Lists(self.folder, self.log, keeping=True), self._keep_unread)
         self.committed, self.segments = state.position, state.ordinal
+        if state.position is not None:
+            self.behind.append((monotonic(), state.position))
 
     def _keep_unread(self, position: Position, data: bytes) -> str:
         name = f"message-{position.sequence}.bin"
@@ -168,6 +175,7 @@ class _Recording:
                     async for item in items:
                         await self.intake.take(item)
                         await self._flush_if_due()
+                        await self._purge_if_due()
                         self._say(now=isinstance(item, Idle))
                         if self.stopping.is_set():
                             return
@@ -212,13 +220,10 @@ class _Recording:
             return
         self.committed, self.segments = cut.new.position, cut.new.ordinal
         self.recorded += cut.memory.rows
+        if cut.new.position is not None:
+            self.behind.append((monotonic(), cut.new.position))
         self._say(now=True)
-        try:
-            async with asyncio.timeout(10):
-                await self._tell(cut)
-                await self._purge(cut)
-        except (IsthmusError, TimeoutError) as error:
-            log_.warning("purge put off", problem=str(error))
+        await self._tell(cut)
 
     async def _written(self, cut: Cut) -> bool:
         """Tries until the disk has it; gives up only when stopping, for then the log keeps it for the next start."""
@@ -241,18 +246,26 @@ class _Recording:
     async def _tell(self, cut: Cut) -> None:
         """Gaps that were noticed here go into the log for everyone; the intake knows them again by their id."""
         for event in cut.noticed:
-            await self.log.emit(event)
+            try:
+                await self.log.emit(event, patience=2)
+            except IsthmusError as error:
+                log_.warning("gap not told to others", event=event.id, problem=str(error))
 
-    async def _purge(self, cut: Cut) -> None:
-        """Purges the log up to what was committed a margin ago; when it fills, up to the flush before this one."""
-        if cut.new.position is None:
+    async def _purge_if_due(self) -> None:
+        if monotonic() - self.looked < LOOK:
             return
-        state, now = await self.log.state(), monotonic()
-        self.behind.append((now, cut.new.position))
-        upto = None
-        while len(self.behind) > 1 and (now - self.behind[0][0] >= self.limits.margin or 2 * state.bytes > state.limit):
+        self.looked = monotonic()
+        try:
+            await self._purge()
+        except IsthmusError as error:
+            log_.warning("purge put off", problem=str(error))
+
+    async def _purge(self) -> None:
+        """Purges the log up to what was committed a margin ago; when it is half full, all that is committed."""
+        state, upto = await self.log.state(), None
+        while self.behind and (state.fill > 0.5 or monotonic() - self.behind[0][0] >= self.limits.margin):
             upto = self.behind.popleft()[1]
-        if upto is not None and upto.stream == state.stream:
+        if upto is not None and upto.stream == state.stream and upto.sequence >= state.first:
             await self.log.purge(upto.sequence)
 
     def _say(self, *, now: bool = False) -> None:
