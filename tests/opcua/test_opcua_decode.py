@@ -111,7 +111,7 @@ nested = st.builds(lambda inner: b"\x18" + inner, variants(SCALARS))
 
 def data_values(variant: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     def build(mask: int, value: bytes, status: int, at: int, pico: int) -> bytes:
-        parts = (value, struct.pack("<I", status), struct.pack("<q", at), struct.pack("<H", pico))
+        parts: tuple[bytes, ...] = (value, struct.pack("<I", status), struct.pack("<q", at), struct.pack("<H", pico))
         parts += (struct.pack("<q", at), struct.pack("<H", pico))
         bits = (1, 2, 4, 16, 8, 32)
         return bytes([mask]) + b"".join(part for bit, part in zip(bits, parts, strict=True) if mask & bit)
@@ -156,12 +156,12 @@ def oracle(body: bytes) -> list[Any]:
 def written(value: Any) -> str | None:
     """A value asyncua decoded, as the text a reading has."""
     if isinstance(value, ua.XmlElement):
-        return value.Value
+        return str(value.Value) if value.Value is not None else None
     if isinstance(value, ua.LocalizedText):
-        return value.Text
+        return str(value.Text) if value.Text is not None else None
     if isinstance(value, ua.QualifiedName):
-        named = value.Name is not None and value.NamespaceIndex
-        return f"{value.NamespaceIndex}:{value.Name}" if named else value.Name
+        space = value.NamespaceIndex & 0xFFFF  # asyncua reads it as signed
+        return None if value.Name is None else f"{space}:{value.Name}" if space else str(value.Name)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, ua.NodeId):

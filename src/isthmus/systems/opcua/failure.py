@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import structlog
 from asyncua import ua
 
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
+from isthmus.systems.opcua.wire import Malformed
+
+log = structlog.get_logger("opcua")
 
 _USER: Final = {"BadUserAccessDenied", "BadIdentityTokenRejected", "BadIdentityTokenInvalid", "BadUserSignatureInvalid"}
 _US: Final = {
@@ -50,6 +54,8 @@ def explain(error: BaseException, url: str) -> IsthmusError:
         return Disconnected("no answer in time", where=url)
     if isinstance(error, OSError):
         return Disconnected(error.strerror or str(error) or "the connection is closed", where=url)
+    if not isinstance(error, ua.UaError | Malformed):
+        log.error("unexpected failure", url=url, exc_info=error)
     return Disconnected(str(error) or type(error).__name__, where=url)
 
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
-from isthmus.systems.contract import Address, Readings, Surroundings
-from isthmus.systems.opcua.failure import explained
+from isthmus.systems.contract import Address, Found, Readings, Surroundings
+from isthmus.systems.opcua.browse import Walk
+from isthmus.systems.opcua.failure import explain, explained
 from isthmus.systems.opcua.link import Link
 from isthmus.systems.opcua.memory import Memory
 from isthmus.systems.opcua.remarks import Remarks
@@ -37,6 +38,17 @@ class OpcUaSource:
                 yield feed
         finally:
             await self._leave(session)
+
+    async def browse(self, start: str | None = None) -> AsyncIterator[Found]:
+        """Lists what the server has below `start`; see the contract."""
+        link = await self._open()
+        try:
+            async for found in Walk(link).below(start):
+                yield found
+        except Exception as error:  # the edge of the driver
+            raise explain(error, link.url) from error
+        finally:
+            await link.close()
 
     async def _leave(self, session: Session) -> None:
         """A broken channel leaves a session that may live on; any other end closes it."""
