@@ -68,6 +68,8 @@ class Watch:
     settings: tuple[TagSetting, ...] = ()
     live: Live = field(default_factory=Live)
     revision: int = 0
+    plant: str = ""
+    """`enterprise/site`, which every path begins with."""
     _by_number: dict[int, TagSetting] = field(default_factory=dict)
     _position: Position | None = None
     _endpoint: Endpoint | None = None
@@ -84,7 +86,7 @@ class Watch:
 
     def take_revision(self, revision: Revision) -> None:
         """From now on the tags of this revision are watched."""
-        self.revision = revision.number
+        self.revision, self.plant = revision.number, revision.plant
         self.settings = tuple(
             sorted((s for s in revision.tags if self.wanted(s.tag.path)), key=lambda setting: setting.tag.path)
         )

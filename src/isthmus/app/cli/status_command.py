@@ -105,7 +105,11 @@ def _log(said: dict[str, Any], services: dict[str, Any], runs: bool) -> dict[str
     return {
         "embedded": said.get("embedded", True),
         "state": "stopped" if not runs else "ready" if said.get("ready", True) else "starting",
-        **({"pid": said["pid"], "restarts": said["restarts"], "url": said["url"]} if "pid" in said else {}),
+        **(
+            {"pid": said["pid"] if runs else None, "restarts": said["restarts"], "url": said["url"]}
+            if "pid" in said
+            else {}
+        ),
         "bytes": seen.get("bytes", 0),
         "limit": seen.get("limit", 0),
         "fill": seen.get("fill", 0.0),

@@ -168,7 +168,7 @@ class Picture:
 
         room = max(1, self._console.height - 4)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("tag", "value", "unit", "quality", "age", "remarks"):
+        for heading in (f"tag of {watch.plant}", "value", "unit", "quality", "age", "remarks"):
             table.add_column(heading, justify="right" if heading in ("value", "age") else "left", no_wrap=True)
         for setting in watch.settings[:room]:
             table.add_row(*_cells(watch, setting))
@@ -184,13 +184,14 @@ def _cells(watch: Watch, setting: TagSetting) -> list[str | Text]:
     from isthmus.core import quality, time
 
     latest = watch.latest(setting)
+    name = setting.tag.path.removeprefix(f"{watch.plant}/")
     if latest is None:
-        return [setting.tag.path, Text("-", style="dim"), setting.tag.unit, "", "", "no value yet"]
+        return [name, Text("-", style="dim"), setting.tag.unit, "", "", "no value yet"]
     severity = quality.severity(latest.quality)
     style = {"good": "", "uncertain": "yellow", "bad": "red"}[severity]
     remarks = [word for word in ("stale" if latest.stale else "", show.marks(latest.mark)) if word]
     return [
-        setting.tag.path,
+        name,
         Text(show.value(setting, latest.value), style="dim" if latest.stale else style),
         setting.tag.unit,
         Text(quality.name(latest.quality), style=style),
