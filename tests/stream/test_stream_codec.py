@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The codec of messages: what is packed comes back bit for bit, and hostile bytes are Damaged."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -116,3 +118,29 @@ def test_columns_of_another_layout_in_memory_are_packed_all_the_same() -> None:
     assert back.index.tolist() == [0, 2, 4, 6, 8]
     assert back.at.tolist() == [0, 1, 2, 3, 4]
     assert back.value.tolist() == [9, 7, 5, 3, 1]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 1000])
+def test_what_is_the_same_in_all_rows_is_kept_once(rows: int) -> None:
+    scan = Samples(
+        source="dcs", epoch=1, number=1, tags="list", seen=5,
+        index=np.arange(7, 7 + rows, dtype=np.uint32), at=np.full(rows, 123, np.int64),
+        quality=np.full(rows, 0x4000_0000, np.uint32), mark=np.full(rows, 4, np.uint8), value=np.arange(rows) / 2,
+    )  # fmt: skip
+    (back,) = unpack(pack([scan]))
+    for name in ("index", "at", "quality", "mark", "value"):
+        assert getattr(back, name).tolist() == getattr(scan, name).tolist()
+    assert len(pack([scan])) <= 8 * rows + 200
+
+
+def test_an_index_that_runs_over_its_end_is_damaged() -> None:
+    top = np.array([2**32 - 2, 2**32 - 1], np.uint32)
+    scan = Samples(
+        source="dcs", epoch=1, number=1, tags="list", index=top, at=np.zeros(2, np.int64),
+        quality=np.zeros(2, np.uint32), mark=np.zeros(2, np.uint8), value=np.zeros(2),
+    )  # fmt: skip
+    message = pack([scan])
+    assert unpack(message)[0].index.tolist() == top.tolist()
+    first = message.index(top[:1].tobytes(), 40)
+    with pytest.raises(Damaged):
+        unpack(message[:first] + b"\xff\xff\xff\xff" + message[first + 4 :])

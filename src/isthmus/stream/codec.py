@@ -6,8 +6,11 @@ Layout, all integers little-endian::
     0   4  b"ISM1"
     4   4  bytes of the header, n; the header is padded with zeros so that the columns begin at a multiple of 8
     8   n  msgpack: one array per block: source, epoch, number, tags, rows, seen, columns, bytes of text
-           then for each block, padded with zeros to a multiple of 8 each:
+           then for each block, each padded with zeros to a multiple of 8:
            at int64, value float64, [integer int64], index uint32, quality uint32, mark uint8, [text: msgpack array]
+
+A scan of a device mostly has one time, good quality, no mark and tags in order: `columns` says which of them have one
+element for all rows (of `index` the first, each next row one more). Every byte saved here is sent, synced and read.
 
 Unpacked columns are read-only views of the message: they live as long as they are held, and keep it alive.
 """
@@ -16,10 +19,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from itertools import accumulate
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from isthmus.core.errors import Damaged
 from isthmus.core.samples import Samples
@@ -27,13 +32,18 @@ from isthmus.core.samples import Samples
 MAGIC: Final = b"ISM1"
 _INTEGER: Final = 1
 _TEXT: Final = 2
-_FIXED: Final = 8 + 8 + 4 + 4 + 1
+_ONE_AT: Final = 4
+_IN_ORDER: Final = 8
+_ONE_QUALITY: Final = 16
+_ONE_MARK: Final = 32
 _PREFIX: Final = 8
 _NOTHING: Final = b"\0" * 8
 
 if sys.byteorder != "little":  # pragma: no cover
     raise ImportError("Isthmus keeps samples as they are in memory, which is little-endian")
 
+_Column: TypeAlias = NDArray[Any]
+_Element = TypeVar("_Element", bound=np.generic)
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -47,16 +57,31 @@ class _Block(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     tags: _Name
     rows: _Count
     seen: _Time
-    columns: Annotated[int, msgspec.Meta(ge=0, le=_INTEGER | _TEXT)]
+    columns: Annotated[int, msgspec.Meta(ge=0, lt=64)]
     text: _Count
 
-    def size(self) -> int:
-        """Bytes of the columns, padding included."""
-        return _padded(self.rows * (_FIXED + 8 * (self.columns & _INTEGER)) + self.text)
+    def has(self, flag: int) -> bool:
+        return bool(self.columns & flag)
+
+    def held(self, flag: int) -> int:
+        """Elements of a column that is kept as one for all rows when `flag` is set."""
+        return min(1, self.rows) if self.columns & flag else self.rows
+
+    def places(self) -> list[int]:
+        """Where at, value, integer, index, quality, mark and text begin and the block ends, from its own beginning."""
+        sizes = (
+            8 * self.held(_ONE_AT),
+            8 * self.rows,
+            8 * self.rows if self.has(_INTEGER) else 0,
+            4 * self.held(_IN_ORDER),
+            4 * self.held(_ONE_QUALITY),
+            self.held(_ONE_MARK),
+            self.text,
+        )
+        return list(accumulate(map(_padded, sizes), initial=0))
 
 
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises on bytes that are not what they should be."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[_Block]).decode
@@ -72,29 +97,59 @@ def pack(several: Sequence[Samples]) -> bytes:
     blocks: list[_Block] = []
     pieces: list[bytes | memoryview] = [MAGIC, b"", b""]
     for samples in several:
+        columns, flags = _shortened(samples)
         text = b"" if samples.text is None else _encode(list(samples.text))
-        columns = (_INTEGER if samples.integer is not None else 0) | (_TEXT if samples.text is not None else 0)
-        rows = len(samples.index)
-        block = _Block(
-            samples.source, samples.epoch, samples.number, samples.tags, rows, samples.seen, columns, len(text)
+        flags |= _TEXT if samples.text is not None else 0
+        blocks.append(
+            _Block(
+                samples.source,
+                samples.epoch,
+                samples.number,
+                samples.tags,
+                len(samples),
+                samples.seen,
+                flags,
+                len(text),
+            )
         )
-        blocks.append(block)
-        pieces.append(_raw(samples.at, np.int64))
-        pieces.append(_raw(samples.value, np.float64))
-        if samples.integer is not None:
-            pieces.append(_raw(samples.integer, np.int64))
-        pieces.append(_raw(samples.index, np.uint32))
-        pieces.append(_raw(samples.quality, np.uint32))
-        pieces.append(_raw(samples.mark, np.uint8))
-        pieces.append(text)
-        pieces.append(_NOTHING[: -(rows * _FIXED + rows * 8 * (columns & _INTEGER) + len(text)) % 8])
+        for piece in (*columns, text):
+            pieces += (piece, _NOTHING[: -len(piece) % 8])
     header = _encode(blocks)
     pieces[1] = len(header).to_bytes(4, "little")
     pieces[2] = header + _NOTHING[: -len(header) % 8]
     return b"".join(pieces)
 
 
-def _raw(column: np.ndarray[tuple[int, ...], np.dtype[np.generic]], kind: type[np.generic]) -> bytes:
+def _shortened(samples: Samples) -> tuple[list[bytes], int]:
+    """The columns in their order, those with one element for all rows as that, and the flags that say so."""
+    at, quality, mark, index = samples.at, samples.quality, samples.mark, samples.index
+    flags = _INTEGER if samples.integer is not None else 0
+    flags |= _ONE_AT if _same(at) else 0
+    flags |= _ONE_QUALITY if _same(quality) else 0
+    flags |= _ONE_MARK if _same(mark) else 0
+    flags |= _IN_ORDER if _ascending(index) else 0
+    columns = [
+        _raw(at[:1] if flags & _ONE_AT else at, np.int64),
+        _raw(samples.value, np.float64),
+        b"" if samples.integer is None else _raw(samples.integer, np.int64),
+        _raw(index[:1] if flags & _IN_ORDER else index, np.uint32),
+        _raw(quality[:1] if flags & _ONE_QUALITY else quality, np.uint32),
+        _raw(mark[:1] if flags & _ONE_MARK else mark, np.uint8),
+    ]
+    return columns, flags
+
+
+def _same(column: _Column) -> bool:
+    return len(column) > 1 and bool((column == column[0]).all())
+
+
+def _ascending(index: NDArray[np.uint32]) -> bool:
+    """Each row one more than the one before."""
+    n = len(index)
+    return n > 1 and int(index[-1]) - int(index[0]) == n - 1 and bool((index[1:] - index[:-1] == 1).all())
+
+
+def _raw(column: _Column, kind: type[np.generic]) -> bytes:
     return np.ascontiguousarray(column, kind).tobytes()
 
 
@@ -104,13 +159,13 @@ def unpack(message: bytes) -> list[Samples]:
     Raises Damaged for anything that is not wholly such a message, whatever the bytes.
     """
     blocks, offset = _header(message)
-    stray = any(block.text and not block.columns & _TEXT for block in blocks)
-    if stray or offset + sum(map(_Block.size, blocks)) != len(message):
+    stray = any(block.text and not block.has(_TEXT) for block in blocks)
+    if stray or offset + sum(block.places()[-1] for block in blocks) != len(message):
         raise Damaged(f"{len(message)} bytes are not what their header announces")
     several = []
     for block in blocks:
         several.append(_columns(message, block, offset))
-        offset += block.size()
+        offset += block.places()[-1]
     return several
 
 
@@ -126,25 +181,36 @@ def _header(message: bytes) -> tuple[list[_Block], int]:
 
 
 def _columns(message: bytes, block: _Block, offset: int) -> Samples:
-    rows, whole = block.rows, block.columns & _INTEGER
-    value = offset + 8 * rows
-    integer = value + 8 * rows
-    index = integer + 8 * rows * whole
-    mark = index + 8 * rows
+    at, value, integer, index, quality, mark, text, _ = (offset + place for place in block.places())
     return Samples(
         source=block.source,
         epoch=block.epoch,
         number=block.number,
         tags=block.tags,
-        index=np.frombuffer(message, np.uint32, rows, index),
-        at=np.frombuffer(message, np.int64, rows, offset),
-        quality=np.frombuffer(message, np.uint32, rows, index + 4 * rows),
-        mark=np.frombuffer(message, np.uint8, rows, mark),
-        value=np.frombuffer(message, np.float64, rows, value),
-        integer=np.frombuffer(message, np.int64, rows, integer) if whole else None,
-        text=_texts(message, block, mark + rows) if block.columns & _TEXT else None,
+        index=_index(message, block, index),
+        at=_view(message, np.int64, block, _ONE_AT, at),
+        quality=_view(message, np.uint32, block, _ONE_QUALITY, quality),
+        mark=_view(message, np.uint8, block, _ONE_MARK, mark),
+        value=np.frombuffer(message, np.float64, block.rows, value),
+        integer=np.frombuffer(message, np.int64, block.rows, integer) if block.has(_INTEGER) else None,
+        text=_texts(message, block, text) if block.has(_TEXT) else None,
         seen=block.seen,
     )
+
+
+def _view(message: bytes, kind: type[_Element], block: _Block, flag: int, offset: int) -> NDArray[_Element]:
+    held = np.frombuffer(message, kind, block.held(flag), offset)
+    return np.broadcast_to(held, block.rows) if block.has(flag) and block.rows else held
+
+
+def _index(message: bytes, block: _Block, offset: int) -> NDArray[np.uint32]:
+    held = np.frombuffer(message, np.uint32, block.held(_IN_ORDER), offset)
+    if not block.has(_IN_ORDER) or not block.rows:
+        return held
+    first = int(held[0])
+    if first + block.rows > 1 << 32:
+        raise Damaged(f"{block.source} points beyond any tag list")
+    return np.arange(first, first + block.rows, dtype=np.uint32)
 
 
 def _texts(message: bytes, block: _Block, offset: int) -> list[str | None]:
