@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from isthmus.core.errors import PlantFileError
 from isthmus.plant import nodes
 from isthmus.plant.findings import Findings
-from isthmus.plant.nodes import Map, compose, plain_data
+from isthmus.plant.nodes import List, Map, compose, plain_data
 
 
 def read(text: str) -> Any:
@@ -37,10 +37,12 @@ def trouble(text: str) -> str:
         ("no", "no"), ("yes", "yes"), ("on", "on"), ("Off", "Off"), ("y", "y"),
         ("true", True), ("True", True), ("FALSE", False), ("tRUE", "tRUE"),
         ("null", None), ("~", None), ("", None), ("Null", None), ("nULL", "nULL"),
-        ("0", 0), ("-7", -7), ("+7", 7), ("0123", 123), ("0o17", 15), ("0xFf", 255), ("0b11", "0b11"), ("1_000", "1_000"),
+        ("0", 0), ("-7", -7), ("+7", 7), ("0123", 123), ("0o17", 15), ("0xFf", 255),
+        ("0b11", "0b11"), ("1_000", "1_000"),
         ("12:30", "12:30"), ("190:20:30", "190:20:30"), ("2026-11-23", "2026-11-23"),
         ("1.5", 1.5), (".5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("-2.5E-1", -0.25), (".inf", float("inf")),
-        ("-.INF", float("-inf")), ("1.2.3", "1.2.3"), ("e3", "e3"), ("=", "="), ("'5'", "5"), ('"true"', "true"), ("'~'", "~"),
+        ("-.INF", float("-inf")), ("1.2.3", "1.2.3"), ("e3", "e3"), ("=", "="),
+        ("'5'", "5"), ('"true"', "true"), ("'~'", "~"),
     ],
 )  # fmt: skip
 def test_plain_scalars_follow_the_core_schema_of_yaml_1_2(written: str, meant: Any) -> None:
@@ -51,10 +53,12 @@ def test_plain_scalars_follow_the_core_schema_of_yaml_1_2(written: str, meant: A
 def test_every_node_knows_its_line_and_column() -> None:
     node = compose("a:\n  - x\n  - {b: é, c: 1}\n", "f.yaml", Findings())
     assert isinstance(node, Map)
-    inner = node.get("a").items[1]  # type: ignore[union-attr]  # it is a list
-    assert (inner.line, inner.column) == (3, 5)
-    assert (inner.key("c").line, inner.key("c").column) == (3, 12)
-    assert (inner.get("c").line, inner.get("c").column) == (3, 15)
+    items = node.get("a")
+    assert isinstance(items, List)
+    inner = items.items[1]
+    assert isinstance(inner, Map)
+    key, value = inner.entries["c"]
+    assert [(spot.line, spot.column) for spot in (items, inner, key, value)] == [(2, 3), (3, 5), (3, 12), (3, 15)]
 
 
 def test_a_secret_is_a_reference() -> None:

@@ -7,6 +7,7 @@ ones where values convert. A number is never given to another tag. A path that c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,10 @@ class Given(msgspec.Struct, frozen=True):
     """The last path it had."""
     unit: str
     type: DataType
+    tag: int
+    """The first number its tag had: all numbers of one tag share it."""
+    gone: int = 0
+    """The revision from which on nothing has it; 0 while something does."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +48,29 @@ class Numbers:
 
     @cached_property
     def by_path(self) -> dict[str, list[Given]]:
-        """Path → the numbers that had it last, the oldest first."""
+        """Path → the numbers that had it last."""
         paths: dict[str, list[Given]] = {}
         for number in sorted(self.given):
             paths.setdefault(self.given[number].path, []).append(self.given[number])
         return paths
 
+    @cached_property
+    def by_tag(self) -> dict[int, dict[int, Given]]:
+        """First number of a tag → all its numbers."""
+        tags: dict[int, dict[int, Given]] = {}
+        for number, given in self.given.items():
+            tags.setdefault(given.tag, {})[number] = given
+        return tags
+
     def after(self, revision: Revision) -> Numbers:
-        """What is given once `revision` is."""
-        return Numbers({**self.given, **{given.number: given for given in given_by(revision)}})
+        """What is given once `revision` runs."""
+        there = {given.number: given for given in given_by(revision)}
+        gone = {
+            number: msgspec.structs.replace(given, gone=revision.number)
+            for number, given in self.given.items()
+            if number not in there and not given.gone
+        }
+        return Numbers({**self.given, **gone, **there})
 
 
 NONE_GIVEN: Final = Numbers({})
@@ -60,10 +79,7 @@ NONE_GIVEN: Final = Numbers({})
 def given_by(revision: Revision) -> Iterator[Given]:
     """Every number a revision gives or remembers."""
     for setting in revision.tags:
-        path = setting.tag.path
-        for former in (*setting.formers, *setting.apart):
-            yield Given(former.number, path, former.unit, former.type)
-        yield Given(setting.tag.number, path, setting.tag.unit, setting.tag.type)
+        yield from _chain(setting).values()
 
 
 def resolve(
@@ -94,7 +110,6 @@ def resolve(
 
 def restore(
     old: Revision,
-    previous: Revision,
     numbers: Numbers,
     *,
     number: int,
@@ -102,14 +117,11 @@ def restore(
     author: str = "",
     comment: str = "",
 ) -> Revision:
-    """The content of `old` as the revision after `previous`; its tags have the numbers they had."""
-    now = {given: setting for setting in previous.tags for given in _chain(setting)}
+    """The content of `old` as a new revision; its tags have the numbers they had."""
     tags = []
     for setting in old.tags:
-        known = {
-            given.number: given for given in (*_chain(setting).values(), *_chain(now.get(setting.tag.number)).values())
-        }
-        tags.append(_joined(setting, setting.tag.number, known.values()))
+        first = numbers.given[setting.tag.number].tag
+        tags.append(_joined(setting, setting.tag.number, numbers.by_tag[first].values()))
     return msgspec.structs.replace(
         old, number=number, created=created, author=author, comment=comment, tags=tuple(tags)
     )
@@ -142,20 +154,23 @@ def _history(
         if name in before:
             return _chain(before[name])
     for name in (former, path):
-        gone = {given.number: given for given in numbers.by_path.get(name, ()) if given.number not in used}
+        gone = [given for given in numbers.by_path.get(name, ()) if given.number not in used]
         if gone:
-            return gone
+            return numbers.by_tag[max(gone, key=_farewell).tag]
     return {}
 
 
-def _chain(setting: TagSetting | None) -> dict[int, Given]:
+def _farewell(given: Given) -> float:
+    """When a number was last seen; one that a revision which never ran gave counts as the newest."""
+    return given.gone or math.inf
+
+
+def _chain(setting: TagSetting) -> dict[int, Given]:
     """Number → what it was given to, for a tag's number and all its earlier ones."""
-    if setting is None:
-        return {}
-    path = setting.tag.path
-    formers = (Given(former.number, path, former.unit, former.type) for former in (*setting.formers, *setting.apart))
-    known = {given.number: given for given in formers}
-    known[setting.tag.number] = Given(setting.tag.number, path, setting.tag.unit, setting.tag.type)
+    tag, formers = setting.tag, (*setting.formers, *setting.apart)
+    first = min(tag.number, *(former.number for former in formers)) if formers else tag.number
+    known = {former.number: Given(former.number, tag.path, former.unit, former.type, first) for former in formers}
+    known[tag.number] = Given(tag.number, tag.path, tag.unit, tag.type, first)
     return known
 
 

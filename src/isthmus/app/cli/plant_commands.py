@@ -120,10 +120,10 @@ def apply(
 
 def rollback(
     where: Annotated[
-        Path | None, typer.Argument(metavar="[PLANT]", help="A plant file, its folder or a data directory; says where.")
+        Path | None, typer.Argument(metavar="PLANT", help="A plant file, its folder or a data directory; says where.")
     ] = None,
     number: Annotated[
-        int | None, typer.Argument(metavar="[NUMBER]", help="The revision to go back to; else the one before.")
+        int | None, typer.Argument(metavar="NUMBER", help="The revision to go back to; else the one before.")
     ] = None,
     data: Data = None,
     yes: Yes = False,
@@ -153,7 +153,6 @@ def rollback(
         old = ledger.revision(_before(ledger, runs.number) if number is None else number)
         revision = restore(
             old,
-            runs,
             ledger.numbers(),
             number=ledger.next_number(),
             created=time.now(),
@@ -169,7 +168,7 @@ def rollback(
 
 def revisions(
     where: Annotated[
-        Path | None, typer.Argument(metavar="[PLANT]", help="A plant file, its folder or a data directory; says where.")
+        Path | None, typer.Argument(metavar="PLANT", help="A plant file, its folder or a data directory; says where.")
     ] = None,
     data: Data = None,
     as_json: Json = False,

@@ -61,10 +61,10 @@ class RevisionFiles:
             raise self._damaged(path, "its content is not that of its name")
         return revision
 
-    def write(self, revision: Revision) -> Path:
+    def write(self, revision: Revision, packed: bytes) -> Path:
         """Keeps a revision; on the disk when this returns."""
         path = self.folder / f"{revision.number:06d}-{revision.digest[:8]}.json"
-        _keep(path, revision.pack())
+        _keep(path, packed)
         return path
 
     def point(self, revision: Pointer) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from isthmus.core.errors import Damaged, IsthmusError, NotFound
 from isthmus.core.tag import DataType
-from isthmus.plant.number import Given, Numbers, given_by
+from isthmus.plant.number import Given, Numbers
 from isthmus.plant.revision import Revision
 from isthmus.store.ledger.connect import connect, explained, writing
 from isthmus.store.ledger.files import Pointer, RevisionFiles
@@ -89,17 +88,7 @@ class Ledger:
     def revision(self, number: int) -> Revision:
         """One revision; raises NotFound when it does not exist."""
         with explained(self._database), self._engine.connect() as connection:
-            content = connection.execute(select(REVISIONS.c.content).where(REVISIONS.c.number == number)).scalar()
-            last = _last(connection)
-        if content is None:
-            raise NotFound(
-                f"there is no revision {number}", hint=f"there are 1 to {last}" if last else "nothing is applied yet"
-            )
-        try:
-            return Revision.unpack(zlib.decompress(content))
-        except (zlib.error, msgspec.MsgspecError) as error:
-            hint = "move ledger.db away: it is made again from the files in revisions/"
-            raise Damaged(f"revision {number} in the ledger is damaged: {error}", hint=hint) from error
+            return _kept(connection, number)[0]
 
     def revisions(self) -> list[Line]:
         """Every revision, the newest first."""
@@ -113,10 +102,8 @@ class Ledger:
 
     def numbers(self) -> Numbers:
         """Every tag number ever given."""
-        table = TAG_NUMBERS.c
         with explained(self._database), self._engine.connect() as connection:
-            rows = connection.execute(select(table.number, table.path, table.unit, table.type)).all()
-        return Numbers({number: Given(number, path, unit, DataType(type_)) for number, path, unit, type_ in rows})
+            return _numbers(connection)
 
     def next_number(self) -> int:
         """The number the next revision will have."""
@@ -133,9 +120,10 @@ class Ledger:
         try:
             with explained(self._database), writing(self._engine) as connection:
                 _expect(connection, revision, base)
-                _keep(connection, revision)
+                packed = revision.pack()
+                _keep(connection, revision, packed)
                 _mark_applied(connection, revision, revision.created)
-                written = self._files.write(revision)
+                written = self._files.write(revision, packed)
         except BaseException as error:
             if written is not None:
                 written.unlink(missing_ok=True)
@@ -154,7 +142,7 @@ class Ledger:
             self._adopt(connection, known)
             on_disk = self._files.numbers()
             for number in sorted(known - on_disk.keys()):
-                self._files.write(_unpacked(connection, number))
+                self._files.write(*_kept(connection, number))
             self._point(connection)
 
     def _agrees(self, connection: Connection) -> bool:
@@ -169,7 +157,7 @@ class Ledger:
             self._files.read(path) for number, path in sorted(self._files.numbers().items()) if number not in known
         ]
         for revision in revisions:
-            _keep(connection, revision)
+            _keep(connection, revision, revision.pack())
         pointed = self._files.pointed()
         if not lost or not revisions:
             return
@@ -213,7 +201,7 @@ def _overtaken(runs: int | None) -> IsthmusError:
     return IsthmusError(f"{now} meanwhile", hint="nothing was changed; look at the plan again and apply again")
 
 
-def _keep(connection: Connection, revision: Revision) -> None:
+def _keep(connection: Connection, revision: Revision, packed: bytes) -> None:
     """The revision and its tag numbers."""
     connection.execute(
         insert(REVISIONS),
@@ -223,38 +211,42 @@ def _keep(connection: Connection, revision: Revision) -> None:
             "created": revision.created,
             "author": revision.author,
             "comment": revision.comment,
-            "content": zlib.compress(revision.pack(), 6),
+            "content": zlib.compress(packed, 6),
         },
     )
-    _keep_numbers(connection, given_by(revision), revision.number)
+    _keep_numbers(connection, revision)
 
 
-def _keep_numbers(connection: Connection, given: Iterable[Given], revision: int) -> None:
-    """New numbers are added, moved paths noted. One that meant something else before is refused."""
-    table = TAG_NUMBERS.c
-    rows = connection.execute(select(table.number, table.path, table.unit, table.type))
-    known = {row.number: row for row in rows}
+def _keep_numbers(connection: Connection, revision: Revision) -> None:
+    """New numbers are added, what moved or went is noted. One that meant something else before is refused."""
+    before = _numbers(connection)
+    after = before.after(revision)
     new: list[dict[str, Any]] = []
-    moved: list[dict[str, Any]] = []
-    for one in given:
-        row = known.get(one.number)
-        if row is None:
-            new.append(
-                {"number": one.number, "path": one.path, "unit": one.unit, "type": str(one.type), "revision": revision}
-            )
-        elif (row.unit, row.type) != (one.unit, str(one.type)):
+    changed: list[dict[str, Any]] = []
+    for number, one in after.given.items():
+        old = before.given.get(number)
+        if old is None:
+            new.append({**msgspec.structs.asdict(one), "type": str(one.type), "revision": revision.number})
+        elif (old.unit, old.type) != (one.unit, one.type):
             raise IsthmusError(
-                f"number {one.number} is {row.path!r} ({row.type} in {row.unit!r}) and cannot become {one.path!r}",
+                f"number {number} is {old.path!r} ({old.type} in {old.unit!r}) and cannot become {one.path!r}",
                 hint="a number is never given twice: was the ledger restored from an older copy?",
             )
-        elif row.path != one.path:
-            moved.append({"which": one.number, "to": one.path})
+        elif old != one:
+            changed.append({"which": number, "to": one.path, "at": one.gone})
     if new:
         connection.execute(insert(TAG_NUMBERS), new)
-    if moved:
-        connection.execute(
-            update(TAG_NUMBERS).where(table.number == bindparam("which")).values(path=bindparam("to")), moved
-        )
+    if changed:
+        table = TAG_NUMBERS.c
+        change = update(TAG_NUMBERS).values(path=bindparam("to"), gone=bindparam("at"))
+        connection.execute(change.where(table.number == bindparam("which")), changed)
+
+
+def _numbers(connection: Connection) -> Numbers:
+    table = TAG_NUMBERS.c
+    rows = connection.execute(select(table.number, table.path, table.unit, table.type, table.tag, table.gone))
+    given = (Given(number, path, unit, DataType(type_), tag, gone) for number, path, unit, type_, tag, gone in rows)
+    return Numbers({one.number: one for one in given})
 
 
 def _mark_applied(connection: Connection, revision: Revision, at: int) -> None:
@@ -264,6 +256,16 @@ def _mark_applied(connection: Connection, revision: Revision, at: int) -> None:
     )
 
 
-def _unpacked(connection: Connection, number: int) -> Revision:
-    content = connection.execute(select(REVISIONS.c.content).where(REVISIONS.c.number == number)).scalar_one()
-    return Revision.unpack(zlib.decompress(content))
+def _kept(connection: Connection, number: int) -> tuple[Revision, bytes]:
+    """A revision of the ledger, and its bytes."""
+    content = connection.execute(select(REVISIONS.c.content).where(REVISIONS.c.number == number)).scalar()
+    if content is None:
+        last = _last(connection)
+        hint = f"there are 1 to {last}" if last else "nothing is applied yet"
+        raise NotFound(f"there is no revision {number}", hint=hint)
+    try:
+        packed = zlib.decompress(content)
+        return Revision.unpack(packed), packed
+    except (zlib.error, msgspec.MsgspecError) as error:
+        hint = "move ledger.db away: it is made again from the files in revisions/"
+        raise Damaged(f"revision {number} in the ledger is damaged: {error}", hint=hint) from error

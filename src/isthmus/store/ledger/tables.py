@@ -42,5 +42,8 @@ TAG_NUMBERS: Final = Table(
     Column("unit", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("revision", Integer, ForeignKey("revisions.number"), nullable=False),
+    Column("tag", BigInteger, nullable=False),
+    Column("gone", Integer, nullable=False),
 )
-"""Every number ever given: the path it had last, its unit and data type, the revision that gave it. Never deleted."""
+"""Every number ever given: the path it had last, its unit and data type, the revision that gave it, the first number of
+its tag, and the revision from which on nothing has it (0 while something does). Never deleted."""

@@ -32,5 +32,7 @@ def upgrade() -> None:
         sa.Column("unit", sa.Text, nullable=False),
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("revision", sa.Integer, sa.ForeignKey("revisions.number"), nullable=False),
+        sa.Column("tag", sa.BigInteger, nullable=False),
+        sa.Column("gone", sa.Integer, nullable=False),
     )
     op.create_index("ix_tag_numbers_path", "tag_numbers", ["path"])
