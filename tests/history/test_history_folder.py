@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isthmus.core.errors import Damaged, InUse, NotFound
 from isthmus.core.event import Event, EventKind, Severity
@@ -23,8 +28,10 @@ from isthmus.store.history.read import open_history
 from isthmus.store.history.segment import GROUP, encode, open_segment
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
-from tests.history.plain import block, once, rows, table_rows
+from tests.history.plain import Row, block, last, once, rows, table_rows
 
+times = st.sampled_from([1, 2, 3, 5, 8, 2**63 - 1])
+few = st.tuples(st.integers(0, 4), times, st.sampled_from([0.0, 1.0, float("nan")]))
 TAGS = TagList(tuple(Tag(n + 1, f"p/t{n}", "", DataType.FLOAT, False) for n in range(50)))
 NUMBERS = Numbers.of(TAGS)
 EVENT = Event(id="e", kind=EventKind.SERVICE, severity=Severity.INFORMATION, source="record", at=5, message="started")
@@ -144,6 +151,69 @@ async def test_a_lost_manifest_is_made_again_from_the_segments(folder: Folder, h
     assert manifest.events() == [EVENT]
     manifest.close()
     assert await everything(folder) == expected(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE state SET body = replace(body, '300', '350')",
+        "UPDATE segments SET first_time = first_time + 100 WHERE ordinal = 2",
+        "DELETE FROM state",
+    ],
+)
+async def test_a_manifest_whose_content_was_changed_is_made_again(folder: Folder, change: str) -> None:
+    manifest = filled(folder, 3)
+    before = manifest.state()
+    manifest.close()
+    with closing(sqlite3.connect(folder.manifest, isolation_level=None)) as tampering:
+        tampering.execute(change)
+    manifest = open_manifest(folder)
+    assert manifest.state() == before
+    assert manifest.events() == [EVENT]
+    manifest.close()
+    assert await everything(folder) == expected(1, 2, 3)
+    assert any(path.name.startswith("manifest.db") for path in folder.damaged.iterdir())
+
+
+async def test_a_truncated_segment_is_noticed_when_the_recorder_starts(folder: Folder) -> None:
+    filled(folder, 3).close()
+    victim = sorted(folder.segments.iterdir())[0]
+    victim.write_bytes(victim.read_bytes()[:-100])
+    open_segment.cache_clear()
+    manifest = open_manifest(folder)
+    assert [segment.ordinal for segment in manifest.segments()] == [2, 3]
+    assert list(manifest.damaged()) == [victim.name]
+    assert len(manifest.events(kind=EventKind.GAP)) == 1
+    manifest.close()
+    assert await everything(folder) == expected(2, 3)
+
+
+@given(st.lists(st.lists(few, max_size=6), max_size=5), st.lists(st.integers(0, 7), max_size=4), times, times)
+@settings(deadline=None, max_examples=60)
+def test_reading_over_segments_is_what_a_plain_list_says(
+    several: list[list[tuple[int, int, float]]], wanted: list[int], start: int, end: int
+) -> None:
+    with TemporaryDirectory() as place:
+        folder, kept = Folder(Path(place)), []
+        folder.make()
+        manifest = open_manifest(folder)
+        for ordinal, some in enumerate((part for part in several if part), start=1):
+            index, at, value = (list(column) for column in zip(*some, strict=True))
+            written = block(TAGS, index, at, value, seen=9)
+            memory = Memory()
+            memory.add(written, NUMBERS)
+            new = State(Position("s", ordinal), {}, ordinal)
+            flush(folder, manifest, Cut(manifest.state(), new, memory, (), (), ()))
+            kept += rows(written, TAGS)
+        manifest.close()
+        history = asyncio.run(read_all(folder, wanted, start, end))
+        inside = [row for row in once(kept) if row.tag in wanted and start <= row.time < end]
+        assert history == (inside, last(once(kept)))
+
+
+async def read_all(folder: Folder, wanted: list[int], start: int, end: int) -> tuple[list[Row], list[Row]]:
+    async with open_history(folder.root) as history:
+        return table_rows(history.raw(wanted, start, end)), table_rows(history.last())
 
 
 async def test_a_manifest_set_back_takes_the_newer_segments_in_again(folder: Folder) -> None:

@@ -153,11 +153,16 @@ class Wire:
     async def ask(self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None,
                   patience: float = PATIENCE) -> Msg:  # fmt: skip
         """The raw answer; raises Disconnected when none comes in time."""
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task is not None else 0
         try:
-            return await self.client.request(subject, body, timeout=patience, headers=headers and dict(headers))
+            answer = await self.client.request(subject, body, timeout=patience, headers=headers and dict(headers))
         except (nats.errors.Error, TimeoutError, OSError) as error:
             what = str(error) or type(error).__name__
             raise Disconnected(f"the log does not answer {subject}: {what}", where=self.endpoint.url) from error
+        if task is not None and task.cancelling() > cancelled:  # Python 3.11's wait_for takes the answer instead
+            raise asyncio.CancelledError
+        return answer
 
     async def api(self, verb: str, body: object = None, *, patience: float = PATIENCE) -> dict[str, Any]:
         """The answer of JetStream's API; raises Answered with its error, LogFull for lack of room."""

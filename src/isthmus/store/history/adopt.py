@@ -17,6 +17,7 @@ from isthmus.core import time
 from isthmus.core.errors import Damaged
 from isthmus.core.event import Event
 from isthmus.store.history.columns import join, ordered
+from isthmus.store.history.damage import set_aside
 from isthmus.store.history.flush import latest
 from isthmus.store.history.folder import TEMPORARY, Folder, settle
 from isthmus.store.history.gaps import LOG, gap
@@ -31,7 +32,8 @@ def open_manifest(folder: Folder) -> Manifest:
     _remove_temporary(folder)
     manifest = _sound(folder)
     try:
-        _set_aside_damaged(folder, manifest)
+        _finish_setting_aside(folder, manifest)
+        _compare(folder, manifest)
         _adopt(folder, manifest)
     except BaseException:
         manifest.close()
@@ -47,8 +49,15 @@ def _remove_temporary(folder: Folder) -> None:
 
 
 def _sound(folder: Folder) -> Manifest:
+    """The manifest as it is; a new one when it is not what the footers of its segments say, or no database."""
     try:
-        return Manifest.open(folder.manifest)
+        manifest = Manifest.open(folder.manifest)
+        try:
+            _agrees(folder, manifest)
+        except BaseException:
+            manifest.close()
+            raise
+        return manifest
     except Damaged as error:
         log.error("manifest is made again from the segments", problem=str(error))
         for suffix in ("", "-wal", "-shm"):
@@ -58,7 +67,30 @@ def _sound(folder: Folder) -> Manifest:
         return Manifest.open(folder.manifest)
 
 
-def _set_aside_damaged(folder: Folder, manifest: Manifest) -> None:
+def _agrees(folder: Folder, manifest: Manifest) -> None:
+    """Raises Damaged when the manifest says of a segment what its intact footer does not say."""
+    for listed in manifest.segments():
+        path = folder.segments / listed.file
+        try:
+            size, footer = path.stat().st_size, open_segment(path).footer
+        except (Damaged, FileNotFoundError):
+            continue
+        if Segment.of(listed.file, size, footer) != listed:
+            raise Damaged(f"it does not agree with the footer of {listed.file}", where=str(folder.manifest))
+
+
+def _compare(folder: Folder, manifest: Manifest) -> None:
+    """Sets aside listed segments that are not there or whose footer is damaged; row groups are compared when read."""
+    for listed in manifest.segments():
+        try:
+            open_segment(folder.segments / listed.file)
+        except Damaged as error:
+            set_aside(folder, listed, error.what)
+        except FileNotFoundError:
+            set_aside(folder, listed, "is not there")
+
+
+def _finish_setting_aside(folder: Folder, manifest: Manifest) -> None:
     """Finishes what `damage.set_aside` had begun."""
     for file in manifest.damaged():
         if (folder.segments / file).exists():

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -29,7 +30,7 @@ VERSION: Final = 1
 ODDITIES: Final = 10_000
 """Quarantined messages kept; of more than these the oldest go."""
 _TABLES: Final = """
-CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
+CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE segments (ordinal INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL,
   size INTEGER NOT NULL, first_tag INTEGER NOT NULL, last_tag INTEGER NOT NULL, first_time INTEGER NOT NULL,
   last_time INTEGER NOT NULL);
@@ -102,12 +103,13 @@ class Manifest:
             with self._transaction():
                 for statement in filter(str.strip, _TABLES.split(";")):
                     self._db.execute(statement)
-                self._db.execute("INSERT INTO state VALUES (1, ?)", (msgspec.json.encode(State()),))
+                self._db.execute("INSERT INTO state VALUES (1, ?, ?)", _checked(State()))
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
         elif version != VERSION:
             raise Damaged(f"version {version}, not {VERSION}")
         if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise Damaged("the database is malformed")
+        self.state()
 
     def close(self) -> None:
         self._db.close()
@@ -129,7 +131,10 @@ class Manifest:
         self._db.execute("SELECT one FROM state").fetchone()
 
     def state(self) -> State:
-        body = self._db.execute("SELECT body FROM state").fetchone()[0]
+        """How far the history goes; raises Damaged when it is not what was written, for SQLite does not look."""
+        body, checksum = self._db.execute("SELECT CAST(body AS BLOB), checksum FROM state").fetchone() or (b"", -1)
+        if crc32(body) != checksum:
+            raise Damaged("the manifest's state is not what was written")
         return msgspec.json.decode(body, type=State)
 
     def check(self, former: State) -> None:
@@ -153,7 +158,7 @@ class Manifest:
         """
         with self._transaction():
             self.check(former)
-            self._db.execute("UPDATE state SET body = ?", (msgspec.json.encode(new),))
+            self._db.execute("UPDATE state SET body = ?, checksum = ?", _checked(new))
             if segment is not None:
                 self._list(segment)
             if latest is not None:
@@ -221,6 +226,11 @@ class Manifest:
             query, values = f"{query} AND kind = ?", (*values, str(kind))
         found = self._db.execute(f"{query} ORDER BY at, id", values)
         return [msgspec.json.decode(body, type=Event) for (body,) in found]
+
+
+def _checked(state: State) -> tuple[bytes, int]:
+    body = msgspec.json.encode(state)
+    return body, crc32(body)
 
 
 def _quoted(path: Path) -> str:

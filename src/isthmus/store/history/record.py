@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Final
+from zlib import crc32
 
 import msgspec
 import structlog
@@ -144,7 +145,7 @@ class _Recording:
             self.behind.append((monotonic(), state.position))
 
     def _keep_unread(self, position: Position, data: bytes) -> str:
-        name = f"message-{position.sequence}.bin"
+        name = f"message-{position.sequence}-{crc32(data):08x}.bin"
         if sum(path.stat().st_size for path in self.folder.damaged.glob("message-*")) + len(data) > UNREAD:
             return "not kept: history/damaged is full of such"
         try:
@@ -288,7 +289,7 @@ class _Recording:
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    """Cancels until it is over: nats-py swallows a cancellation that comes while it flushes."""
+    """Cancels until it is over: nats-py swallows one that comes while it flushes."""
     while not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=1)
