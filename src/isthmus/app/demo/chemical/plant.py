@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The living plant behind its tags: stepped by a clock, read as arrays, spoiled by faults, back-filled for the past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.app.demo.chemical import column_rows, reaction_rows, utility_rows
+from isthmus.app.demo.chemical.books import Books
+from isthmus.app.demo.chemical.controls import LOOPS, Controls
+from isthmus.app.demo.chemical.equipment import Equipment
+from isthmus.app.demo.chemical.laboratory import Laboratory
+from isthmus.app.demo.chemical.logistics import Logistics
+from isthmus.app.demo.chemical.operation import CAMPAIGN, Operation, Stage
+from isthmus.app.demo.chemical.process import Process, streams
+from isthmus.app.demo.chemical.state import State
+from isthmus.app.demo.chemical.tag import PlantTag, Row
+from isthmus.app.demo.chemical.weather import Weather
+from isthmus.app.demo.chemical.wrongs import effects
+from isthmus.app.demo.pieces.fault import Fault, Faults, Truth
+from isthmus.app.demo.pieces.limits import not_negative, positive
+from isthmus.app.demo.pieces.sensor import SensorBank
+from isthmus.core.quality import GOOD
+from isthmus.core.tag import DataType
+
+FINE: Final = 1.0
+"""s, longest integration step while a step of the plant is at most `_FINE_UP_TO`."""
+COARSE: Final = 10.0
+"""s, longest integration step otherwise: back-fill and high tempo."""
+_FINE_UP_TO: Final = 5.0
+_UNCERTAIN_RANGE: Final = 0x4094_0000
+"""UncertainEngineeringUnitsExceeded: the transmitter is at the end of its signal."""
+_BLOCK: Final = 512
+_EXTRA_SIGNALS: Final = ("C301.FT300",)
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What every tag is, in the order of `Plant.tags`, as its server puts it on the wire."""
+
+    value: NDArray[np.float64]
+    """(n,) NaN for text; integers and booleans as whole numbers."""
+    quality: NDArray[np.uint32]
+    """(n,) OPC UA StatusCode."""
+    at: NDArray[np.int64]
+    """(n,) when it was sampled, ns since 1970-01-01 UTC on the plant's clock."""
+    text: Mapping[int, str]
+    """Position → value of the text tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """m moments of all n tags, oldest first."""
+
+    clock: NDArray[np.int64]
+    """(m,) ns since 1970-01-01 UTC."""
+    value: NDArray[np.float64]
+    """(m, n)."""
+    quality: NDArray[np.uint32]
+    """(m, n)."""
+    at: NDArray[np.int64]
+    """(m, n) when each was sampled: the same as the row before where nothing new was."""
+    text: Mapping[int, Sequence[str]]
+
+
+class Plant:
+    """The chemical plant. The same seed and the same steps give the same values."""
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        tempo: float = 1.0,
+        start: int = 1_793_491_200 * _NS,
+        campaign: Sequence[Stage] = CAMPAIGN,
+        settle: float = 6.0,
+    ) -> None:
+        """`start`: ns since 1970 on the plant's clock; `settle`: hours run before it, so that nothing swings at first.
+
+        tempo: how many seconds of the process pass in one second of the clock. Raises ValueError for numbers without
+        physical sense.
+        """
+        positive(tempo=tempo)
+        not_negative(seed=seed, settle=settle, start=start)
+        if tempo > 3600:
+            raise ValueError(f"tempo must be at most 3600, not {tempo!r}")
+        self.tempo, self.now = float(tempo), int(start)
+        weather, lorries, laboratory, self._air = streams(seed)
+        process = Process(Equipment(), Weather(weather), Logistics(lorries), moment=start / _NS - settle * 3600)
+        self.state = State(process, Controls(), Operation(campaign), Laboratory(laboratory), Books())
+        self._rows = tuple(rows())
+        self.tags: tuple[PlantTag, ...] = tuple(row.tag for row in self._rows)
+        self._wire(seed)
+        self._aged(np.random.default_rng([seed, 8]))
+        self._settle(settle)
+
+    def step(self, dt: float) -> None:
+        """Lets `dt` s pass on the clock, `dt * tempo` s in the process."""
+        positive(dt=dt)
+        passing = dt * self.tempo
+        count = math.ceil(passing / (FINE if passing <= _FINE_UP_TO else COARSE) - 1e-9)
+        part, before = passing / count, self.now
+        for i in range(1, count + 1):
+            self.now = before + round(dt * _NS * i / count)
+            self._advance(part, last=i == count)
+
+    def values(self) -> Values:
+        """What the servers show now."""
+        value = np.full(len(self.tags), np.nan)
+        quality = np.full(len(self.tags), GOOD, np.uint32)
+        value[self._measured] = self._on_wire()
+        quality[self._measured[self.bank.saturated]] = _UNCERTAIN_RANGE
+        at = np.full(len(self.tags), self.now, np.int64)
+        at[self._measured] = self._sampled
+        at[self._laboratory] = self._taken()
+        return Values(value, quality, at, {i: text(self.state) for i, text in self._texts})
+
+    def past(self, start: int, end: int, step: float) -> Iterator[Past]:
+        """Lives from `start` to `end` (ns), giving all tags every `step` s, in blocks; leaves the clock at the end.
+
+        The process runs from its present state, in steps of at most ten seconds whatever `step` is.
+        """
+        positive(step=step)
+        stride = round(step * _NS)
+        if end <= start or stride < 1:
+            raise ValueError("past needs an end after its start and a step above 0")
+        self._move_clock(start)
+        moments = np.arange(start + stride, end + 1, stride, dtype=np.int64)
+        for first in range(0, len(moments), _BLOCK):
+            yield self._lived(moments[first : first + _BLOCK])
+        if self.now < end:
+            self.step((end - self.now) / _NS)
+
+    def inject(self, fault: Fault) -> int:
+        """Lets something go wrong now or at the fault's start; returns the number to `clear` it by."""
+        return self.faults.inject(fault, self.now)
+
+    def clear(self, number: int) -> None:
+        """Repairs a fault."""
+        self.faults.clear(number, self.now)
+
+    @property
+    def truth(self) -> tuple[Truth, ...]:
+        """Every fault that has begun, with its true start and end on the plant's clock."""
+        return tuple(self.faults.truth)
+
+    def _wire(self, seed: int) -> None:
+        """Sensors, their conversion to the wire, the signals the controllers read, the faults' handles."""
+        sensing = [(i, row) for i, row in enumerate(self._rows) if row.sensor is not None and row.read is not None]
+        self._measured = np.array([i for i, _ in sensing])
+        self._reads = [row.read for _, row in sensing if row.read is not None]
+        self._texts = [(i, row.text) for i, row in enumerate(self._rows) if row.text is not None]
+        self._laboratory = np.array([i for i, row in enumerate(self._rows) if row.laboratory])
+        self.bank = SensorBank([row.sensor for _, row in sensing if row.sensor is not None], seed)
+        self._factor = np.array([row.from_si.factor for _, row in sensing])
+        self._offset = np.array([row.from_si.offset for _, row in sensing])
+        self._whole = np.flatnonzero([row.tag.type is not DataType.FLOAT for _, row in sensing])
+        self._names = sorted({loop.measures for loop in LOOPS.values()} | set(_EXTRA_SIGNALS))
+        self._signalled = np.array([self.bank.names[name] for name in self._names])
+        self._steering = [self._reads[i] for i in self._signalled]
+        self._truth, self._sampled = np.zeros(len(sensing)), np.full(len(sensing), self.now, np.int64)
+        self.faults = Faults(effects(self.state.process.plant, self.bank))
+
+    def _aged(self, stream: np.random.Generator) -> None:
+        """Nothing is new on the first day."""
+        for pump in self.state.process.plant.pumps.values():
+            pump.seconds_run = float(stream.uniform(2e3, 20e3)) * 3600.0
+        self.state.process.plant.air.seconds_run = [float(stream.uniform(5e3, 30e3)) * 3600.0 for _ in range(2)]
+
+    def _settle(self, hours: float) -> None:
+        self.state.laboratory.step(self.state.process)
+        self._sense(COARSE)
+        for _ in range(round(hours * 3600 / COARSE)):
+            self._advance(COARSE)
+        self.state.operation.in_stage = 0.0
+
+    def _advance(self, dt: float, last: bool = True) -> None:
+        """One integration step: faults, operators, controllers, physics, books, sensors.
+
+        Within a longer step only the sensors that controllers read look at the plant; the others do at its end.
+        """
+        state = self.state
+        process, plant = state.process, state.process.plant
+        signals = dict(zip(self._names, self.bank.signals[self._signalled].tolist(), strict=True))
+        self.faults.step(dt, self.now)
+        state.operation.step(dt, signals, plant, state.controls)
+        state.controls.step(dt, signals, plant)
+        kept = math.exp(-dt / 120.0)
+        kick = math.sqrt(1 - kept**2) * float(self._air.standard_normal())
+        process.air_demand = max(0.055 + kept * (process.air_demand - 0.055) + 0.012 * kick, 0.01)
+        process.step(dt)
+        state.books.step(dt, process, state.operation)
+        state.laboratory.step(process)
+        self._sense(dt, last)
+
+    def _sense(self, dt: float, all_: bool = True) -> None:
+        state = self.state
+        if all_:
+            self._truth[:] = [read(state) for read in self._reads]
+        else:
+            self._truth[self._signalled] = [read(state) for read in self._steering]
+        self.bank.sense(dt, self._truth)
+        self._sampled[self.bank.sampled] = self.now
+
+    def _on_wire(self) -> NDArray[np.float64]:
+        wire: NDArray[np.float64] = self.bank.signals * self._factor + self._offset
+        wire[self._whole] = np.rint(wire[self._whole])
+        return wire
+
+    def _taken(self) -> int:
+        """When the laboratory's sample was taken, on the clock."""
+        return self.now - round((self.state.process.moment - self.state.laboratory.taken) / self.tempo * _NS)
+
+    def _lived(self, moments: NDArray[np.int64]) -> Past:
+        shape = len(moments), len(self.tags)
+        value, quality, at = np.empty(shape), np.empty(shape, np.uint32), np.empty(shape, np.int64)
+        text: dict[int, list[str]] = {i: [] for i, _ in self._texts}
+        for row, moment in enumerate(moments.tolist()):
+            self.step((moment - self.now) / _NS)
+            self.now = moment
+            now = self.values()
+            value[row], quality[row], at[row] = now.value, now.quality, now.at
+            for i, words in now.text.items():
+                text[i].append(words)
+        return Past(moments, value, quality, at, text)
+
+    def _move_clock(self, now: int) -> None:
+        """Sets the clock; what has been sampled keeps its age."""
+        moved = now - self.now
+        self.now, self._sampled = now, self._sampled + moved
+        self.state.process.moment += moved / _NS
+        self.state.laboratory.shift(moved / _NS)
+
+
+def rows() -> Iterator[Row]:
+    """Every tag of both servers with what feeds it."""
+    yield from reaction_rows.rows()
+    yield from column_rows.rows()
+    yield from utility_rows.rows()
