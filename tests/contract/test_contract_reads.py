@@ -5,82 +5,31 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from isthmus.core.errors import Disconnected, IsthmusError, Refused
+from isthmus.core.errors import Disconnected, IsthmusError
 from isthmus.core.event import EventKind
 from isthmus.core.quality import is_bad
 from isthmus.core.tag import DataType
-from isthmus.systems.contract import Address, Readings, Surroundings
+from isthmus.systems.contract import Address
 from tests.contract.adapters import Peer, eventually, moment
+from tests.contract.collected import Collected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SENSOR_FAILURE = 0x808C_0000
 
 
-class Collected:
-    """What came, and a loop that reopens as the collector does."""
-
-    def __init__(self, peer: Peer, folder: Path, addresses: list[Address] | None = None) -> None:
-        spec = peer.kind.spec.model_validate(peer.config)
-        self.driver: Any = peer.kind.connect(spec, Surroundings("far", folder))
-        self.addresses = addresses or peer.addresses
-        self.readings: list[Readings] = []
-        self.errors: list[IsthmusError] = []
-        self.opened = 0
-        self.keep = True
-        """Acknowledge at once."""
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Collected]:
-        task = asyncio.create_task(self._run())
-        try:
-            yield self
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with self.driver.open(self.addresses) as stream:
-                    self.opened += 1
-                    async for readings in stream:
-                        self.readings.append(readings)
-                        if self.keep:
-                            readings.done()
-            except (Disconnected, Refused) as error:
-                self.errors.append(error)
-                await asyncio.sleep(0.1)
-
-    def rows(self, position: int) -> Iterator[tuple[int, int, float]]:
-        """(at, quality, value) of one address, in order."""
-        for readings in self.readings:
-            for row in np.flatnonzero(readings.index == position):
-                yield int(readings.at[row]), int(readings.quality[row]), float(readings.value[row])
-
-    def values(self, position: int) -> list[float]:
-        return [value for *_, value in self.rows(position)]
-
-    def saw(self, position: int, value: float) -> Callable[[], bool]:
-        return lambda: any(math.isclose(seen, value) for seen in self.values(position))
-
-    @property
-    def events(self) -> list[Any]:
-        return [event for readings in self.readings for event in readings.events]
+def collecting(peer: Peer, folder: Path, addresses: list[Address] | None = None) -> Collected:
+    return Collected(peer.kind, peer.config, folder, addresses or peer.addresses)
 
 
 async def test_it_opens_and_values_flow(peer: Peer, tmp_path: Path) -> None:
-    async with Collected(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path).running() as collected:
         for position, value in itertools.product(range(3), (1.5, 2.5)):
             await eventually(lambda: collected.opened == 1)
             await peer.change(position, value)
@@ -89,7 +38,7 @@ async def test_it_opens_and_values_flow(peer: Peer, tmp_path: Path) -> None:
 
 
 async def test_a_silent_far_end_still_gives_heartbeats(peer: Peer, tmp_path: Path) -> None:
-    async with Collected(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(2))
         before = len(collected.readings)
         await eventually(lambda: any(r.alive and not len(r) for r in collected.readings[before:]))
@@ -98,7 +47,7 @@ async def test_a_silent_far_end_still_gives_heartbeats(peer: Peer, tmp_path: Pat
 async def test_device_time_and_quality_arrive_as_they_were(peer: Peer, tmp_path: Path) -> None:
     hour = 3_600_000_000_000
     sent = [(moment() - 5 * hour, 0, 10.0), (moment() + 5 * hour, 0, 11.0), (moment(), SENSOR_FAILURE, 12.0)]
-    async with Collected(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(0))
         for at, quality, value in sent:
             await peer.change(0, value, quality=quality, at=at)
@@ -110,7 +59,7 @@ async def test_device_time_and_quality_arrive_as_they_were(peer: Peer, tmp_path:
 
 async def test_a_bad_address_harms_only_itself_and_is_named(peer: Peer, tmp_path: Path) -> None:
     addresses = [Address(peer.bad_address, DataType.FLOAT), *peer.addresses]
-    async with Collected(peer, tmp_path, addresses).running() as collected:
+    async with collecting(peer, tmp_path, addresses).running() as collected:
         await eventually(lambda: collected.values(0) and collected.values(3))
         await peer.change(2, 77.0)
         await eventually(collected.saw(3, 77.0))
@@ -120,7 +69,7 @@ async def test_a_bad_address_harms_only_itself_and_is_named(peer: Peer, tmp_path
 
 
 async def test_it_survives_a_cut_and_says_so(peer: Peer, tmp_path: Path) -> None:
-    async with Collected(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(0))
         await peer.cut()
         await eventually(lambda: collected.errors)
@@ -136,7 +85,7 @@ async def test_what_happens_during_a_short_cut_is_not_lost_where_the_far_end_kee
 ) -> None:
     if not peer.keeps:
         pytest.skip("the far end keeps nothing")
-    async with Collected(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(1))
         for round_ in range(3):
             await peer.cut()
@@ -153,7 +102,7 @@ async def test_what_happens_during_a_short_cut_is_not_lost_where_the_far_end_kee
 async def test_nothing_is_acknowledged_before_it_is_kept(peer: Peer, tmp_path: Path) -> None:
     if await peer.unacknowledged() is None:
         pytest.skip("the far end cannot say what it keeps for us")
-    collected = Collected(peer, tmp_path)
+    collected = collecting(peer, tmp_path)
     collected.keep = False
     async with collected.running():
         await eventually(lambda: collected.values(0))
@@ -175,7 +124,7 @@ async def test_nothing_is_acknowledged_before_it_is_kept(peer: Peer, tmp_path: P
 
 
 async def test_closing_is_quick_and_final(peer: Peer, tmp_path: Path) -> None:
-    collected = Collected(peer, tmp_path)
+    collected = collecting(peer, tmp_path)
     async with collected.running():
         await eventually(lambda: collected.values(0))
         began = asyncio.get_running_loop().time()
@@ -187,7 +136,7 @@ async def test_closing_is_quick_and_final(peer: Peer, tmp_path: Path) -> None:
 
 async def test_a_far_end_that_is_not_there_is_said_to_be_so(peer: Peer, tmp_path: Path) -> None:
     await peer.cut()
-    async with Collected(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.errors)
     assert isinstance(collected.errors[0], Disconnected)
     assert collected.errors[0].where

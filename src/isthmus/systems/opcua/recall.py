@@ -87,6 +87,7 @@ class Recall:
             ReturnBounds=False,
         )
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
+        request.Parameters.ReleaseContinuationPoints = False
         request.Parameters.NodesToRead = [
             ua.HistoryReadValueId(NodeId=self._items.node(ask.position), ContinuationPoint=ask.continuation)
             for ask in asks

@@ -130,7 +130,7 @@ class Remarks:
         return [self._gap(seen, seen, f"a message of the server cannot be read: {reason}", messages=1)]
 
     def outage(
-        self, first: int, last: int, unknown: Sequence[int], recalled: int, values: int, longest: int
+        self, first: int, last: int, unknown: int, failed: dict[int, int], recalled: int, values: int, longest: int
     ) -> list[Event]:
         """An outage is over: what was recalled of it, and what nobody observed."""
         span = f"from {time.to_iso(first)} to {time.to_iso(last)}"
@@ -139,8 +139,12 @@ class Remarks:
             message = f"{values} values of {recalled} tags {span} were read back from the server's history"
             events.append(self.event(EventKind.CONNECTION, Severity.INFORMATION, message, tags=recalled, values=values))
         if unknown:
-            message = f"{len(unknown)} tags were not observed {span}: the server keeps no history of them"
-            events.append(self._gap(first, last, message, tags=len(unknown)))
+            message = f"{unknown} tags were not observed {span}: nothing was read back of them"
+            events.append(self._gap(first, last, message, tags=unknown))
+        if failed:
+            names = ", ".join(sorted({ua.status_codes.get_name_and_doc(code)[0] for code in failed.values()}))
+            message = f"{len(failed)} tags were not observed {span}: reading their history failed ({names})"
+            events.append(self._gap(first, last, message, tags=len(failed)))
         if recalled and last - first > longest:
             message = f"the outage {span} is longer than recall_longest: only its end was read back"
             events.append(self._gap(first, last - longest, message, tags=recalled))

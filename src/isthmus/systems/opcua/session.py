@@ -130,9 +130,10 @@ class Session:
             if len(piece.columns):
                 await self.feed.put(self._history(piece.columns))
             self.memory.settled(self.addresses[p] for p in (*piece.finished, *piece.failed))
-        unknown = [p for p in missed if p not in since or p in failed]
+        unknown = [p for p in missed if p not in since]
         self.memory.settled(self.addresses[p] for p in unknown)
-        events = self.remarks.outage(ended, now, unknown, len(since) - len(failed), values, longest)
+        recalled = len(since) - len(failed)
+        events = self.remarks.outage(ended, now, len(unknown), failed, recalled, values, longest)
         await self.feed.put(_nothing_but(events, [], now, _nothing))
 
     def _history(self, columns: Columns) -> Readings:
@@ -249,7 +250,8 @@ class Session:
 
     def _note_gone(self, columns: Columns) -> None:
         gone = columns.handle[np.isin(columns.quality, _GONE)]
-        new = {int(p): BAD_NODE_ID_UNKNOWN for p in gone if int(p) not in self._dead}
+        codes = columns.quality[np.isin(columns.quality, _GONE)].tolist()
+        new = {p: code for p, code in zip(gone.tolist(), codes, strict=True) if p not in self._dead}
         if new:
             self._dead |= set(new)
             self.remarks.later(self.remarks.refused(new, self.addresses))
