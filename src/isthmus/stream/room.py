@@ -28,6 +28,7 @@ _STEP: Final = 1 << 20
 _MESSAGE: Final = 4 << 20
 """With less room than this the next message may be refused."""
 
+_NOTHING: Final = f"{names.EVENTS}nothing.has.this.subject"
 _PURGE_FAILED: Final = 10051
 
 Told = tuple[Severity, str, str]
@@ -74,7 +75,7 @@ class Room:
         self.dead = await _write_failed(wire)
         if self.dead:
             return []
-        state = state_of(await wire.api(f"STREAM.INFO.{names.STREAM}"))
+        state = state_of(await wire.api(f"STREAM.INFO.{names.STREAM}", patience=2))
         limit = self.limit(layout, state.bytes)
         if abs(limit - state.limit) > _STEP or (limit != state.limit and limit in (layout.limit, max(1, state.bytes))):
             await streams.limit(wire, layout, limit)
@@ -102,7 +103,7 @@ class Room:
 async def _write_failed(wire: Wire) -> bool:
     """Asks for a purge of nothing: it changes nothing, and is refused once a write has failed (nats-server 2.15)."""
     try:
-        await wire.api(f"STREAM.PURGE.{names.STREAM}", {"filter": f"{names.EVENTS}nothing.has.this.subject"})
+        await wire.api(f"STREAM.PURGE.{names.STREAM}", {"filter": _NOTHING}, patience=2)
     except Answered as error:
         return error.code == _PURGE_FAILED
     return False

@@ -9,7 +9,7 @@ import shutil
 import socket
 from collections import deque
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -67,10 +67,8 @@ class LogServer:
         self._report = report
         self._untold: deque[Event] = deque(maxlen=100)
         self._held = child.Folder(folder)
-        self._stack = AsyncExitStack()
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
-        self._stopping = False
 
     @property
     def endpoint(self) -> Endpoint:
@@ -98,8 +96,8 @@ class LogServer:
             self._layout = self._lay_out()
             self._write_config()
             await self._start()
-            tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
-            self._tending = tasks.create_task(self._tend())
+            # Not a TaskGroup: it would turn what our user's block raises into a group.
+            self._tending = asyncio.create_task(self._tend())
             return self
         except BaseException:
             await self._end()
@@ -108,10 +106,10 @@ class LogServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping = True
         self._tending.cancel()
         try:
-            await self._stack.__aexit__(kind, error, trace)
+            with suppress(asyncio.CancelledError):
+                await self._tending
         finally:
             await self._end()
 
@@ -184,25 +182,28 @@ class LogServer:
 
     async def _answers(self, process: asyncio.subprocess.Process) -> None:
         wire = Wire(self.endpoint, "log server")
-        opening = asyncio.create_task(wire.open(READY))
+        rising = asyncio.create_task(self._rise(wire))
         dying = asyncio.create_task(process.wait())
         try:
-            await asyncio.wait((opening, dying), return_when=asyncio.FIRST_COMPLETED)
-            if dying.done():
+            await asyncio.wait((rising, dying), return_when=asyncio.FIRST_COMPLETED)
+            if not rising.done():
                 raise Disconnected(f"nats-server ended at once: {self._last_words()}", where=str(self.folder))
-            await opening
-            await self._make(wire)
-            self.log = Log(wire)
-            self._wire = wire
+            await rising
         except BaseException:
+            rising.cancel()
+            await asyncio.wait((rising,))
             await wire.close()
             raise
         finally:
-            opening.cancel()
             dying.cancel()
-            await asyncio.wait((opening, dying))
+            await asyncio.wait((dying,))
+        self.log, self._wire = Log(wire), wire
         self._heard = asyncio.get_running_loop().time()
         self._ready.set()
+
+    async def _rise(self, wire: Wire) -> None:
+        await wire.open(READY)
+        await self._make(wire)
 
     async def _make(self, wire: Wire) -> None:
         """Tries again until JetStream is up: the server takes connections a little before that."""
