@@ -105,7 +105,8 @@ class Case:
         if not len(self.gaps):
             return np.zeros(len(self.intervals), np.bool_)
         before = np.searchsorted(self.gaps[:, 0], self.late, "left")
-        return (before > 0) & (self.gaps[np.maximum(before - 1, 0), 1] > self.intervals.early)
+        found: Flags = (before > 0) & (self.gaps[np.maximum(before - 1, 0), 1] > self.intervals.early)
+        return found
 
     @cached_property
     def dark(self) -> Flags:
@@ -113,7 +114,8 @@ class Case:
         if not len(self.gaps):
             return np.zeros(len(self.intervals), np.bool_)
         place = np.searchsorted(self.gaps[:, 0], self.intervals.early, "right") - 1
-        return (place >= 0) & (self.gaps[place, 1] >= self.late)
+        found: Flags = (place >= 0) & (self.gaps[place, 1] >= self.late)
+        return found
 
 
 def verdict(
@@ -124,7 +126,7 @@ def verdict(
     Where percent-data-good is 100 minus percent-data-bad the share of Good decides (4.2.1.2); all Bad is then still
     Bad, as there is nothing to have a value of.
     """
-    is_good = (bad == 0) | (good * 100.0 >= settings.percent_data_good * total.astype(np.float64))
+    is_good = (good == total) | (good * 100.0 >= settings.percent_data_good * total.astype(np.float64))
     if settings.percent_data_good == 100 - settings.percent_data_bad:
         return _chosen((is_good, GOOD), ((bad == total), BAD))
     is_bad = (bad > 0) & (bad * 100.0 >= settings.percent_data_bad * total.astype(np.float64))

@@ -36,8 +36,6 @@ class Definition:
     """Bad_NoData after the end of data; the others go on there."""
 
 
-_LEAST, _MOST = {"greatest": False}, {"greatest": True}
-
 _ALL: Final = (
     Definition(
         "Interpolative",
@@ -56,50 +54,50 @@ _ALL: Final = (
         "Minimum",
         "5.4.3.10",
         "least Good sample",
-        partial(extremes.of_samples, **_LEAST, actual_time=False),
+        partial(extremes.of_samples, greatest=False, actual_time=False),
     ),
     Definition(
         "Maximum",
         "5.4.3.11",
         "greatest Good sample",
-        partial(extremes.of_samples, **_MOST, actual_time=False),
+        partial(extremes.of_samples, greatest=True, actual_time=False),
     ),
     Definition(
         "MinimumActualTime",
         "5.4.3.12",
         "least Good sample, at its time",
-        partial(extremes.of_samples, **_LEAST, actual_time=True),
+        partial(extremes.of_samples, greatest=False, actual_time=True),
     ),
     Definition(
         "MaximumActualTime",
         "5.4.3.13",
         "greatest Good sample, at its time",
-        partial(extremes.of_samples, **_MOST, actual_time=True),
+        partial(extremes.of_samples, greatest=True, actual_time=True),
     ),
     Definition("Range", "5.4.3.14", "greatest minus least Good sample", extremes.range_of_samples),
     Definition(
         "Minimum2",
         "5.4.3.15",
         "least value, with simple bounds",
-        partial(extremes.with_bounds, **_LEAST, actual_time=False),
+        partial(extremes.with_bounds, greatest=False, actual_time=False),
     ),
     Definition(
         "Maximum2",
         "5.4.3.16",
         "greatest value, with simple bounds",
-        partial(extremes.with_bounds, **_MOST, actual_time=False),
+        partial(extremes.with_bounds, greatest=True, actual_time=False),
     ),
     Definition(
         "MinimumActualTime2",
         "5.4.3.17",
         "least value, with simple bounds, at its time",
-        partial(extremes.with_bounds, **_LEAST, actual_time=True),
+        partial(extremes.with_bounds, greatest=False, actual_time=True),
     ),
     Definition(
         "MaximumActualTime2",
         "5.4.3.18",
         "greatest value, with simple bounds, at its time",
-        partial(extremes.with_bounds, **_MOST, actual_time=True),
+        partial(extremes.with_bounds, greatest=True, actual_time=True),
     ),
     Definition("Range2", "5.4.3.19", "Maximum2 minus Minimum2", extremes.range_with_bounds),
     Definition("Count", "5.4.3.21", "number of Good samples", samples.count, numeric=False),

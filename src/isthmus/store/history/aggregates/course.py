@@ -8,6 +8,7 @@ Simple bounding values (3.1.9) are points of the simple course, which every Bad 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from isthmus.store.history.aggregates.status import (
 )
 
 Floats = NDArray[np.float64]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ def durations(course: Course, pieces: Cut, counted: Flags, heads: Flags | None =
     opening = (pieces.head >= 0) & (counted[np.maximum(pieces.head, 0)] if heads is None else heads)
     head = np.where(opening, pieces.head_to - pieces.head_from, 0)
     tail = np.where(counted[pieces.tail], pieces.tail_to - pieces.tail_from, 0)
-    total: Times = whole + head + tail
+    total: Times = (whole + head + tail).astype(np.int64, copy=False)
     return total
 
 
@@ -275,20 +277,18 @@ def _area(course: Course, known: Flags, place: NDArray[np.intp], start: Times, e
     return np.where(counted, mean * ((end - start) * 1e-9), 0.0)
 
 
-def sums(quantity: NDArray[np.generic], lo: NDArray[np.intp], hi: NDArray[np.intp]) -> NDArray[np.generic]:
+def sums(quantity: NDArray[T], lo: NDArray[np.intp], hi: NDArray[np.intp]) -> NDArray[T]:
     """(m,) sums of quantity[lo:hi]; zero where lo >= hi."""
     return reduced(np.add, quantity, lo, hi)
 
 
-def reduced(
-    operation: np.ufunc, quantity: NDArray[np.generic], lo: NDArray[np.intp], hi: NDArray[np.intp]
-) -> NDArray[np.generic]:
+def reduced(operation: np.ufunc, quantity: NDArray[T], lo: NDArray[np.intp], hi: NDArray[np.intp]) -> NDArray[T]:
     """(m,) the operation over quantity[lo:hi]; zero where lo >= hi."""
     if not len(lo) or not len(quantity):
         return np.zeros(len(lo), quantity.dtype)
     places = np.empty(2 * len(lo), np.intp)
     places[0::2], places[1::2] = lo, np.maximum(lo, hi)
     padded = quantity if places.max() < len(quantity) else np.append(quantity, quantity[-1:])
-    found = operation.reduceat(padded, places)[0::2]
+    found: NDArray[T] = operation.reduceat(padded, places)[0::2]
     found[lo >= hi] = 0
     return found

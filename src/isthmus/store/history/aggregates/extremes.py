@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from isthmus.store.history.aggregates.case import Case, verdict
 from isthmus.store.history.aggregates.course import Bounds, is_bad, reduced
 from isthmus.store.history.aggregates.outcome import Outcome, Rows, seen_in_part
 from isthmus.store.history.aggregates.points import Flags, Times
-from isthmus.store.history.aggregates.samples import calculated, counted, ends_of
+from isthmus.store.history.aggregates.samples import calculated, counted, difference, ends_of
 from isthmus.store.history.aggregates.series import RESOLUTION
 from isthmus.store.history.aggregates.status import (
     CALCULATED,
@@ -26,6 +27,8 @@ from isthmus.store.history.aggregates.status import (
     SURE,
     UNCERTAIN,
 )
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,7 @@ def extreme(case: Case, among: Flags, *, greatest: bool) -> Extreme:
     """The extreme of the samples `among` (n,)."""
     lo, hi = case.rows
     exact = case.series.exact()
-    worst = _ends(exact.dtype)[0 if greatest else 1]
-    keys = np.where(among, exact, worst)
+    keys = _keys(exact, among, greatest=greatest)
     found = reduced(np.maximum if greatest else np.minimum, keys, lo, hi)
     inside = slice(int(lo[0]), int(hi[-1]))
     hits = np.flatnonzero((keys[inside] == np.repeat(found, hi - lo)) & among[inside]) + lo[0]
@@ -52,11 +54,16 @@ def extreme(case: Case, among: Flags, *, greatest: bool) -> Extreme:
     return Extreme(first, case.series.time[first] != case.series.time[last], none)
 
 
-def _ends(kind: np.dtype[np.generic]) -> tuple[object, object]:
-    if kind.kind == "f":
-        return kind.type(-np.inf), kind.type(np.inf)
-    limits = np.iinfo(kind)
-    return kind.type(limits.min), kind.type(limits.max)
+def _keys(exact: NDArray[T], among: Flags, *, greatest: bool) -> NDArray[T]:
+    """The values, and instead of those that do not qualify one that none exceeds."""
+    if exact.dtype.kind == "f":
+        worst = -np.inf if greatest else np.inf
+    else:
+        limits = np.iinfo(exact.dtype.char)
+        worst = limits.min if greatest else limits.max
+    keys = exact.copy()
+    keys[~among] = worst
+    return keys
 
 
 def of_samples(case: Case, *, greatest: bool, actual_time: bool) -> Outcome:
@@ -90,8 +97,6 @@ def _doubted(case: Case, found: Extreme, *, greatest: bool) -> Flags:
 
 def range_of_samples(case: Case) -> Outcome:
     """Greatest minus least Good value (5.4.3.14)."""
-    from isthmus.store.history.aggregates.samples import difference
-
     least, most = extreme(case, case.good, greatest=False), extreme(case, case.good, greatest=True)
     doubted = _doubted(case, least, greatest=False) | _doubted(case, most, greatest=True)
     quality = np.where(doubted, np.uint32(SUBNORMAL), np.uint32(GOOD))
@@ -149,7 +154,8 @@ def _at_several_times(case: Case, ties: Flags, opening: Bounds, found: Extreme) 
     """More than one candidate has the value; a sample on the start is not another one than the start bound."""
     same = opening.raw & (case.series.time[found.row] == case.intervals.early)
     number = ties.astype(np.int8).sum(axis=0) - (ties[0] & ties[1] & same)
-    return (number > 1) | (ties[1] & found.several)
+    several: Flags = (number > 1) | (ties[1] & found.several)
+    return several
 
 
 def _times(case: Case, which: Rows, found: Extreme) -> Times:

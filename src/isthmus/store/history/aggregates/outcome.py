@@ -69,11 +69,19 @@ def result(case: Case, outcome: Outcome, *, partial: bool = True, bounded: bool 
         quality = np.where(case.outside, np.uint32(NO_DATA), quality)
     bad = quality >= np.uint32(0x8000_0000)
     row = np.full(len(bad), -1, np.intp) if outcome.row is None else np.where(bad, -1, outcome.row)
+    own = _times(case, outcome, bad, bounded=bounded)
     integer, whole = _exact(case, outcome, row, bad)
-    own = case.intervals.time if outcome.time is None else np.where(bad & (row < 0), case.intervals.time, outcome.time)
     order = slice(None, None, -1 if case.intervals.backward else 1)
     value = np.where(bad, np.nan, outcome.value)
     return Result(own[order], value[order], quality[order], row[order], integer[order], whole[order])
+
+
+def _times(case: Case, outcome: Outcome, bad: Flags, *, bounded: bool) -> Times:
+    """The values' own times where there are such, a Bad sample's too; else the intervals'."""
+    if outcome.time is None or outcome.row is None:
+        return case.intervals.time
+    of_interval = (bad & (outcome.row < 0)) | (case.outside & bounded)
+    return np.where(of_interval, case.intervals.time, outcome.time)
 
 
 def _checked(outcome: Outcome) -> NDArray[np.uint32]:

@@ -63,7 +63,8 @@ def within(gaps: Times, times: Times) -> Flags:
     if not len(gaps):
         return np.zeros(len(times), np.bool_)
     place = np.searchsorted(gaps[:, 0], times, "right") - 1
-    return (place >= 0) & (times < gaps[place, 1])
+    found: Flags = (place >= 0) & (times < gaps[place, 1])
+    return found
 
 
 def points(series: Series) -> Points:

@@ -73,7 +73,11 @@ def _time_weighted(case: Case) -> tuple[Floats, Floats, NDArray[np.uint32]]:
     known = course.durations(line, pieces, line.state != UNKNOWN)
     sure = course.durations(line, pieces, line.state == SURE)
     quality = np.where(sure < late - early, np.uint32(SUBNORMAL), np.uint32(GOOD)) | np.uint32(CALCULATED)
-    return course.areas(line, pieces), known * 1e-9, np.where(known == 0, np.uint32(NO_DATA), quality)
+    return (
+        course.areas(line, pieces),
+        known.astype(np.float64) * 1e-9,
+        np.where(known == 0, np.uint32(NO_DATA), quality),
+    )
 
 
 def time_average(case: Case) -> Outcome:
@@ -91,7 +95,7 @@ def _time_weighted_2(case: Case) -> tuple[Floats, Floats, NDArray[np.uint32]]:
     """(m,) area and seconds under the simple course, where it has usable values, and the StatusCode (5.4.3.7)."""
     quality, known = shares_of_time(case)
     quality = np.where(known == 0, np.uint32(NO_DATA), quality | np.uint32(CALCULATED))
-    return course.areas(case.simple, case.pieces), known * 1e-9, quality
+    return course.areas(case.simple, case.pieces), known.astype(np.float64) * 1e-9, quality
 
 
 def time_average_2(case: Case) -> Outcome:
@@ -125,7 +129,8 @@ def _duration(case: Case, *, good: bool) -> Times:
 
 
 def _begins_good(case: Case) -> Flags:
-    return (severities(case.points.quality) == 0) & ~case.points.breaks
+    found: Flags = (severities(case.points.quality) == 0) & ~case.points.breaks
+    return found
 
 
 def duration(case: Case, *, good: bool) -> Outcome:
@@ -147,8 +152,9 @@ def worst_quality_2(case: Case) -> Outcome:
     found, first, several, none = worst(case)
     first_code = np.where(none, np.uint32(GOOD), case.series.quality[first])
     of_bound = np.minimum(severities(opening.quality), 2)
-    code = np.where(of_bound >= found, opening.quality, first_code)
-    both = (of_bound == found) & ~none & (found > 0) & ~_same(case, opening, first)
+    same = _same(case, opening, first) & ~none
+    code = np.where((of_bound >= found) & ~(same & (of_bound == found)), opening.quality, first_code)
+    both = (of_bound == found) & ~none & (found > 0) & ~same
     alone = several & ~none & (found > 0) & (found >= of_bound)
     bits = np.where(both | alone, np.uint32(MULTIPLE_VALUES), np.uint32(0))
     return Outcome(code.astype(np.float64), np.uint32(CALCULATED) | bits)
@@ -156,4 +162,5 @@ def worst_quality_2(case: Case) -> Outcome:
 
 def _same(case: Case, opening: Bounds, first: NDArray[np.intp]) -> Flags:
     """The sample is the start bound."""
-    return opening.raw & (case.series.time[first] == case.intervals.early)
+    same: Flags = opening.raw & (case.series.time[first] == case.intervals.early)
+    return same
