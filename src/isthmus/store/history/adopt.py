@@ -30,14 +30,16 @@ log = structlog.get_logger("history")
 def open_manifest(folder: Folder) -> Manifest:
     """The manifest, in agreement with the segments. Only the folder's owner may call this."""
     _remove_temporary(folder)
-    manifest = _sound(folder)
+    manifest, damaged = _sound(folder)
     try:
         _finish_setting_aside(folder, manifest)
-        _compare(folder, manifest)
+        for segment, why in damaged:
+            set_aside(folder, segment, why)
         _adopt(folder, manifest)
     except BaseException:
         manifest.close()
         raise
+    open_segment.cache_clear()  # a recorder reads no segments
     return manifest
 
 
@@ -48,46 +50,42 @@ def _remove_temporary(folder: Folder) -> None:
         settle(place)
 
 
-def _sound(folder: Folder) -> Manifest:
-    """The manifest as it is; a new one when it is not what the footers of its segments say, or no database."""
+def _sound(folder: Folder) -> tuple[Manifest, list[tuple[Segment, str]]]:
+    """The manifest and the listed segments that are damaged; a new one when it is not what their footers say."""
     try:
         manifest = Manifest.open(folder.manifest)
         try:
-            _agrees(folder, manifest)
+            return manifest, _compared(folder, manifest)
         except BaseException:
             manifest.close()
             raise
-        return manifest
     except Damaged as error:
         log.error("manifest is made again from the segments", problem=str(error))
         for suffix in ("", "-wal", "-shm"):
             path = folder.manifest.with_name(folder.manifest.name + suffix)
             if path.exists():
                 folder.set_aside(path)
-        return Manifest.open(folder.manifest)
+        return Manifest.open(folder.manifest), []
 
 
-def _agrees(folder: Folder, manifest: Manifest) -> None:
-    """Raises Damaged when the manifest says of a segment what its intact footer does not say."""
+def _compared(folder: Folder, manifest: Manifest) -> list[tuple[Segment, str]]:
+    """Listed segments that are not there or whose footer is damaged, and why; row groups are compared when read.
+
+    Raises Damaged when the manifest says of a segment what its intact footer does not say.
+    """
+    damaged = []
     for listed in manifest.segments():
         path = folder.segments / listed.file
         try:
-            size, footer = path.stat().st_size, open_segment(path).footer
-        except (Damaged, FileNotFoundError):
-            continue
-        if Segment.of(listed.file, size, footer) != listed:
-            raise Damaged(f"it does not agree with the footer of {listed.file}", where=str(folder.manifest))
-
-
-def _compare(folder: Folder, manifest: Manifest) -> None:
-    """Sets aside listed segments that are not there or whose footer is damaged; row groups are compared when read."""
-    for listed in manifest.segments():
-        try:
-            open_segment(folder.segments / listed.file)
+            found = Segment.of(listed.file, path.stat().st_size, open_segment(path).footer)
         except Damaged as error:
-            set_aside(folder, listed, error.what)
+            damaged.append((listed, error.what))
         except FileNotFoundError:
-            set_aside(folder, listed, "is not there")
+            damaged.append((listed, "is not there"))
+        else:
+            if found != listed:
+                raise Damaged(f"it does not agree with the footer of {listed.file}", where=str(folder.manifest))
+    return damaged
 
 
 def _finish_setting_aside(folder: Folder, manifest: Manifest) -> None:

@@ -163,7 +163,7 @@ class Opened:
         return from_table(self.read(group))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def open_segment(path: Path) -> Opened:
     """The segment at `path`; raises Damaged when its footer is not what was written. A segment never changes."""
     name = _NAME.fullmatch(path.name)
