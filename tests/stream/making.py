@@ -53,8 +53,10 @@ class Reading:
                 self.position = item.position
                 self._message(item)
             case Hole():
+                self.position = item.position
                 self.holes.append(item)
             case NewStream():
+                self.position = item.new
                 self.streams.append(item)
             case Idle():
                 self.idle += 1

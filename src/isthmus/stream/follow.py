@@ -58,6 +58,11 @@ class Hole:
     last: int
     why: str
 
+    @property
+    def position(self) -> Position:
+        """Where a reader goes on from once it has noted the hole."""
+        return Position(self.after.stream, self.last)
+
 
 @dataclass(frozen=True, slots=True)
 class NewStream:
@@ -129,7 +134,7 @@ class _Following:
             try:
                 await self._unsubscribe()
                 self._life = self._wire.lives
-                self._state = await self._log.state()
+                self._state = await self._log.state(patience=2.0)
                 item = await self._compare(self._state)
                 if item is not None:
                     yield item
@@ -276,8 +281,9 @@ class _Following:
             return None
         if info["num_pending"] or info["delivered"]["consumer_seq"] != self._got or self._arrived:
             return None
-        self._position = Position(before.stream, last)
-        return Hole(before, before.sequence + 1, last, "missing in the log")
+        hole = Hole(before, before.sequence + 1, last, "missing in the log")
+        self._position = hole.position
+        return hole
 
     async def _pull(self) -> None:
         request = {

@@ -17,7 +17,7 @@ from isthmus.core.tag import TagList
 from isthmus.core.time import now
 from isthmus.stream import names, streams
 from isthmus.stream.endpoint import Endpoint
-from isthmus.stream.wire import WRONG_LAST, Answered, Wire
+from isthmus.stream.wire import PATIENCE, WRONG_LAST, Answered, Wire
 
 __all__ = ["Endpoint", "Log", "LogState", "Position", "Quarantined", "open_log"]
 
@@ -129,9 +129,9 @@ class Log:
                 "the log's streams are not there and we may not make them", where=self.wire.endpoint.url
             ) from None
 
-    async def state(self) -> LogState:
+    async def state(self, *, patience: float = PATIENCE) -> LogState:
         """The stream as it is now."""
-        return state_of(await self.wire.api(f"STREAM.INFO.{names.STREAM}"))
+        return state_of(await self.wire.api(f"STREAM.INFO.{names.STREAM}", patience=patience))
 
     async def purge(self, upto: int) -> None:
         """Removes every message up to and including sequence `upto`: only what is kept elsewhere."""
