@@ -11,15 +11,17 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from isthmus.core import unit
 from isthmus.core.errors import IsthmusError
 from isthmus.core.tag import DataType
-from isthmus.plant.check import Checked
 from isthmus.plant.revision import Former, Revision, TagSetting
+
+if TYPE_CHECKING:  # what runs a revision has no need of what checks plant files
+    from isthmus.plant.check import Checked
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -132,7 +134,7 @@ def _numbered(
 ) -> tuple[TagSetting, ...]:
     before = previous.by_path if previous is not None else {}
     used = {number for setting in before.values() for number in _chain(setting)}
-    free, taken, settings = numbers.next, set[int](), []
+    free, taken, settings = max(numbers.next, max(used, default=0) + 1), set[int](), []
     for setting in tags:
         known = _history(setting.tag.path, renames, before, used, numbers)
         known = {number: given for number, given in known.items() if number not in taken}

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan says what an apply would do: no more, no less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus.core.errors import IsthmusError
+from isthmus.plant.check import Checked, check_plant
+from isthmus.plant.compare import Plan, compare
+from isthmus.plant.number import NONE_GIVEN, resolve
+from tests.plant.bench_kind import HEAD, KINDS
+
+BASE = """\
+types:
+  tank:
+    tags: {level: {unit: m, range: [0, 5], every: 1s}, temperature: {unit: Cel}}
+systems:
+  b: {kind: bench, url: here, password: !secret b}
+  c: {kind: bench, url: there}
+assets:
+  a/tank-1: {type: tank, system: b, tags: {level: pin1, temperature: pin2}}
+  a/pump: {system: c, tags: {speed: {address: pin3, unit: /min}}}
+"""
+
+Planned = Callable[..., Plan]
+
+
+@pytest.fixture
+def planned(check: Callable[..., Checked]) -> Planned:
+    """The plan from BASE to BASE with pieces replaced."""
+
+    def made(*pieces: tuple[str, str], head: str = HEAD) -> Plan:
+        first = resolve(check(BASE), None, NONE_GIVEN, number=1, created=0)
+        text = BASE
+        for old, new in pieces:
+            assert old in text
+            text = text.replace(old, new)
+        numbers = NONE_GIVEN.after(first)
+        checked = check(text, head=head)
+        second = resolve(checked, first, numbers, number=2, created=1)
+        plan = compare(first, second, checked.unread)
+        assert plan.nothing == (first.digest == second.digest)
+        return plan
+
+    return made
+
+
+def test_the_same_file_is_nothing_to_do(planned: Planned) -> None:
+    assert list(planned().lines()) == ["nothing to do: revision 1 says the same"]
+
+
+def test_comments_order_and_layout_are_nothing_to_do(planned: Planned) -> None:
+    pump = "  a/pump: {system: c, tags: {speed: {address: pin3, unit: /min}}}\n"
+    assert planned(("types:", "# about tanks\n\ntypes:"), (pump, ""), ("assets:\n", f"assets:\n{pump}")).nothing
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("url: there", "url: elsewhere", ["~ c: closes and opens again: url there → elsewhere"]),
+        ("!secret b", "!secret b2", ["~ b: closes and opens again: password !secret b → !secret b2"]),
+        ("url: there", "url: there, node: edge-1", ["~ c: closes and opens again: node main → edge-1"]),
+        ("url: there", "url: there, zone: control, owner: me", ["~ c: zone none → control", "~ c: owner none → me"]),
+        ("url: there", "url: there, overflow: wait", ["~ c: overflow discard-oldest → wait"]),
+        ("pin1,", "pin7,", ["~ acme/lyon/a/tank-1/level: address pin1 → pin7"]),
+        ("every: 1s", "every: 500ms", ["~ acme/lyon/a/tank-1/level: every 1s → 500ms"]),
+        ("[0, 5]", "[0, 6]", ["~ acme/lyon/a/tank-1/level: range [0, 5] → [0, 6]"]),
+        ("[0, 5]", "[0, 5], write: {step: 1}", ["~ acme/lyon/a/tank-1/level: write none → {step: 1}"]),
+        ("unit: Cel}", "unit: Cel, stepped: true}", ["~ acme/lyon/a/tank-1/temperature: stepped false → true"]),
+        ("unit: Cel}", "unit: Cel, description: x}", ["~ acme/lyon/a/tank-1/temperature: description none → x"]),
+        ("unit: m,", "unit: cm,", ["~ acme/lyon/a/tank-1/level: float in m → float in cm: number 4 instead of 1, "
+            "joined to 1 (times 100)"]),
+        ("unit: Cel}", "unit: bar}", ["~ acme/lyon/a/tank-1/temperature: float in Cel → float in bar: "
+            "number 4 instead of 2, not joined to 2: float in Cel does not convert"]),
+        ("a/tank-1: {", "a/tank-2: {was: a/tank-1, ", [
+            "> acme/lyon/a/tank-2/level: was acme/lyon/a/tank-1/level; keeps its history",
+            "> acme/lyon/a/tank-2/temperature: was acme/lyon/a/tank-1/temperature; keeps its history",
+            "~ acme/lyon/a/tank-2: new asset", "~ acme/lyon/a/tank-1: is gone"]),
+        ("system: b, tags: {level", "system: b, owner: me, tags: {level", ["~ acme/lyon/a/tank-1: owner none → me"]),
+        (", temperature: pin2", "", [
+            "- acme/lyon/a/tank-1/temperature: is no longer recorded; number 2 and its history stay",
+            "! tank.temperature: not read: 1 asset of the type give no address for it"]),
+    ],
+)  # fmt: skip
+def test_what_changes_is_said_and_nothing_else(planned: Planned, old: str, new: str, lines: list[str]) -> None:
+    assert list(planned((old, new)).lines()) == lines
+
+
+def test_a_new_tag_and_a_new_system(planned: Planned) -> None:
+    plan = planned(
+        ("systems:", "systems:\n  d: {kind: bench, url: d}"),
+        ("a/pump:", "a/new: {system: d, tags: {x: pin9}}\n  a/pump:"),
+    )
+    assert list(plan.lines()) == [
+        "+ d: opens (bench, 1 tag)",
+        "+ acme/lyon/a/new/x: number 4, float, from d pin9",
+        "~ acme/lyon/a/new: new asset",
+    ]
+    assert plan.subscriptions() == {"d": 1}
+
+
+def test_a_removal_is_refused_and_names_the_likely_rename(planned: Planned) -> None:
+    plan = planned(("speed:", "velocity:"))
+    with pytest.raises(IsthmusError) as raised:
+        plan.refuse_removal()
+    assert str(raised.value) == (
+        "removes the history of acme/lyon/a/pump/speed; if acme/lyon/a/pump/speed is now acme/lyon/a/pump/velocity, "
+        "say so there: was: speed; to stop recording on purpose, apply with --remove (what is recorded stays)"
+    )
+
+
+def test_a_moved_asset_is_recognised_by_its_addresses(planned: Planned) -> None:
+    plan = planned(("a/pump:", "b/pump:"))
+    with pytest.raises(IsthmusError, match="say so there: was: a/pump;"):
+        plan.refuse_removal()
+
+
+def test_nothing_removed_is_nothing_refused(planned: Planned) -> None:
+    planned(("pin1,", "pin7,")).refuse_removal()
+
+
+def test_the_head_of_the_file(planned: Planned) -> None:
+    assert list(planned(head=HEAD.replace("Paris", "Berlin")).lines()) == ["~ time_zone: Europe/Paris → Europe/Berlin"]
+
+
+def test_a_long_plan_is_cut_per_kind(tmp_path: Path) -> None:
+    def revision(count: int, previous: Any) -> Any:
+        (tmp_path / "plant.yaml").write_text(
+            f"{HEAD}systems: {{b: {{kind: bench, url: x}}}}\n"
+            f'assets: {{"a/{{1..{count}}}": {{system: b, tags: {{v: "pin{{n}}"}}}}}}\n'
+        )
+        return resolve(check_plant(tmp_path / "plant.yaml", KINDS), previous, NONE_GIVEN, number=1, created=0)
+
+    plan = compare(revision(1, None), revision(100, revision(1, None)))
+    assert "  ... and 79 more: new tag" in list(plan.lines())
+    assert len(list(plan.lines(0))) == 2 * 99
