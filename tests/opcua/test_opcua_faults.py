@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from isthmus.core import time
 from isthmus.core.errors import Disconnected
@@ -24,8 +27,41 @@ from tests.contract.collected import Collected
 from tests.peers.network import Network
 from tests.peers.opcua_peer import Server
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ROUNDS = 2
 SOAK_ROUNDS = 200
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def plant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A node-opcua server for the tests that do not break it; each adds nodes of its own."""
+    async with Server(tmp_path_factory.mktemp("plant"), perCall=30) as server:
+        yield server
+
+
+@asynccontextmanager
+async def holding(plant: Server, *nodes: dict[str, Any]) -> AsyncIterator[Server]:
+    """The plant with these nodes, which go again."""
+    for node in nodes:
+        await plant.do("add", **node)
+    try:
+        yield plant
+    finally:
+        await plant.do("run", period=0)
+        for node in nodes:
+            await plant.do("remove", name=node["name"])
+
+
+@asynccontextmanager
+async def either(kind: str, plant: Server, folder: Path, *nodes: dict[str, Any]) -> AsyncIterator[Server]:
+    """The plant, or a server of asyncua, with these nodes."""
+    if kind == "node":
+        async with holding(plant, *nodes) as server:
+            yield server
+    else:
+        async with Server(folder, kind, nodes=nodes) as server:
+            yield server
 
 
 def floats(server: Server, *names: str, **how: Any) -> list[Address]:
@@ -74,30 +110,30 @@ async def test_two_hundred_kills(tmp_path: Path) -> None:
     await killed_and_restarted_with_other_indexes(tmp_path, SOAK_ROUNDS)
 
 
-async def frozen(tmp_path: Path, rounds: int) -> None:
-    async with Server(tmp_path, nodes=[{"name": "a"}]) as server:
-        async with collecting(server, tmp_path, floats(server, "a")).running() as collected:
-            for round_ in range(rounds):
-                await change(server, "a", 10.0 + round_)
-                await eventually(collected.saw(0, 10.0 + round_))
-                lost = len(collected.errors)
-                server.signal(signal.SIGSTOP)
-                await eventually(lambda lost=lost: len(collected.errors) > lost, 6)
-                server.signal(signal.SIGCONT)
-                await change(server, "a", 500.0 + round_)
-                await eventually(collected.saw(0, 500.0 + round_), 5)
-        assert not collected.told(EventKind.GAP)  # the session lived on: nothing was missed
-        sessions = await server.do("sessions")
-        assert sessions["sessions"] <= 1 + rounds
+async def frozen(server: Server, tmp_path: Path, rounds: int) -> None:
+    await server.do("add", name="frozen")
+    async with collecting(server, tmp_path, floats(server, "frozen")).running() as collected:
+        for round_ in range(rounds):
+            await change(server, "frozen", 10.0 + round_)
+            await eventually(collected.saw(0, 10.0 + round_))
+            lost = len(collected.errors)
+            server.signal(signal.SIGSTOP)
+            await eventually(lambda lost=lost: len(collected.errors) > lost, 6)
+            server.signal(signal.SIGCONT)
+            await change(server, "frozen", 500.0 + round_)
+            await eventually(collected.saw(0, 500.0 + round_), 5)
+    assert not collected.told(EventKind.GAP)  # the session lived on: nothing was missed
 
 
-async def test_a_frozen_server_is_noticed_in_seconds_and_taken_up_again_when_it_thaws(tmp_path: Path) -> None:
-    await frozen(tmp_path, ROUNDS)
+async def test_a_frozen_server_is_noticed_in_seconds_and_taken_up_again_when_it_thaws(
+    plant: Server, tmp_path: Path
+) -> None:
+    await frozen(plant, tmp_path, 1)
 
 
 @pytest.mark.soak
-async def test_two_hundred_freezes(tmp_path: Path) -> None:
-    await frozen(tmp_path, SOAK_ROUNDS)
+async def test_two_hundred_freezes(plant: Server, tmp_path: Path) -> None:
+    await frozen(plant, tmp_path, SOAK_ROUNDS)
 
 
 async def test_a_half_open_connection_is_noticed(tmp_path: Path) -> None:
@@ -138,10 +174,10 @@ async def test_two_hundred_cuts_lose_nothing(tmp_path: Path, kind: str) -> None:
 
 
 async def test_half_of_the_nodes_bad_harm_only_themselves_and_come_when_they_appear(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plant: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "AGAIN", 0.3)
-    async with Server(tmp_path, many={"count": 100}, perCall=30) as server:
+    async with holding(plant, *({"name": f"t{i}"} for i in range(100))) as server:
         addresses = floats(server, *(f"t{i}" if i % 2 else f"none{i}" for i in range(100)))
         addresses.append(Address("nsu=urn:not:here;s=x", DataType.FLOAT))
         async with collecting(server, tmp_path, addresses).running() as collected:
@@ -158,13 +194,14 @@ async def test_half_of_the_nodes_bad_harm_only_themselves_and_come_when_they_app
             await eventually(lambda: {q for _, q, _ in collected.rows(1)} & {BAD_NODE_ID_UNKNOWN, BAD_NODE_ID_INVALID})
             await server.do("add", name="t1", value=6.5)
             await eventually(collected.saw(1, 6.5))
+            await server.do("remove", name="none0")
             await change(server, "t3", 8.5)
             await eventually(collected.saw(3, 8.5))
         assert not collected.errors
 
 
-async def test_a_node_that_changes_its_type_changes_the_form_of_its_readings(tmp_path: Path) -> None:
-    async with Server(tmp_path, nodes=[{"name": "a", "type": "Any"}]) as server:
+async def test_a_node_that_changes_its_type_changes_the_form_of_its_readings(plant: Server, tmp_path: Path) -> None:
+    async with holding(plant, {"name": "a", "type": "Any"}) as server:
         async with collecting(server, tmp_path, floats(server, "a")).running() as collected:
             await eventually(lambda: collected.values(0))
             sent = [("Int32", -7), ("Boolean", True), ("UInt64", str(2**64 - 1)), ("String", "text"), ("Double", 1.5)]
@@ -187,12 +224,14 @@ async def test_a_node_that_changes_its_type_changes_the_form_of_its_readings(tmp
 
 
 @pytest.mark.parametrize("kind", ["node", "asyncua"])
-async def test_times_of_the_future_and_the_past_and_several_at_one_time_pass_exactly(tmp_path: Path, kind: str) -> None:
+async def test_times_of_the_future_and_the_past_and_several_at_one_time_pass_exactly(
+    plant: Server, tmp_path: Path, kind: str
+) -> None:
     second = 10_000_000  # ticks of 100 ns
     now = time.now() // 100
     exact = 3 if kind == "node" else 0  # asyncua's server keeps microseconds
     times = [now - 10**9 * second // 10, now + 3600 * second + exact, -(10**6) * second, now // 10 * 10 + exact]
-    async with Server(tmp_path, kind, nodes=[{"name": "a"}]) as server:
+    async with either(kind, plant, tmp_path, {"name": "a"}) as server:
         async with collecting(server, tmp_path, floats(server, "a")).running() as collected:
             await eventually(lambda: collected.values(0))
             for i, ticks in enumerate(times):
@@ -207,11 +246,11 @@ async def test_times_of_the_future_and_the_past_and_several_at_one_time_pass_exa
     assert len(same) == 1 and [v for *_, v in rows if v >= 100] == [100.0, 101.0, 102.0, 103.0, 104.0]
 
 
-async def test_an_overflowing_queue_is_a_gap_said_once_and_counted(tmp_path: Path) -> None:
-    async with Server(tmp_path, many={"count": 20}, run={"period": 20}) as server:
+async def test_an_overflowing_queue_is_a_gap_said_once_and_counted(plant: Server, tmp_path: Path) -> None:
+    async with holding(plant, *({"name": f"t{i}"} for i in range(20))) as server:
+        await server.do("run", period=20)
         addresses = floats(server, *(f"t{i}" for i in range(20)), queue=2)
-        config = {"publishing": "1s"}
-        async with collecting(server, tmp_path, addresses, **config).running() as collected:
+        async with collecting(server, tmp_path, addresses, publishing="400ms").running() as collected:
             await eventually(lambda: collected.told(EventKind.GAP))
             await eventually(lambda: len(collected.values(0)) > 8)
         (gap,) = collected.told(EventKind.GAP)
@@ -219,12 +258,14 @@ async def test_an_overflowing_queue_is_a_gap_said_once_and_counted(tmp_path: Pat
         assert int(gap.details["first"] or 0) <= int(gap.details["last"] or 0)
 
 
-async def test_a_collector_that_does_not_take_makes_the_driver_wait_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with Server(tmp_path, many={"count": 5}) as server:
+async def test_a_collector_that_does_not_take_makes_the_driver_wait_and_nothing_is_lost(
+    plant: Server, tmp_path: Path
+) -> None:
+    async with holding(plant, {"name": "t0"}) as server:
         collected = collecting(server, tmp_path, floats(server, "t0"), outstanding=2)
         async with collected.driver.open(collected.addresses) as stream:
             await anext(stream)
-            for i in range(100):
+            for i in range(80):
                 await change(server, "t0", float(i + 1))
                 await asyncio.sleep(0.06)
             assert len(stream._waiting) <= 64
@@ -233,13 +274,13 @@ async def test_a_collector_that_does_not_take_makes_the_driver_wait_and_nothing_
                 async for readings in stream:
                     readings.done()
                     values += readings.value.tolist()
-                    if 100.0 in values:
+                    if 80.0 in values:
                         break
-        assert values == sorted(values) and len(values) > 60
+        assert values == sorted(values) and len(values) > 50
 
 
-async def test_a_refused_deadband_is_said_and_every_change_comes(tmp_path: Path) -> None:
-    async with Server(tmp_path, nodes=[{"name": "a"}, {"name": "s", "type": "String", "value": "x"}]) as server:
+async def test_a_refused_deadband_is_said_and_every_change_comes(plant: Server, tmp_path: Path) -> None:
+    async with holding(plant, {"name": "a"}, {"name": "s", "type": "String", "value": "x"}) as server:
         addresses = [
             Address(server.address("a"), DataType.FLOAT, deadband=5.0),
             Address(server.address("s"), DataType.FLOAT, deadband=5.0),
@@ -267,9 +308,10 @@ async def test_redundant_servers_are_tried_in_turn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["node", "asyncua"])
-async def test_history_of_an_outage_is_recalled_where_the_server_has_it(tmp_path: Path, kind: str) -> None:
-    nodes: list[dict[str, Any]] = [{"name": "kept", "history": 5000}, {"name": "lost"}]
-    async with Server(tmp_path, kind, nodes=nodes) as server:
+async def test_history_of_an_outage_is_recalled_where_the_server_has_it(
+    plant: Server, tmp_path: Path, kind: str
+) -> None:
+    async with either(kind, plant, tmp_path, {"name": "kept", "history": 5000}, {"name": "lost"}) as server:
         began = time.now()
         for i in range(10):
             await change(server, "kept", 100.0 + i)
@@ -287,15 +329,15 @@ async def test_history_of_an_outage_is_recalled_where_the_server_has_it(tmp_path
         assert gap.details["tags"] == 1 and int(gap.details["first"] or 0) == began
 
 
-async def test_a_long_history_comes_in_pieces_and_no_more_of_it_than_wanted(tmp_path: Path) -> None:
-    async with Server(tmp_path, nodes=[{"name": "kept", "history": 9000}]) as server:
+async def test_a_long_history_comes_in_pieces_and_no_more_of_it_than_wanted(plant: Server, tmp_path: Path) -> None:
+    async with holding(plant, {"name": "long", "history": 9000}) as server:
         now = time.now() // 100
         for i in range(40):  # one value every 10 minutes, and five thousand in the last second
-            await change(server, "kept", float(i), time=str(now - (40 - i) * 6_000_000_000))
+            await change(server, "long", float(i), time=str(now - (40 - i) * 6_000_000_000))
         for i in range(5000):
-            await change(server, "kept", 1000.0 + i, time=str(now - 10_000_000 + i * 1000))
-        collected = collecting(server, tmp_path, floats(server, "kept"), recall_longest="1h")
-        collected.resume[server.address("kept")] = (now - 300_000_000_000) * 100
+            await change(server, "long", 1000.0 + i, time=str(now - 10_000_000 + i * 1000))
+        collected = collecting(server, tmp_path, floats(server, "long"), recall_longest="1h")
+        collected.resume[server.address("long")] = (now - 300_000_000_000) * 100
         async with collected.running():
             await eventually(lambda: collected.told(EventKind.CONNECTION))
         history = [r for r in collected.readings if r.historical]

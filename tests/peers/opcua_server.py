@@ -27,6 +27,10 @@ class Peer:
         server = self.server
         await server.init()
         server.set_endpoint(f"opc.tcp://127.0.0.1:{self.config['port']}/plant")
+        if self.config.get("secure"):
+            await server.load_certificate(self.config["certificate"])
+            await server.load_private_key(self.config["key"])
+            server.set_security_policy([getattr(ua.SecurityPolicyType, name) for name in self.config["secure"]])
         for uri in self.config.get("before", ()):
             await server.register_namespace(uri)
         self.index = await server.register_namespace(self.config.get("uri", URI))

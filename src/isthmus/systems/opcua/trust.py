@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import os
 import re
+import secrets
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,7 +70,7 @@ def own(pki: Path) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
 
 def _publish(file: Path, data: bytes) -> None:
     """Writes `file` (mode 0600) unless somebody else was quicker."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
