@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bench.figures import Figure, Topic
 from bench.plant import ROOT, Running, Source, plant_file, printed, running, source, wait
 
-SECONDS = 10
+SECONDS = 20
 LOADS = ((1000, 100), (5000, 500))
 
 

@@ -129,7 +129,8 @@ async def _load(hold: Hold, log: Log, publisher: Publisher, shipment: Shipment) 
         for blocks in messages[:-1]:
             await _send(publisher, shipment, blocks, nothing)
         await _send(publisher, shipment, messages[-1], partial(_done, batch))
-        await asyncio.sleep(max(0.0, began + PERIOD - loop.time()))
+        if hold.size < MOST:  # more than a message waits: go on at once
+            await asyncio.sleep(max(0.0, began + PERIOD - loop.time()))
 
 
 def _done(batch: Sequence[Waiting]) -> None:
