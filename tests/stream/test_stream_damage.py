@@ -18,7 +18,7 @@ from isthmus.stream.server import LogServer
 from tests.stream.making import Reading, numbered
 
 SIZE = 500
-LIMIT = 2 << 20
+LIMIT = 4 << 20
 """nats-server makes blocks of a quarter of it."""
 
 ROUNDS = pytest.mark.parametrize(

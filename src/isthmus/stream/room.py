@@ -74,12 +74,21 @@ class Room:
         """Looks, acts, and says what changed. Raises Disconnected when the server does not answer."""
         self.dead = await _write_failed(wire)
         if self.dead:
-            return []
+            return self._full()
         state = state_of(await wire.api(f"STREAM.INFO.{names.STREAM}", patience=2))
         limit = self.limit(layout, state.bytes)
         if abs(limit - state.limit) > _STEP or (limit != state.limit and limit in (layout.limit, max(1, state.bytes))):
             await streams.limit(wire, layout, limit)
         return self._disk(limit < layout.limit, limit - state.bytes) + self._fill(state.bytes / limit)
+
+    @property
+    def curable(self) -> bool:
+        """Whether starting the server again would help: it has to write a little for that."""
+        return self.dead and self._free() >= _STEP
+
+    def _full(self) -> list[Told]:
+        was, self.closed = self.closed, True
+        return [] if was else [(Severity.ERROR, "disk-full", "the disk is full: the log refuses samples")]
 
     def _disk(self, short: bool, room: int) -> list[Told]:
         was, self.closed = self.closed, short and room < _MESSAGE * (1 + self.closed)

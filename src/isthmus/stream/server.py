@@ -92,10 +92,7 @@ class LogServer:
     async def __aenter__(self) -> Self:
         await self._held.hold()
         try:
-            self._choose_port()
-            self._layout = self._lay_out()
-            self._write_config()
-            await self._start()
+            await self._first_start()
             # Not a TaskGroup: it would turn what our user's block raises into a group.
             self._tending = asyncio.create_task(self._tend())
             return self
@@ -112,6 +109,16 @@ class LogServer:
                 await self._tending
         finally:
             await self._end()
+
+    async def _first_start(self) -> None:
+        try:
+            self._choose_port()
+            self._layout = self._lay_out()
+            self._write_config()
+            await self._start()
+        except OSError as error:
+            what = f"the log cannot start: {error.strerror}"
+            raise Disconnected(what, where=str(self.folder), hint="is there room, and the right to write?") from error
 
     async def _end(self) -> None:
         try:
@@ -204,6 +211,7 @@ class LogServer:
     async def _rise(self, wire: Wire) -> None:
         await wire.open(READY)
         await self._make(wire)
+        await self._look_for_room(wire)
 
     async def _make(self, wire: Wire) -> None:
         """Tries again until JetStream is up: the server takes connections a little before that."""
@@ -246,7 +254,7 @@ class LogServer:
                 await self._start()
                 self._tell(Severity.WARNING, "log-restarted", "the log's server runs again")
                 return pause
-            except IsthmusError as error:
+            except (IsthmusError, OSError) as error:
                 log_.error("the log's server does not start", error=str(error))
                 if self._process is not None:
                     await child.stop(self._process)
@@ -274,15 +282,18 @@ class LogServer:
         """One look at a running server: does it answer, is there room? Why it has to be ended, if so."""
         loop = asyncio.get_running_loop()
         try:
-            for severity, word, message in await self.room.look(self._wire, self._layout):
-                self._tell(severity, word, message)
+            await self._look_for_room(self._wire)
             self._heard = loop.time()
             await self._hand_over()
         except IsthmusError as error:
             log_.debug("the log's server does not answer", error=str(error))
             if loop.time() - self._heard > DEAF:
                 return f"did not answer for {DEAF:g} s"
-        return "cannot store any more" if self.room.dead else ""
+        return "cannot store any more" if self.room.curable else ""
+
+    async def _look_for_room(self, wire: Wire) -> None:
+        for severity, word, message in await self.room.look(wire, self._layout):
+            self._tell(severity, word, message)
 
     def _tell(self, severity: Severity, word: str, message: str) -> None:
         at = now()

@@ -20,6 +20,7 @@ BUCKET: Final = 256 << 20
 """Bytes of each bucket."""
 
 _NANO: Final = 1_000_000_000
+_CANNOT_WRITE: Final = 10069
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,32 @@ async def make(wire: Wire, layout: Layout, limit: Callable[[Layout, int], int] |
     """
     for config in (layout.bucket(names.LISTS), layout.bucket(names.REVISIONS), layout.stream()):
         # Asked first: CREATE reserves the bytes of a stream that is there a second time, and is refused.
-        has = await _bytes(wire, config["name"])
+        there = await _there(wire, config["name"])
         if limit is not None and config["name"] == names.STREAM:
-            config["max_bytes"] = limit(layout, has or 0)
-        await wire.api(f"STREAM.{'CREATE' if has is None else 'UPDATE'}.{config['name']}", config)
+            config["max_bytes"] = limit(layout, there["state"]["bytes"] if there else 0)
+        if there is None:
+            await wire.api(f"STREAM.CREATE.{config['name']}", config)
+        elif any(there["config"].get(key) != value for key, value in config.items()):
+            await _update(wire, config)
 
 
-async def _bytes(wire: Wire, stream: str) -> int | None:
-    """Bytes a stream has; None when there is no such stream."""
+async def _there(wire: Wire, stream: str) -> dict[str, Any] | None:
+    """What JetStream says of a stream; None when there is no such stream."""
     try:
-        return int((await wire.api(f"STREAM.INFO.{stream}"))["state"]["bytes"])
+        return await wire.api(f"STREAM.INFO.{stream}")
     except Answered as error:
         if error.code not in NOT_FOUND:
             raise
         return None
+
+
+async def _update(wire: Wire, config: dict[str, Any]) -> None:
+    """Changes a stream; that the disk has no room even for this is left to the next look (`room.py`)."""
+    try:
+        await wire.api(f"STREAM.UPDATE.{config['name']}", config, patience=2)
+    except Answered as error:
+        if error.code != _CANNOT_WRITE:
+            raise
 
 
 async def exist(wire: Wire) -> bool:
@@ -106,7 +119,7 @@ async def await_them(wire: Wire) -> None:
 
 async def limit(wire: Wire, layout: Layout, bytes_: int) -> None:
     """Sets the bytes at which the stream refuses; what it has stays, even if that is more."""
-    await wire.api(f"STREAM.UPDATE.{names.STREAM}", layout.stream() | {"max_bytes": max(1, bytes_)})
+    await _update(wire, layout.stream() | {"max_bytes": max(1, bytes_)})
 
 
 async def forget_revisions(wire: Wire, number: int) -> None:
