@@ -10,6 +10,7 @@ from pathlib import Path
 from isthmus.core import time
 from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.compare import Plan, compare
+from isthmus.plant.load import printable
 from isthmus.plant.number import NONE_GIVEN, resolve
 from isthmus.plant.revision import Revision
 from isthmus.store.ledger.ledger import Ledger
@@ -38,16 +39,21 @@ def propose(file: Path, data: Path, *, comment: str = "") -> Proposal:
     """What applying `file` in `data` would do. Changes nothing; raises PlantFileError with every problem."""
     checked = check_plant(file, kinds())
     with Ledger.open(data, create=True) as ledger:
-        previous = ledger.current()
-        revision = resolve(
-            checked,
-            previous,
-            ledger.numbers() if previous is not None else NONE_GIVEN,
-            number=ledger.next_number(),
-            created=time.now(),
-            author=author(),
-            comment=comment,
-        )
+        return proposed(checked, ledger, by=author(), comment=comment)
+
+
+def proposed(checked: Checked, ledger: Ledger | None, *, by: str, comment: str) -> Proposal:
+    """What applying a checked plant file would do; without a ledger, as the very first revision."""
+    previous = ledger.current() if ledger is not None else None
+    revision = resolve(
+        checked,
+        previous,
+        ledger.numbers() if ledger is not None else NONE_GIVEN,
+        number=ledger.next_number() if ledger is not None else 1,
+        created=time.now(),
+        author=printable(by),
+        comment=printable(comment),
+    )
     return Proposal(checked, previous, revision, compare(previous, revision, checked.unread))
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from isthmus.app.cli.options import JsonOption as Json
 from isthmus.app.cli.where import data_folder, is_data
 
 if TYPE_CHECKING:
+    from isthmus.app.revising import Proposal
     from isthmus.core.errors import PlantFileError, Problem
     from isthmus.plant.check import Checked
     from isthmus.plant.compare import Plan
@@ -29,7 +31,6 @@ Data = Annotated[
         "--data", metavar="DIR", help="The data directory; else ISTHMUS_DATA, else `data` beside the plant file."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 All = Annotated[bool, typer.Option("--all", help="Show every step, not the first twenty of each kind.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; kept with the revision.")]
@@ -45,7 +46,10 @@ def register(app: typer.Typer) -> None:
 def check(plant: Plant = Path(), as_json: Json = False) -> None:
     """Find everything wrong with a plant file, without asking any system.
 
-    Examples: `isthmus check`, `isthmus check plants/lyon.yaml`
+    \b
+    Examples:
+      isthmus check
+      isthmus check plants/lyon.yaml --json
     """
     from isthmus.core.errors import PlantFileError
 
@@ -66,7 +70,10 @@ def check(plant: Plant = Path(), as_json: Json = False) -> None:
 def plan(plant: Plant = Path(), data: Data = None, everything: All = False, as_json: Json = False) -> None:
     """Show what applying a plant file would do: what opens, closes, is new, renamed, changed or removed.
 
-    Examples: `isthmus plan`, `isthmus plan plants/lyon.yaml --data /var/lib/isthmus`
+    \b
+    Examples:
+      isthmus plan
+      isthmus plan plants/lyon.yaml --data /var/lib/isthmus
     """
     from isthmus.core.errors import IsthmusError, NotFound
     from isthmus.store.ledger import Ledger
@@ -74,9 +81,9 @@ def plan(plant: Plant = Path(), data: Data = None, everything: All = False, as_j
     checked = _checked_or_exit(plant)
     try:
         with Ledger.open(data_folder(data, plant)) as ledger:
-            _, made = _resolved(checked, ledger, "", "")
+            made = _proposed(checked, ledger, None, "").plan
     except NotFound:
-        made = _first_plan(checked)
+        made = _proposed(checked, None, None, "").plan
     try:
         made.refuse_removal()
         refused = ""
@@ -102,20 +109,26 @@ def apply(
     everything: All = False,
     as_json: Json = False,
 ) -> None:
-    """Make a plant file what runs: a new numbered revision. A running plant takes it over by itself.
+    """Make a plant file what runs: a new numbered revision.
 
-    Examples: `isthmus apply`, `isthmus apply plants/lyon.yaml -m "reactor 7 rewired" --yes`
+    Shows the plan and asks. A running plant takes it over by itself; only what changes is touched. Tags that would go
+    without a word (`was:`, or --remove) are refused.
+
+    \b
+    Examples:
+      isthmus apply
+      isthmus apply plants/lyon.yaml -m "reactor 7 rewired" --yes
     """
     from isthmus.store.ledger import Ledger
 
     checked = _checked_or_exit(plant)
     with Ledger.open(data_folder(data, plant), create=True) as ledger:
-        revision, made = _resolved(checked, ledger, _author(author), comment)
+        proposal = _proposed(checked, ledger, author, comment)
         if not as_json:
-            _print_plan(made, checked, everything)
+            _print_plan(proposal.plan, checked, everything)
         if not remove:
-            made.refuse_removal()
-        _carry_out(ledger, revision, made, yes, as_json)
+            proposal.plan.refuse_removal()
+        _carry_out(ledger, proposal.revision, proposal.plan, yes, as_json)
 
 
 def rollback(
@@ -134,9 +147,15 @@ def rollback(
 ) -> None:
     """Make an earlier revision what runs again, as a new revision with its content. Tags keep their numbers.
 
-    The plant file is not touched. Examples: `isthmus rollback`, `isthmus rollback plants/lyon.yaml 3`,
-    `isthmus rollback 3 --data /var/lib/isthmus`; `isthmus revisions` lists the numbers.
+    Without a number, the one that ran before. The plant file is not touched. `isthmus revisions` lists the numbers.
+
+    \b
+    Examples:
+      isthmus rollback
+      isthmus rollback plants/lyon.yaml 3
+      isthmus rollback 3 --data /var/lib/isthmus
     """
+    from isthmus.app import revising
     from isthmus.core import time
     from isthmus.core.errors import IsthmusError
     from isthmus.plant.compare import compare
@@ -156,7 +175,7 @@ def rollback(
             ledger.numbers(),
             number=ledger.next_number(),
             created=time.now(),
-            author=_author(author),
+            author=printable(author or revising.author()),
             comment=printable(comment) or f"back to revision {old.number}",
         )
         _known_kinds(revision)
@@ -175,7 +194,11 @@ def revisions(
 ) -> None:
     """List the revisions, the newest first: when, by whom and why.
 
-    Example: `isthmus revisions`
+    The one that runs has a star.
+
+    \b
+    Example:
+      isthmus revisions --data /var/lib/isthmus
     """
     import msgspec
 
@@ -196,8 +219,10 @@ def revisions(
 def schema() -> None:
     """Print the JSON Schema of the plant file, for completion and checking in an editor.
 
-    Example: `isthmus schema > plant.schema.json`, and `# yaml-language-server: $schema=plant.schema.json` on top of the
-    plant file.
+    \b
+    Example:
+      isthmus schema > plant.schema.json
+      and in the first line of the plant file: # yaml-language-server: $schema=plant.schema.json
     """
     from isthmus.plant.schema import schema as made
     from isthmus.systems.registry import kinds
@@ -224,28 +249,13 @@ def _checked_or_exit(plant: Path) -> Checked:
         raise typer.Exit(1) from None
 
 
-def _resolved(checked: Checked, ledger: Ledger, author: str, comment: str) -> tuple[Revision, Plan]:
+def _proposed(checked: Checked, ledger: Ledger | None, author: str | None, comment: str) -> Proposal:
     """The revision a checked plant file would make now, and what that would do."""
+    from isthmus.app import revising
     from isthmus.app.cli.slow import slow
-    from isthmus.core import time
-    from isthmus.plant.compare import compare
-    from isthmus.plant.load import printable
-    from isthmus.plant.number import resolve
 
     with slow("comparing with what runs"):
-        runs, number, numbers = ledger.current(), ledger.next_number(), ledger.numbers()
-        revision = resolve(
-            checked, runs, numbers, number=number, created=time.now(), author=author, comment=printable(comment)
-        )
-        return revision, compare(runs, revision, checked.unread)
-
-
-def _first_plan(checked: Checked) -> Plan:
-    """What the very first apply would do."""
-    from isthmus.plant.compare import compare
-    from isthmus.plant.number import NONE_GIVEN, resolve
-
-    return compare(None, resolve(checked, None, NONE_GIVEN, number=1, created=0), checked.unread)
+        return revising.proposed(checked, ledger, by=author or revising.author(), comment=comment)
 
 
 def _carry_out(ledger: Ledger, revision: Revision, made: Plan, yes: bool, as_json: bool) -> None:
@@ -279,6 +289,10 @@ def _ask(yes: bool, question: str) -> None:
 
 def _data_of(where: Path | None, option: Path | None) -> Path:
     """The data directory that a plant file, its folder, or the directory itself says."""
+    from isthmus.core.errors import NotFound
+
+    if where is not None and not where.exists():
+        raise NotFound(f"there is no {str(where)!r}", hint="name a plant file, its folder or a data directory")
     if where is not None and option is None and is_data(where):
         return where
     return data_folder(option, where)
@@ -304,20 +318,6 @@ def _known_kinds(revision: Revision) -> None:
             raise IsthmusError(
                 f"revision has {system.name!r} of kind {system.kind!r}, which is not installed", hint=hint
             )
-
-
-def _author(said: str | None) -> str:
-    import getpass
-    import os
-
-    from isthmus.plant.load import printable
-
-    if said is not None:
-        return printable(said)
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in many containers
-        return str(os.getuid())
 
 
 def _print_plan(made: Plan, checked: Checked, everything: bool) -> None:
