@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from isthmus.plant.check import Checked
+from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import ASSET, PLANT, SHAPES, STREAM, TYPE, WRITE, Entries, Nested
 from isthmus.plant.nodes import compose, plain_data
@@ -19,7 +19,8 @@ from isthmus.plant.schema import schema
 from isthmus.systems.registry import kinds
 from tests.plant.bench_kind import HEAD, KINDS, SYSTEM
 
-CASES = Path(__file__).parents[1] / "cases" / "plant"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases" / "plant"
 VALIDATOR = Draft202012Validator(schema({**kinds(), **KINDS}))
 
 
@@ -44,6 +45,14 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in CASES.glob("*/expected.json")))
 def test_what_the_check_takes_the_schema_takes(name: str) -> None:
     for path in (CASES / name).rglob("*.yaml"):
+        assert [error.message for error in VALIDATOR.iter_errors(data(path.read_text(encoding="utf-8")))] == []
+
+
+def test_the_plant_files_of_the_demo_hold_together() -> None:
+    found = list((ROOT / "src").rglob("plant.yaml"))
+    assert found
+    for path in found:
+        check_plant(path, kinds())
         assert [error.message for error in VALIDATOR.iter_errors(data(path.read_text(encoding="utf-8")))] == []
 
 
@@ -80,8 +89,6 @@ def test_what_the_check_refuses_by_its_form_the_schema_refuses(text: str, proble
 
 @pytest.mark.parametrize("kind", [*sorted(kinds()), "bench"])
 def test_the_example_of_every_kind_holds_together(kind: str, tmp_path: Path) -> None:
-    from isthmus.plant.check import check_plant
-
     known = {**kinds(), **KINDS}
     (tmp_path / "plant.yaml").write_text(HEAD + known[kind].example, encoding="utf-8")
     assert check_plant(tmp_path, known).tags

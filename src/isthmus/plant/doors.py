@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, get_args
 
-import structlog
 from pydantic import BaseModel, ValidationError
 
 from isthmus.core.errors import IsthmusError
@@ -18,8 +17,6 @@ from isthmus.plant.load import Loaded
 from isthmus.plant.nodes import List, Map, Node, Scalar, plain_data
 from isthmus.plant.reading import as_map, below, read, sentence
 from isthmus.plant.revision import Place, SystemSetting
-
-log = structlog.get_logger()
 
 _PLACEHOLDER: Final = "a-secret-that-is-not-known-here"
 """Stands for a secret's value while a Spec is checked."""
@@ -72,7 +69,9 @@ def _guarded(kind: KindLike, check: Any, *given: Any) -> Any:
     except (IsthmusError, ValidationError):
         raise
     except Exception as error:
-        log.exception("a kind failed to check the plant file", kind=kind.name)
+        import structlog  # a third of a second that only a kind with a mistake in it costs
+
+        structlog.get_logger().exception("a kind failed to check the plant file", kind=kind.name)
         raise IsthmusError(f"the kind {kind.name!r} could not check this: {type(error).__name__}: {error}") from error
 
 

@@ -68,7 +68,9 @@ Duration = Annotated[str, AfterValidator(_duration), Field(examples=["250ms", "1
 class OpcUaSpec(Spec):
     """An OPC UA server, or several redundant ones that offer the same nodes."""
 
-    url: Annotated[list[Url], BeforeValidator(_listed), Field(min_length=1, max_length=8)] = Field(
+    url: Annotated[
+        list[Url], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1, max_length=8)
+    ] = Field(
         description="Where the server listens, `opc.tcp://host:4840`; a list names redundant servers, tried in turn."
     )
     security: Security = Field(
