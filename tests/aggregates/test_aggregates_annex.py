@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import annex
 from isthmus.core.time import SECOND
 from isthmus.store.history.aggregates.catalogue import AGGREGATES, aggregate
 from isthmus.store.history.aggregates.intervals import every
 from isthmus.store.history.aggregates.series import Series, Settings
 from isthmus.store.history.aggregates.status import describe
+from tests.aggregates import annex
 
 NOON = 1_700_000_000 * SECOND
 
@@ -89,7 +89,7 @@ def test_the_example_of_the_standard_holds(example: annex.Example) -> None:
         actual = shown((int(found.time[i]) - NOON) / SECOND, actual_value, int(found.quality[i]))
         expected = shown(time, value, code)
         same = (found.time[i] - NOON) / SECOND == time and int(found.quality[i]) == code
-        near = actual_value == value or (None not in (actual_value, value) and abs(actual_value - value) <= 0.00051)  # type: ignore[operator]  # neither is None
+        near = value is actual_value or (value is not None and found.value[i] == pytest.approx(value, abs=0.00051))
         assert same and near, f"cell {i}: is {actual}, should be {expected}"
 
 

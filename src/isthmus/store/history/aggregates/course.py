@@ -131,7 +131,8 @@ def _held(points: Points, bad: Flags) -> Course:
     state = np.where(lost | points.breaks, UNKNOWN, np.where(sure, SURE, UNCERTAIN))
     if state[-1] == SURE:
         state[-1] = UNCERTAIN
-    value = np.where(lost, np.nan, points.value[at])
+    same = points.real[at] & (points.time[at] == points.time) & (source >= 0)
+    value = np.where(lost & ~same, np.nan, points.value[at])
     skipped = np.where(lost, np.uint32(NO_DATA), np.uint32(SUBNORMAL))
     return Course(
         time=points.time,
@@ -139,17 +140,18 @@ def _held(points: Points, bad: Flags) -> Course:
         right=value,
         reach=_reach(points.time),
         state=state,
-        quality=np.where(bad, skipped, points.quality),
+        quality=np.where(bad & ~same, skipped, points.quality[at]),
         row=points.row[at],
-        real=points.real & ~bad,
-        extra=points.extra() & ~bad,
+        real=same,
+        extra=points.extra()[at] & same,
         until=LATEST,
     )
 
 
 def _sloped(points: Points, bad: Flags, settings: Settings) -> Course:
     """SlopedInterpolation: lines between usable values, Uncertain where they skip Bad ones or end in an Uncertain."""
-    kept = np.flatnonzero(~bad | points.breaks)
+    kept = np.flatnonzero(~bad | (points.breaks & ~points.real))
+    kept = kept if len(kept) else np.zeros(1, np.intp)
     time, value, quality = points.time[kept], points.value[kept], points.quality[kept]
     lost, opens = bad[kept], ~(bad | points.breaks)[kept]
     leads = opens & np.append(~lost[1:], False)

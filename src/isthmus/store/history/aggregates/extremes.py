@@ -15,7 +15,7 @@ from isthmus.store.history.aggregates.case import Case, verdict
 from isthmus.store.history.aggregates.course import Bounds, is_bad, reduced
 from isthmus.store.history.aggregates.outcome import Outcome, Rows, seen_in_part
 from isthmus.store.history.aggregates.points import Flags, Times
-from isthmus.store.history.aggregates.samples import calculated, counted, difference, ends_of
+from isthmus.store.history.aggregates.samples import counted, difference, ends_of
 from isthmus.store.history.aggregates.series import RESOLUTION
 from isthmus.store.history.aggregates.status import (
     CALCULATED,
@@ -171,4 +171,5 @@ def range_with_bounds(case: Case) -> Outcome:
     bad = (least.quality | most.quality) >= np.uint32(BAD)
     unsure = ((least.quality | most.quality) & np.uint32(0x4000_0000)) > 0
     quality = np.where(unsure, np.uint32(SUBNORMAL), np.uint32(GOOD))
-    return calculated(case, most.value - least.value, quality, bad)
+    quality = quality | np.uint32(CALCULATED)
+    return Outcome(most.value - least.value, np.where(bad, np.uint32(NO_DATA), quality))

@@ -34,10 +34,8 @@ class Points:
     """Start of data, ns: the first sample."""
     end: int
     """End of data, ns: known to hold until before it."""
-
-    @property
-    def last(self) -> int:
-        return int(self.time[-1])
+    last: int
+    """ns, the last moment of which something was observed."""
 
     def extra(self) -> Flags:
         """Where a sample supersedes another one of the same time (5.3.3.1)."""
@@ -83,8 +81,18 @@ def points(series: Series) -> Points:
 
 def _samples(series: Series, breaks: Flags, end: int) -> Points:
     n = len(series)
-    rows, real = np.arange(n), np.ones(n, np.bool_)
-    return Points(series.time, series.value, series.usable(), rows, real, breaks, int(series.time[0]), end)
+    first, last = int(series.time[0]), int(series.time[-1])
+    return Points(
+        time=series.time,
+        value=series.value,
+        quality=series.usable(),
+        row=np.arange(n),
+        real=np.ones(n, np.bool_),
+        breaks=breaks,
+        start=first,
+        end=end,
+        last=end if end == series.observed_until else last,
+    )
 
 
 def _held(time: Times, gaps: Times, until: int | None) -> tuple[Times, NDArray[np.intp]]:
@@ -111,6 +119,7 @@ def _joined(plain: Points, held: tuple[Times, NDArray[np.intp]], lost: Times) ->
         breaks=_column(order, kept, gone, plain.breaks),
         start=plain.start,
         end=plain.end,
+        last=plain.last,
     )
 
 

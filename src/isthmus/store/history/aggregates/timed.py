@@ -114,6 +114,7 @@ def duration_in_state(case: Case, *, zero: bool) -> Outcome:
     good = (line.state != UNKNOWN) & (severities(line.quality) == 0)
     opening = course.at(line, case.intervals.early)
     heads = (severities(opening.quality) == 0) & ((opening.value == 0) == zero)
+    heads &= line.state[np.maximum(case.pieces.head, 0)] != UNKNOWN
     spent = course.durations(line, case.pieces, good & ((line.left == 0) == zero), heads)
     quality, _ = shares_of_time(case)
     return Outcome(spent / MILLISECOND, quality | np.uint32(CALCULATED))
@@ -151,16 +152,10 @@ def worst_quality_2(case: Case) -> Outcome:
     opening = course.at(line, case.intervals.early)
     found, first, several, none = worst(case)
     first_code = np.where(none, np.uint32(GOOD), case.series.quality[first])
-    of_bound = np.minimum(severities(opening.quality), 2)
-    same = _same(case, opening, first) & ~none
-    code = np.where((of_bound >= found) & ~(same & (of_bound == found)), opening.quality, first_code)
+    same = opening.raw & (not case.intervals.backward)
+    of_bound = np.where(same, 0, np.minimum(severities(opening.quality), 2))
+    code = np.where((of_bound >= found) & ~same, opening.quality, first_code)
     both = (of_bound == found) & ~none & (found > 0) & ~same
     alone = several & ~none & (found > 0) & (found >= of_bound)
     bits = np.where(both | alone, np.uint32(MULTIPLE_VALUES), np.uint32(0))
     return Outcome(code.astype(np.float64), np.uint32(CALCULATED) | bits)
-
-
-def _same(case: Case, opening: Bounds, first: NDArray[np.intp]) -> Flags:
-    """The sample is the start bound."""
-    same: Flags = opening.raw & (case.series.time[first] == case.intervals.early)
-    return same

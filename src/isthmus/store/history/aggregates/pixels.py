@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixels are as few points as a screen needs to draw a tag exactly: first, least, greatest and last of each column.
+
+The line between the points kept covers in every pixel column what the line between all samples covers (M4: Jugel,
+Jerzak, Hackenbroich, Markl, "M4: A visualization-oriented time series data aggregation", VLDB 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.core.errors import IsthmusError
+from isthmus.core.quality import BAD
+from isthmus.store.history.aggregates.course import cut, durations, reduced, simple
+from isthmus.store.history.aggregates.outcome import Rows
+from isthmus.store.history.aggregates.points import Flags, Points, Times, points
+from isthmus.store.history.aggregates.samples import ends_of
+from isthmus.store.history.aggregates.series import Series, Settings
+from isthmus.store.history.aggregates.status import NO_DATA, UNKNOWN
+
+_SHOWN = Settings(treat_uncertain_as_bad=False)
+"""An Uncertain value is drawn; its quality is there to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """At most 5 points per pixel column, ascending in time, and the two that lead into and out of the range."""
+
+    time: Times
+    value: NDArray[np.float64]
+    """NaN breaks the line: what follows is not to be joined to what was before."""
+    quality: NDArray[np.uint32]
+    bad: Flags
+    """(width,) where a pixel column holds Bad samples or time without any known value."""
+
+
+def pixels(series: Series, start: int, end: int, width: int) -> Drawn:
+    """The tag from `start` to `end` (ns) on `width` pixel columns. Draw it stepped where the series is."""
+    if end <= start or width < 1:
+        raise IsthmusError("a picture needs a start before its end and at least one pixel")
+    if not series.numeric:
+        raise IsthmusError("text cannot be drawn as a line")
+    edges = _edges(start, end, width)
+    if not len(series):
+        return Drawn(edges[:0], np.zeros(0), np.zeros(0, np.uint32), np.ones(width, np.bool_))
+    data = points(series)
+    usable = np.flatnonzero(data.quality < np.uint32(BAD))
+    kept = _kept(data, usable, edges)
+    broken = _broken(data, usable)[np.searchsorted(usable, kept)]
+    return _drawn(data, kept, kept[broken], _bad(data, series, edges))
+
+
+def _edges(start: int, end: int, width: int) -> Times:
+    """(width + 1,) edges of the columns, without overflow over any range."""
+    each, rest = divmod(end - start, width)
+    columns = np.arange(width + 1, dtype=np.int64)
+    edges: Times = start + each * columns + rest * columns // width
+    return edges
+
+
+def _kept(data: Points, usable: Rows, edges: Times) -> Rows:
+    """The usable points to draw: of each column, and the nearest ones outside the range."""
+    places = np.searchsorted(data.time[usable], edges)
+    lo, hi = places[:-1], places[1:]
+    value = data.value[usable]
+    some = np.flatnonzero(hi > lo)
+    found = [lo[some], hi[some] - 1, *(_at(value, lo, hi, reduced(each, value, lo, hi)) for each in _EXTREMES)]
+    around = np.array([places[0] - 1, places[-1]])
+    around = around[(around >= 0) & (around < len(usable))]
+    kept: Rows = usable[np.unique(np.concatenate([*found, around]))]
+    return kept
+
+
+_EXTREMES = (np.fmin, np.fmax)
+
+
+def _at(value: NDArray[np.float64], lo: Rows, hi: Rows, extreme: NDArray[np.float64]) -> Rows:
+    """The first place of each column that has its extreme value."""
+    hits = np.flatnonzero(value[lo[0] : hi[-1]] == np.repeat(extreme, hi - lo)) + lo[0]
+    first, _, none = ends_of(hits, lo, hi)
+    return first[~none]
+
+
+def _broken(data: Points, usable: Rows) -> Flags:
+    """After which usable point the line breaks: unusable ones follow, or it was not observed."""
+    following = np.append(np.diff(usable) > 1, len(usable) > 0 and usable[-1] < len(data.time) - 1)
+    return (following[: len(usable)]) | data.breaks[usable]
+
+
+def _drawn(data: Points, kept: Rows, before: Rows, bad: Flags) -> Drawn:
+    """The kept points in order, and a break after each of those `before` one."""
+    after = np.minimum(before + 1, len(data.time) - 1)
+    code = np.where(data.quality[after] >= np.uint32(BAD), data.quality[after], np.uint32(NO_DATA))
+    held = data.breaks[before]
+    time = np.where(held, data.time[before], data.time[after])
+    order = np.argsort(np.concatenate([kept * 2, before * 2 + 1]), kind="stable")
+    return Drawn(
+        time=np.concatenate([data.time[kept], time])[order],
+        value=np.concatenate([data.value[kept], np.full(len(before), np.nan)])[order],
+        quality=np.concatenate([data.quality[kept], code])[order],
+        bad=bad,
+    )
+
+
+def _bad(data: Points, series: Series, edges: Times) -> Flags:
+    """Which columns hold a Bad sample, or time of which nothing is known (after the end of data too)."""
+    line = simple(data, _SHOWN, holds=series.holds)
+    late = np.maximum(np.minimum(edges[1:], data.end), edges[:-1])
+    known = durations(line, cut(line, edges[:-1], late), line.state != UNKNOWN)
+    places = np.searchsorted(data.time, edges)
+    spoiled = np.concatenate(([0], np.cumsum(data.quality >= np.uint32(BAD))))
+    found: Flags = (known < edges[1:] - edges[:-1]) | (spoiled[places[1:]] > spoiled[places[:-1]])
+    return found
