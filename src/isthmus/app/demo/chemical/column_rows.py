@@ -88,9 +88,9 @@ def _flows(place: Place) -> Iterator[Row]:
                          of_flows(lambda f: f.condenser_water))  # fmt: skip
     yield place.measured("TT315", "condenser-water-outlet", "temperature", "[degF]", (30, 230), "cooling water",
                          of_column(lambda c: c.condenser.water_out))  # fmt: skip
-    yield place.told("JY301", "condenser-duty", DataType.FLOAT, "[BTU_IT]/h", (0, 6e6), "calculated",
+    yield place.told("JY301", "condenser-duty", DataType.FLOAT, "[Btu_IT]/h", (0, 6e6), "calculated",
                      of_column(lambda c: c.condenser.duty))  # fmt: skip
-    yield place.told("JY302", "reboiler-duty", DataType.FLOAT, "[BTU_IT]/h", (0, 6e6), "calculated",
+    yield place.told("JY302", "reboiler-duty", DataType.FLOAT, "[Btu_IT]/h", (0, 6e6), "calculated",
                      of_column(lambda c: c.reboil))  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from isthmus.app.demo.chemical import column_rows, reaction_rows, utility_rows
 from isthmus.app.demo.chemical.books import Books
 from isthmus.app.demo.chemical.controls import LOOPS, Controls
 from isthmus.app.demo.chemical.equipment import Equipment
+from isthmus.app.demo.chemical.instruments import Instruments
 from isthmus.app.demo.chemical.laboratory import Laboratory
 from isthmus.app.demo.chemical.logistics import Logistics
 from isthmus.app.demo.chemical.operation import CAMPAIGN, Operation, Stage
@@ -25,17 +26,14 @@ from isthmus.app.demo.chemical.weather import Weather
 from isthmus.app.demo.chemical.wrongs import effects
 from isthmus.app.demo.pieces.fault import Fault, Faults, Truth
 from isthmus.app.demo.pieces.limits import not_negative, positive
-from isthmus.app.demo.pieces.sensor import SensorBank
 from isthmus.core.quality import GOOD
-from isthmus.core.tag import DataType
 
 FINE: Final = 1.0
 """s, longest integration step while a step of the plant is at most `_FINE_UP_TO`."""
-COARSE: Final = 10.0
+COARSE: Final = 15.0
 """s, longest integration step otherwise: back-fill and high tempo."""
+_COARSEST: Final = 30.0
 _FINE_UP_TO: Final = 5.0
-_UNCERTAIN_RANGE: Final = 0x4094_0000
-"""UncertainEngineeringUnitsExceeded: the transmitter is at the end of its signal."""
 _BLOCK: Final = 512
 _EXTRA_SIGNALS: Final = ("C301.FT300",)
 _NS: Final = 1_000_000_000
@@ -81,17 +79,20 @@ class Plant:
         start: int = 1_793_491_200 * _NS,
         campaign: Sequence[Stage] = CAMPAIGN,
         settle: float = 6.0,
+        coarse: float = COARSE,
     ) -> None:
         """`start`: ns since 1970 on the plant's clock; `settle`: hours run before it, so that nothing swings at first.
 
-        tempo: how many seconds of the process pass in one second of the clock. Raises ValueError for numbers without
-        physical sense.
+        tempo: how many seconds of the process pass in one second of the clock. coarse: s, longest integration step of
+        back-fill and high tempo, up to 30. Raises ValueError for numbers without physical sense.
         """
-        positive(tempo=tempo)
+        positive(tempo=tempo, coarse=coarse)
         not_negative(seed=seed, settle=settle, start=start)
         if tempo > 3600:
             raise ValueError(f"tempo must be at most 3600, not {tempo!r}")
-        self.tempo, self.now = float(tempo), int(start)
+        if coarse > _COARSEST:
+            raise ValueError(f"coarse must be at most {_COARSEST:g} s, not {coarse!r}: the model is not stable beyond")
+        self.tempo, self._coarse, self.now = float(tempo), float(coarse), int(start)
         weather, lorries, laboratory, self._air = streams(seed)
         process = Process(Equipment(), Weather(weather), Logistics(lorries), moment=start / _NS - settle * 3600)
         self.state = State(process, Controls(), Operation(campaign), Laboratory(laboratory), Books())
@@ -105,27 +106,27 @@ class Plant:
         """Lets `dt` s pass on the clock, `dt * tempo` s in the process."""
         positive(dt=dt)
         passing = dt * self.tempo
-        count = math.ceil(passing / (FINE if passing <= _FINE_UP_TO else COARSE) - 1e-9)
+        count = math.ceil(passing / (FINE if passing <= _FINE_UP_TO else self._coarse) - 1e-9)
         part, before = passing / count, self.now
         for i in range(1, count + 1):
             self.now = before + round(dt * _NS * i / count)
-            self._advance(part, last=i == count)
+            self._advance(part)
+        self._watching.sense(passing, self.state, self.now)
 
     def values(self) -> Values:
         """What the servers show now."""
         value = np.full(len(self.tags), np.nan)
         quality = np.full(len(self.tags), GOOD, np.uint32)
-        value[self._measured] = self._on_wire()
-        quality[self._measured[self.bank.saturated]] = _UNCERTAIN_RANGE
         at = np.full(len(self.tags), self.now, np.int64)
-        at[self._measured] = self._sampled
+        for instruments in (self._steering, self._watching):
+            instruments.show(value, quality, at)
         at[self._laboratory] = self._taken()
         return Values(value, quality, at, {i: text(self.state) for i, text in self._texts})
 
     def past(self, start: int, end: int, step: float) -> Iterator[Past]:
         """Lives from `start` to `end` (ns), giving all tags every `step` s, in blocks; leaves the clock at the end.
 
-        The process runs from its present state, in steps of at most ten seconds whatever `step` is.
+        The process runs from its present state, in steps of at most `coarse` s whatever `step` is.
         """
         positive(step=step)
         stride = round(step * _NS)
@@ -152,21 +153,18 @@ class Plant:
         return tuple(self.faults.truth)
 
     def _wire(self, seed: int) -> None:
-        """Sensors, their conversion to the wire, the signals the controllers read, the faults' handles."""
-        sensing = [(i, row) for i, row in enumerate(self._rows) if row.sensor is not None and row.read is not None]
-        self._measured = np.array([i for i, _ in sensing])
-        self._reads = [row.read for _, row in sensing if row.read is not None]
+        """The instruments that steer, those that watch, and the handles of the faults."""
+        steering = {loop.measures for loop in LOOPS.values()} | set(_EXTRA_SIGNALS)
+        with_sensor = [i for i, row in enumerate(self._rows) if row.sensor is not None]
+        self._steering = Instruments(
+            self._rows, [i for i in with_sensor if self.tags[i].name in steering], seed, self.now
+        )
+        self._watching = Instruments(
+            self._rows, [i for i in with_sensor if self.tags[i].name not in steering], seed, self.now
+        )
         self._texts = [(i, row.text) for i, row in enumerate(self._rows) if row.text is not None]
         self._laboratory = np.array([i for i, row in enumerate(self._rows) if row.laboratory])
-        self.bank = SensorBank([row.sensor for _, row in sensing if row.sensor is not None], seed)
-        self._factor = np.array([row.from_si.factor for _, row in sensing])
-        self._offset = np.array([row.from_si.offset for _, row in sensing])
-        self._whole = np.flatnonzero([row.tag.type is not DataType.FLOAT for _, row in sensing])
-        self._names = sorted({loop.measures for loop in LOOPS.values()} | set(_EXTRA_SIGNALS))
-        self._signalled = np.array([self.bank.names[name] for name in self._names])
-        self._steering = [self._reads[i] for i in self._signalled]
-        self._truth, self._sampled = np.zeros(len(sensing)), np.full(len(sensing), self.now, np.int64)
-        self.faults = Faults(effects(self.state.process.plant, self.bank))
+        self.faults = Faults(effects(self.state.process.plant, (self._steering.bank, self._watching.bank)))
 
     def _aged(self, stream: np.random.Generator) -> None:
         """Nothing is new on the first day."""
@@ -176,19 +174,21 @@ class Plant:
 
     def _settle(self, hours: float) -> None:
         self.state.laboratory.step(self.state.process)
-        self._sense(COARSE)
-        for _ in range(round(hours * 3600 / COARSE)):
-            self._advance(COARSE)
+        self._steering.sense(self._coarse, self.state, self.now)
+        for _ in range(round(hours * 3600 / self._coarse)):
+            self._advance(self._coarse)
+        self._watching.sense(self._coarse, self.state, self.now)
         self.state.operation.in_stage = 0.0
 
-    def _advance(self, dt: float, last: bool = True) -> None:
-        """One integration step: faults, operators, controllers, physics, books, sensors.
+    def _advance(self, dt: float) -> None:
+        """One integration step: faults, operators, controllers, physics, books, and the instruments that steer.
 
-        Within a longer step only the sensors that controllers read look at the plant; the others do at its end.
+        Those that only watch look once at the end of a longer step.
         """
         state = self.state
         process, plant = state.process, state.process.plant
-        signals = dict(zip(self._names, self.bank.signals[self._signalled].tolist(), strict=True))
+        bank = self._steering.bank
+        signals = dict(zip(bank.names, bank.signals.tolist(), strict=True))
         self.faults.step(dt, self.now)
         state.operation.step(dt, signals, plant, state.controls)
         state.controls.step(dt, signals, plant)
@@ -198,21 +198,7 @@ class Plant:
         process.step(dt)
         state.books.step(dt, process, state.operation)
         state.laboratory.step(process)
-        self._sense(dt, last)
-
-    def _sense(self, dt: float, all_: bool = True) -> None:
-        state = self.state
-        if all_:
-            self._truth[:] = [read(state) for read in self._reads]
-        else:
-            self._truth[self._signalled] = [read(state) for read in self._steering]
-        self.bank.sense(dt, self._truth)
-        self._sampled[self.bank.sampled] = self.now
-
-    def _on_wire(self) -> NDArray[np.float64]:
-        wire: NDArray[np.float64] = self.bank.signals * self._factor + self._offset
-        wire[self._whole] = np.rint(wire[self._whole])
-        return wire
+        self._steering.sense(dt, state, self.now)
 
     def _taken(self) -> int:
         """When the laboratory's sample was taken, on the clock."""
@@ -234,7 +220,9 @@ class Plant:
     def _move_clock(self, now: int) -> None:
         """Sets the clock; what has been sampled keeps its age."""
         moved = now - self.now
-        self.now, self._sampled = now, self._sampled + moved
+        self.now = now
+        self._steering.shift(moved)
+        self._watching.shift(moved)
         self.state.process.moment += moved / _NS
         self.state.laboratory.shift(moved / _NS)
 

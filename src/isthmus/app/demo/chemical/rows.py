@@ -66,7 +66,7 @@ def loop_rows(place: Place, loop: str, what: str, unit: str, span: tuple[float, 
 
 def valve_row(place: Place, valve: str, what: str) -> Row:
     """Where the stem of a valve really is."""
-    return place.measured(f"{valve}.ZT", f"{what}-position", "level", "%", (0, 100), f"stem position of {valve}",
+    return place.measured(f"{valve}.ZT", f"{what}-position", "position", "%", (0, 100), f"stem position of {valve}",
                           lambda s: s.process.plant.valves[valve].stem)  # fmt: skip
 
 

@@ -66,7 +66,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "[lb_av]": Unit(1 / 0.45359237),
     "W": Unit(1.0),
     "kW": Unit(1e-3),
-    "[BTU_IT]/h": Unit(3600 / 1055.05585262),
+    "[Btu_IT]/h": Unit(3600 / 1055.05585262),
     "kW.h": Unit(1 / 3.6e6),
     "A": Unit(1.0),
     "mm/s": Unit(1e3),
@@ -81,21 +81,23 @@ UNITS: Final[Mapping[str, Unit]] = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of transmitter is like; noise and resolution as shares of its span, times in s."""
+    """What a kind of transmitter is like; noise, resolution and cut-off as shares of its span, times in s."""
 
     lag: float = 0.0
     noise: float = 0.0
     resolution: float = 0.0
     period: float = 0.0
+    cutoff: float = 0.0
 
 
 KINDS: Final[Mapping[str, Kind]] = {
     "temperature": Kind(6.0, 4e-4, 1e-4),
-    "flow": Kind(1.0, 1.5e-3, 1e-4),
+    "flow": Kind(1.0, 1.5e-3, 1e-4, cutoff=0.01),
     "level": Kind(2.0, 6e-4, 1e-4),
+    "position": Kind(0.5, 3e-4, 1e-4, cutoff=0.005),
     "pressure": Kind(0.5, 5e-4, 1e-4),
-    "vibration": Kind(2.0, 4e-3, 1e-3),
-    "power": Kind(0.5, 1e-3, 1e-4),
+    "vibration": Kind(2.0, 4e-3, 1e-3, cutoff=0.02),
+    "power": Kind(0.5, 1e-3, 1e-4, cutoff=0.005),
     "analyser": Kind(60.0, 8e-4, 1e-4, 30.0),
     "slow": Kind(20.0, 2e-4, 1e-4, 5.0),
     "exact": Kind(),
@@ -143,7 +145,8 @@ class Place:
         factor, offset = UNITS[unit]
         low, high = ((end - offset) / factor for end in span)
         made, width = KINDS[kind], high - low
-        sensor = Sensor(tag.name, low, high, made.lag, made.noise * width, made.resolution * width, made.period)
+        sensor = Sensor(tag.name, low, high, made.lag, made.noise * width, made.resolution * width, made.period,
+                        made.cutoff * width)  # fmt: skip
         return Row(tag, read, sensor=sensor if kind != "exact" else Sensor(tag.name))
 
     def told(self, isa: str, what: str, type_: DataType, unit: str, span: tuple[float, float] | None, about: str,

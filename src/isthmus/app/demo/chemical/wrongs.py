@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from isthmus.app.demo.chemical.equipment import Equipment
 from isthmus.app.demo.pieces.exchanger import Exchanger
@@ -13,7 +13,7 @@ from isthmus.app.demo.pieces.reactor import Jacket
 from isthmus.app.demo.pieces.sensor import SensorBank
 
 
-def effects(plant: Equipment, bank: SensorBank) -> Mapping[FaultKind, Effect]:
+def effects(plant: Equipment, banks: Sequence[SensorBank]) -> Mapping[FaultKind, Effect]:
     """Kind → what makes its level (0 to 1) felt; each refuses a target that cannot have it with ValueError."""
     surfaces = _surfaces(plant)
 
@@ -56,7 +56,7 @@ def effects(plant: Equipment, bank: SensorBank) -> Mapping[FaultKind, Effect]:
         FaultKind.LEAK: leak,
         FaultKind.COOLING_LOSS: warm,
         FaultKind.CATALYST_DECAY: poison,
-        **_of_sensors(bank),
+        **_of_sensors(banks),
     }
 
 
@@ -80,23 +80,28 @@ def _surfaces(plant: Equipment) -> Mapping[str, Callable[[float], None]]:
     }
 
 
-def _of_sensors(bank: SensorBank) -> Mapping[FaultKind, Effect]:
+def _of_sensors(banks: Sequence[SensorBank]) -> Mapping[FaultKind, Effect]:
     """Only what has a transmitter can have these; drift is a share of its span."""
 
-    def spoil(act: Callable[[str, float], None]) -> Effect:
-        def effect(target: str, level: float) -> None:
-            if target in bank.names and not math.isfinite(bank.sensors[bank.names[target]].high):
-                raise ValueError(f"{target!r} has no sensor that could fail: it is calculated or set")
-            act(target, level)
-
-        return effect
+    def spoil(act: Callable[[SensorBank, str, float], None]) -> Effect:
+        return lambda target, level: act(_bank(banks, target), target, level)
 
     return {
-        FaultKind.DRIFT: spoil(lambda target, level: bank.drift(target, 0.2 * level)),
-        FaultKind.FREEZE: spoil(lambda target, level: bank.freeze(target, level > 0)),
-        FaultKind.SPIKES: spoil(lambda target, level: bank.spike(target, 0.05 * level)),
-        FaultKind.SCALE_ERROR: spoil(lambda target, level: bank.scale(target, 1 + 0.25 * level)),
+        FaultKind.DRIFT: spoil(lambda bank, target, level: bank.drift(target, 0.2 * level)),
+        FaultKind.FREEZE: spoil(lambda bank, target, level: bank.freeze(target, level > 0)),
+        FaultKind.SPIKES: spoil(lambda bank, target, level: bank.spike(target, 0.05 * level)),
+        FaultKind.SCALE_ERROR: spoil(lambda bank, target, level: bank.scale(target, 1 + 0.25 * level)),
     }
+
+
+def _bank(banks: Sequence[SensorBank], target: str) -> SensorBank:
+    """The one with this sensor."""
+    for bank in banks:
+        if target in bank.names:
+            if not math.isfinite(bank.sensors[bank.names[target]].high):
+                raise ValueError(f"{target!r} has no sensor that could fail: it is calculated or set")
+            return bank
+    raise ValueError(f"there is no sensor {target!r}")
 
 
 def _among(target: str, known: Mapping[str, object], kind: FaultKind) -> None:

@@ -242,7 +242,7 @@ class Column:
         for _ in range(6):
             self.temperatures = self._boiling(self.pressure)
             missing = self.energy - self._held(self.temperatures)
-            if abs(missing) < 1e-8 * self.mass * 1e5:
+            if abs(missing) < 0.5 * self.mass:
                 return
             mean = self.temperatures[len(self.temperatures) // 2] - ZERO_CELSIUS
             slope = self.mass * self.fluid.heat_capacity * (c + mean) ** 2 * math.log10(math.e) / b

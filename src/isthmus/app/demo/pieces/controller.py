@@ -77,7 +77,8 @@ class Controller:
     """-1 at the low limit, 1 at the high one."""
     measured: float = math.nan
     _integral: float = math.nan
-    _tuned: dict[float, Tuning] = field(default_factory=dict)
+    _tuned: dict[int, Tuning] = field(default_factory=dict)
+    _octave: int = 0
 
     def __post_init__(self) -> None:
         finite(low=self.low, high=self.high, setpoint=self.setpoint, output=self.output)
@@ -135,11 +136,12 @@ class Controller:
         self._integral = math.nan
 
     def _settings(self, dt: float) -> Tuning:
+        """Tuned for about this step; when the step changes, the output goes on without a bump."""
         if isinstance(self.tuning, Tuning):
             return self.tuning
-        if dt not in self._tuned:
-            if len(self._tuned) > 16:
-                self._tuned.clear()
-            self._tuned[dt] = self.tuning.tuned(dt)
-            self._integral = math.nan
-        return self._tuned[dt]
+        octave = round(math.log2(dt))
+        if octave not in self._tuned:
+            self._tuned[octave] = self.tuning.tuned(2.0**octave)
+        if octave != self._octave:
+            self._octave, self._integral = octave, math.nan
+        return self._tuned[octave]

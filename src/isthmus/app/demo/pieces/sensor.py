@@ -37,9 +37,12 @@ class Sensor:
     resolution: float = 0.0
     period: float = 0.0
     """s between samples; 0: at every step."""
+    cutoff: float = 0.0
+    """Signals smaller than this read 0 (low-flow cut-off)."""
 
     def __post_init__(self) -> None:
         not_negative(lag=self.lag, noise=self.noise, resolution=self.resolution, period=self.period)
+        not_negative(cutoff=self.cutoff)
         if not self.low < self.high:
             raise ValueError(f"{self.name}: low must be below high, not {self.low!r} and {self.high!r}")
 
@@ -66,13 +69,16 @@ class SensorBank:
         resolution = self._column("resolution")
         self._coarse = np.flatnonzero(resolution)
         self._grain = resolution[self._coarse]
+        cutoff = self._column("cutoff")
+        self._cut = np.flatnonzero(cutoff)
+        self._cutoff = cutoff[self._cut]
         self._noisy = np.flatnonzero(self._noise)
         self._streams = [np.random.default_rng(self._seeded(self.sensors[i].name, 0)) for i in self._noisy]
         self._left, self._block = 0, np.zeros((len(self._noisy), _BLOCK))
         self._bias, self._factor = np.zeros(n), np.ones(n)
         self._frozen, self._spikes = np.zeros(n, bool), dict[int, tuple[float, np.random.Generator]]()
         self._lagged = np.full(n, np.nan)
-        self._wait, self._steps = np.zeros(n), dict[float, NDArray[np.float64]]()
+        self._wait, self._steps = np.full(n, np.nan), dict[float, NDArray[np.float64]]()
         self.signals: NDArray[np.float64] = np.zeros(n)
         """(n,) what each sensor says."""
         self.sampled: NDArray[np.bool_] = np.ones(n, bool)
@@ -86,11 +92,12 @@ class SensorBank:
         raw = self._lagged * self._factor + self._bias * self._span
         raw[self._noisy] += self._drawn() * self._noise[self._noisy]
         raw[self._coarse] = np.rint(raw[self._coarse] / self._grain) * self._grain
+        raw[self._cut] = np.where(np.abs(raw[self._cut]) < self._cutoff, 0.0, raw[self._cut])
         for i, (often, stream) in self._spikes.items():
             if stream.random() < -np.expm1(-often * dt):
                 raw[i] += stream.choice((-1.0, 1.0)) * stream.uniform(0.2, 0.6) * self._span[i]
         limited = np.clip(raw, *self._limits)
-        self._wait -= dt
+        self._wait = np.where(np.isnan(self._wait), 0.0, self._wait - dt)
         self.sampled = (self._wait <= 1e-9) & ~self._frozen
         self._wait = np.where(self._wait <= 1e-9, np.maximum(self._wait + self._period, 0.0), self._wait)
         np.copyto(self.signals, limited, where=self.sampled)
