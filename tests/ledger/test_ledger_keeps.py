@@ -273,6 +273,19 @@ def test_a_copy_of_the_database_opens(data: Path, tmp_path: Path) -> None:
         assert copy.current() == first
 
 
+def test_a_ledger_by_url_is_the_same_ledger(data: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    with Ledger.open(data, url, create=True) as ledger:
+        first = apply(ledger, ["a"])
+        other = next_revision(ledger, ["a", "b"])
+        second = apply(ledger, ["a", "c"])
+        with pytest.raises(IsthmusError, match="meanwhile"):
+            ledger.apply(other, base=1)
+    assert not (data / "ledger.db").exists()
+    with Ledger.open(data, url) as ledger:
+        assert (ledger.revision(1), ledger.current()) == (first, second)
+
+
 def test_the_files_have_no_secret_and_ordinary_rights(data: Path) -> None:
     with Ledger.open(data, create=True) as ledger:
         apply(ledger, ["a"])

@@ -61,6 +61,8 @@ class Removed(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int
     like: str = ""
     """A new tag that looks like it: an undeclared rename?"""
+    was: str = ""
+    """What `was:` would say then: the old name where only that differs, else the old path of the asset."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,17 +104,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         names = ", ".join(removed.path for removed in self.removed[:3])
         more = f" and {len(self.removed) - 3:,} more" if len(self.removed) > 3 else ""
         like = next((removed for removed in self.removed if removed.like), None)
-        renamed = f"if {like.path} is now {like.like}, say so there: was: {_was(like)}; " if like is not None else ""
+        renamed = f"if {like.path} is now {like.like}, say so there: was: {like.was}; " if like is not None else ""
         raise IsthmusError(
             f"removes the history of {names}{more}",
             hint=f"{renamed}to stop recording on purpose, apply with --remove (what is recorded stays)",
         )
-
-
-def _was(removed: Removed) -> str:
-    """What `was:` should say: the old name where only the tag's name differs, else the old asset's path."""
-    old, new = removed.path.rsplit("/", 1), removed.like.rsplit("/", 1)
-    return old[1] if old[0] == new[0] else old[0].split("/", 2)[-1]
 
 
 def compare(previous: Revision | None, new: Revision, unread: Mapping[str, int] | None = None) -> Plan:
@@ -273,7 +269,18 @@ def _removed(previous: Revision | None, new: Revision) -> tuple[Removed, ...]:
     old = {number for setting in previous.tags for number in _numbers(setting)}
     fresh = [setting for setting in new.tags if not old.intersection(_numbers(setting))]
     by_address = {(setting.system, setting.address): setting.tag.path for setting in fresh}
-    return tuple(Removed(one.tag.path, one.tag.number, _like(one, by_address, fresh)) for one in gone)
+    likes = [_like(one, by_address, fresh) for one in gone]
+    return tuple(
+        Removed(one.tag.path, one.tag.number, like, _was(one.tag.path, like, previous.plant))
+        for one, like in zip(gone, likes, strict=True)
+    )
+
+
+def _was(path: str, like: str, plant: str) -> str:
+    old, new = path.rsplit("/", 1), like.rsplit("/", 1)
+    if not like:
+        return ""
+    return old[1] if old[0] == new[0] else old[0].removeprefix(f"{plant}/")
 
 
 def _like(gone: TagSetting, by_address: Mapping[tuple[str, str], str], fresh: Sequence[TagSetting]) -> str:
