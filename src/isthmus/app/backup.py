@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 
 from isthmus.app.archive import HEAD, Say, Writer, unpack, written
-from isthmus.app.run.access import log_of, revision_of
+from isthmus.app.run.access import log_of
+from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.errors import Damaged, Disconnected, IsthmusError, first

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from isthmus.app.run.access import history_of, revision_of
+from isthmus.app.run.access import history_of
+from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.errors import NotFound

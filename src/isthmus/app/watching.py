@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from isthmus.app.run.access import reader, revision_of
+from isthmus.app.run.access import reader
+from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
 from isthmus.core.errors import Damaged, Disconnected, IsthmusError, NotFound, Refused
 from isthmus.core.event import Event

@@ -28,11 +28,13 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which demo plant.")] = "tank-farm",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which demo plant.")] = "tank-farm",
     data: Annotated[
         Path, typer.Option("--data", metavar="DIR", help="Where it keeps its plant file and what it records.")
     ] = Path("demo-data"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded log; 0: any free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
+    ] = 0,
     for_: ForOption = None,
 ) -> None:
     """Run a simulated plant and Isthmus beside it, to try everything with.

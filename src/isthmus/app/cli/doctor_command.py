@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     data: DataOption = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Also look whether the log could have this port.")] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Also look whether the log could have this port.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Look for what on this machine would stop a plant, or limit it. Changes nothing.

@@ -37,7 +37,8 @@ def events(
     import msgspec
 
     from isthmus.app.recorded import zone
-    from isthmus.app.run.access import history_of, revision_of
+    from isthmus.app.run.access import history_of
+    from isthmus.app.run.endpoint import revision_of
     from isthmus.app.run.place import Place
     from isthmus.core import time
     from isthmus.core.event import Event, EventKind

@@ -42,7 +42,8 @@ def history(
     to: ToOption = "now",
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
     last: Annotated[
-        int | None, typer.Option(min=0, help=f"Only so many of the newest per tag; a table has {SHOWN}, 0 is all.")
+        int | None,
+        typer.Option(metavar="N", min=0, help=f"Only so many of the newest per tag; a table has {SHOWN}, 0 is all."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file, which must not exist.")

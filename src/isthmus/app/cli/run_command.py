@@ -31,11 +31,13 @@ def register(app: typer.Typer) -> None:
 def run(
     plant: Annotated[
         Path | None,
-        typer.Argument(metavar="[PLANT]", help="The plant file; without it the last applied revision runs."),
+        typer.Argument(metavar="PLANT", help="The plant file; without it the last applied revision runs."),
     ] = None,
     data: DataOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Apply the plant file when it differs from what ran.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded log; 0: any free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
+    ] = 0,
     service: Annotated[
         Service | None, typer.Option(help="Run this service only; the plant file has to name a log.")
     ] = None,

@@ -54,8 +54,8 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
 def gather(place: Any) -> dict[str, Any]:
     """Everything the services say of themselves, in one document."""
     from isthmus.app.run import status as files
-    from isthmus.app.run.access import revision_of
-    from isthmus.app.run.supervisor import SUPERVISOR
+    from isthmus.app.run.endpoint import revision_of
+    from isthmus.app.run.place import SUPERVISOR
     from isthmus.core import time
 
     revision, holder, now = revision_of(place), place.holder(), time.now()

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     pattern: Annotated[
-        str, typer.Argument(metavar="[PATTERN]", help="Which tags: a path or a part of one, `*`, `**`.")
+        str, typer.Argument(metavar="PATTERN", help="Which tags: a path or a part of one, `*`, `**`.")
     ] = "**",
     data: DataOption = None,
     for_: ForOption = None,

@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from isthmus.app.run.endpoint import current, external_log
+from isthmus.app.run.endpoint import external_log, revision_of
 from isthmus.app.run.place import Place, held
 from isthmus.core.errors import Disconnected, IsthmusError, NotFound, first
-from isthmus.plant.revision import Revision
 from isthmus.store.history.read import History, open_history
 from isthmus.stream.endpoint import Endpoint
 from isthmus.stream.log import Log, open_log
@@ -21,18 +20,6 @@ from isthmus.stream.server import LogServer
 
 READER: Final = "serve"
 """The log's user that may only read."""
-
-
-def revision_of(place: Place) -> Revision:
-    """The applied revision; raises NotFound when `place` has none."""
-    revision = current(place)
-    if revision is None:
-        raise NotFound(
-            "there is no plant here",
-            where=str(place.root),
-            hint="--data names its data directory; isthmus demo makes one",
-        )
-    return revision
 
 
 def reader(place: Place) -> Endpoint:

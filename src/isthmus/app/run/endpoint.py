@@ -29,6 +29,18 @@ def current(place: Place) -> Revision | None:
     return files.read(path)
 
 
+def revision_of(place: Place) -> Revision:
+    """The applied revision; raises NotFound when `place` has none."""
+    revision = current(place)
+    if revision is None:
+        raise NotFound(
+            "there is no plant here",
+            where=str(place.root),
+            hint="--data names its data directory; isthmus demo makes one",
+        )
+    return revision
+
+
 def external_log(revision: Revision | None, place: Place) -> Endpoint | None:
     """The log a revision names under `stream`; None when it says nothing and the embedded one is meant."""
     if revision is None or not revision.stream.get("url"):

@@ -20,6 +20,8 @@ from isthmus.core.errors import InUse, IsthmusError
 SERVICES: Final = ("record", "collect")
 """In the order in which they start; they stop the other way round."""
 
+SUPERVISOR: Final = "supervisor"
+
 PATIENCE: Final = 20.0
 """Seconds to wait for a command that only reads and will soon be done."""
 

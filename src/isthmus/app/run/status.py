@@ -14,7 +14,7 @@ from isthmus.core import time
 EVERY: Final = 2.0
 """Seconds between two writings."""
 
-SILENT: Final = 10.0
+SILENT: Final = 7.0
 """Seconds without a heartbeat after which a service is called silent."""
 
 

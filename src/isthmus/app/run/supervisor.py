@@ -20,14 +20,12 @@ import structlog
 from isthmus.app.run import notify, status
 from isthmus.app.run.endpoint import current, endpoint, external_log
 from isthmus.app.run.kept import Job, Kept
-from isthmus.app.run.place import SERVICES, Place
+from isthmus.app.run.place import SERVICES, SUPERVISOR, Place
 from isthmus.app.run.telling import Telling
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, first
 from isthmus.core.event import Severity
 from isthmus.stream.server import LogServer
-
-SUPERVISOR: Final = "supervisor"
 
 say = structlog.get_logger("run")
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the generated pages of `docs/`, or checks that they, and every link and dependency, are up to date.
+
+`python -m isthmus.app.docs [--check]`, in a checkout.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+ROOT: Final = Path(__file__).parents[3]
+"""The checkout."""
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_OUTSIDE: Final = ("http://", "https://", "mailto:")
+
+
+def command_line() -> str:
+    """`docs/command-line.md`, from the commands themselves."""
+    from isthmus.app.cli.commands import HEADINGS, app
+
+    group: Any = typer.main.get_command(app)
+    parts = [
+        "# The command line",
+        _sentence(group.help),
+        "Exit codes: 0 done, 1 could not be done, 2 asked wrongly, 130 stopped with Ctrl-C. "
+        "Messages go to the error output, results to the output.",
+    ]
+    for heading, names in HEADINGS.items():
+        parts.append(f"## {heading}")
+        parts += [_command(name, group.commands[name]) for name in names]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return inspect.cleandoc(text).replace("\b\n", "")
+
+
+def _command(name: str, command: Any) -> str:
+    context = typer.Context(command, info_name=f"isthmus {name}")
+    usage = " ".join(command.collect_usage_pieces(context))
+    parts = [f"### isthmus {name}", f"```\nisthmus {name} {usage}\n```", *_paragraphs(command.help)]
+    records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
+    rows = [f"| `{_cell(what)}` | {_cell(means)} |" for what, means in records if what != "--help"]
+    if rows:
+        parts.append("\n".join(["| argument or option | meaning |", "| --- | --- |", *rows]))
+    return "\n\n".join(parts)
+
+
+def _paragraphs(help_: str) -> Iterator[str]:
+    """The paragraphs of a command's help; what begins with `\\b` is kept line by line."""
+    for paragraph in inspect.cleandoc(help_).split("\n\n"):
+        if paragraph.startswith("\b"):
+            title, *lines = paragraph.removeprefix("\b\n").splitlines()
+            yield title
+            yield "```\n" + "\n".join(line.strip() for line in lines) + "\n```"
+        else:
+            yield " ".join(paragraph.split())
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def plant_file() -> str:
+    """`docs/plant-file.md`, from the grammar."""
+    from isthmus.plant.reference import render
+    from isthmus.systems.registry import kinds
+
+    return render(kinds())
+
+
+def systems() -> str:
+    """`docs/systems.md`, from the Specs of the kinds."""
+    from isthmus.systems.registry import kinds
+
+    parts = [
+        "# Kinds of systems",
+        "What stands under `systems:` in the [plant file](plant-file.md), besides the keys that every system has. "
+        "`isthmus browse` prints what a server has, ready to paste.",
+    ]
+    for name, kind in kinds().items():
+        parts += [
+            f"## {name}: {kind.title}",
+            f"Powers: {', '.join(kind.powers)}.",
+            _fields(kind.spec.model_json_schema(), kind.secrets),
+            f"```yaml\n{kind.example.strip()}\n```",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _fields(schema: dict[str, Any], secrets: tuple[str, ...]) -> str:
+    rows = ["| key | takes | default | meaning |", "| --- | --- | --- | --- |"]
+    required = schema.get("required", ())
+    for name, field in schema["properties"].items():
+        default = "required" if name in required else f"`{_cell(json.dumps(field.get('default')))}`"
+        takes = "`!secret name`" if name in secrets else _cell(_takes(field, schema.get("$defs", {})))
+        rows.append(f"| `{name}` | {takes} | {default} | {_cell(field.get('description', ''))} |")
+    return "\n".join(rows)
+
+
+def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """What a field of a JSON schema takes, in words."""
+    if "$ref" in field:
+        return _takes(definitions[field["$ref"].rpartition("/")[2]], definitions)
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(_takes(one, definitions) for one in field["anyOf"]))
+    if field.get("type") == "array":
+        return f"list of {_takes(field.get('items', {}), definitions)}"
+    said = str(field.get("type", "any"))
+    return {"string": "text", "null": "nothing", "object": "mapping"}.get(said, said)
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "docs/command-line.md": command_line,
+    "docs/plant-file.md": plant_file,
+    "docs/systems.md": systems,
+}
+"""Generated page → what writes it."""
+
+_MARK: Final = "<!-- Generated by `make docs`: change what it describes, not this page. -->\n\n"
+
+
+def problems(root: Path = ROOT) -> Iterator[str]:
+    """Everything about the pages that is not true."""
+    for name, make in PAGES.items():
+        path = root / name
+        if not path.exists() or path.read_text(encoding="utf-8") != _MARK + make():
+            yield f"{name}: is not up to date; run `make docs`"
+    for path in (root / "README.md", *sorted((root / "docs").glob("**/*.md"))):
+        yield from (f"{path.relative_to(root)}: the link {link} leads nowhere" for link in broken_links(path))
+    yield from undocumented_dependencies(root)
+
+
+def broken_links(path: Path) -> Iterator[str]:
+    """Links of a page to files or headings that are not there; links to other hosts are not followed."""
+    for link in _LINK.findall(_CODE.sub("", path.read_text(encoding="utf-8"))):
+        if link.startswith(_OUTSIDE):
+            continue
+        file, _, heading = link.partition("#")
+        target = path.parent / file if file else path
+        if not target.exists() or (heading and target.suffix == ".md" and heading not in _anchors(target)):
+            yield link
+
+
+def _anchors(path: Path) -> set[str]:
+    """What headings are called in links: lower case, without punctuation, spaces as hyphens."""
+    headings = _HEADING.findall(_CODE.sub("", path.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def undocumented_dependencies(root: Path = ROOT) -> Iterator[str]:
+    """Packages of pyproject.toml without their sentence in docs/dependencies.md, and sentences without a package."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {_name(text) for text in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"])}
+    page = (root / "docs/dependencies.md").read_text(encoding="utf-8")
+    said = set(re.findall(r"^- `([a-z0-9-]+)`: \S", page, re.MULTILINE))
+    yield from (f"docs/dependencies.md: no sentence for {name}" for name in sorted(wanted - said))
+    yield from (f"docs/dependencies.md: {name} is not in pyproject.toml" for name in sorted(said - wanted))
+
+
+def _name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9_.-]+", requirement)
+    assert match is not None
+    return match[0].lower().replace("_", "-").replace(".", "-")
+
+
+def main() -> None:
+    """Writes the pages, or with `--check` says what is wrong with them."""
+    if not (ROOT / "pyproject.toml").exists():
+        sys.exit("isthmus: there is no checkout here: the pages are written beside the source")
+    if sys.argv[1:] == ["--check"]:
+        found = list(problems())
+        sys.stderr.writelines(f"{problem}\n" for problem in found)
+        sys.exit(1 if found else 0)
+    for name, make in PAGES.items():
+        (ROOT / name).write_text(_MARK + make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

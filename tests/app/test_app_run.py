@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor and its processes, and kill -9 for each: what was accepted stays, once, and all comes back.
+
+The tests of the first part share one plant and tell one story, in their order.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.app.conftest import Plant, plant, processes, run, wait
+
+EVERYONE = ("simulation", "record", "collect", "log")
+
+
+def accepted(plant: Plant) -> int:
+    return int(plant.status()["counters"]["accepted"])
+
+
+def started(plant: Plant, *arguments: str) -> None:
+    plant.start(*arguments)
+    plant.ready()
+    flows(plant)
+
+
+def flows(plant: Plant) -> None:
+    count = accepted(plant)
+    wait(lambda: accepted(plant) != count, "samples flow")
+
+
+def nothing_lost_nothing_doubled(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
+    counts = Counter(after)
+    assert len(after) > len(before)
+    assert counts.most_common(1)[0][1] == 1
+    assert not Counter(before) - counts
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # its parent's death was quicker
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_some(plant: Plant, victims: set[str]) -> None:
+    """Kills them, and waits until all run again as other processes and samples flow."""
+    before, now = pids(plant), plant.status()
+    for victim in victims:
+        kill(before[victim])
+
+    def back() -> bool:
+        after, said = pids(plant), plant.status()
+        connected = said["systems"].get("tank-farm", {}).get("state") == "connected"
+        return said["state"] == "ready" and connected and all(after[name] != before[name] for name in victims)
+
+    wait(back, f"{victims} are back: {plant.output} {now}", 90)
+    flows(plant)
+
+
+def pids(plant: Plant) -> dict[str, int]:
+    said = plant.status()
+    return {"log": said["log"].get("pid", 0), **{name: one["pid"] for name, one in said["services"].items()}}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    with plant(tmp_path_factory.mktemp("story")) as made:
+        started(made)
+        yield made
+
+
+def test_a_second_instance_is_refused_and_told_who_runs(story: Plant) -> None:
+    assert story.process is not None
+    for command in ("run", "demo"):
+        refused = run(command, "--data", story.data)
+        assert refused.returncode == 1
+        assert f"in use by `isthmus demo` (process {story.process.pid}" in refused.stderr
+    assert story.status()["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    "victims", [{"collect"}, {"record"}, {"log"}, set(EVERYONE)], ids=lambda v: "+".join(sorted(v))
+)
+def test_what_is_killed_comes_back_by_itself_and_nothing_accepted_is_lost_or_doubled(
+    story: Plant, victims: set[str]
+) -> None:
+    recorded = story.samples()
+    kill_some(story, victims)
+    nothing_lost_nothing_doubled(recorded, story.samples())
+
+
+def test_who_died_is_told_in_status_and_events(story: Plant) -> None:
+    recorder = story.status()["services"]["record"]
+    assert recorder["restarts"] >= 2
+    assert recorder["last_end"] == "ended by SIGKILL"
+    told = run("events", "--kind", "service", "--data", story.data)
+    assert "record ended by SIGKILL; it is started again" in told.stdout
+
+
+def test_a_frozen_service_is_told_as_silent(story: Plant) -> None:
+    frozen = psutil.Process(story.pid("record"))
+    frozen.suspend()
+    try:
+        wait(lambda: story.status()["services"]["record"]["state"] == "silent", "status says silent")
+    finally:
+        frozen.resume()
+    wait(lambda: story.status()["state"] == "ready", "it goes on")
+
+
+def test_a_mistake_in_the_followed_plant_file_is_named_and_what_ran_goes_on(story: Plant) -> None:
+    file = story.data / "plant.yaml"
+    right = file.read_text()
+    line = 1 + right[: right.index("unit: kW,")].count("\n")
+    restarts = story.status()["services"]["collect"]["restarts"]
+    file.write_text(right.replace("unit: kW,", "unit: kilowatts,"))
+    wait(lambda: f"plant.yaml:{line}:21: types.heater.tags.power.unit" in story.output, "the mistake is named")
+    assert story.status()["revision"] == 1
+    file.write_text(right.replace("unit: kW,", "unit: W,"))
+    wait(lambda: story.status()["services"]["collect"]["counters"].get("revision") == 2, "the collector took it over")
+    assert story.status()["services"]["collect"]["restarts"] == restarts
+
+
+def test_killing_the_supervisor_leaves_no_process_and_a_restart_works_at_once(story: Plant) -> None:
+    recorded = story.samples()
+    kill(story.process.pid if story.process else 0)
+    story.gone(within=5)
+    assert story.status()["state"] == "stopped"
+    assert not Counter(recorded) - Counter(story.samples())  # the log is started for reading, and gone again
+    story.gone()
+    started(story)
+    nothing_lost_nothing_doubled(recorded, story.samples())
+
+
+def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant) -> None:
+    assert story.end(signal.SIGTERM, within=30) == 0, story.output
+    story.gone(within=1)
+    counters = story.status()["counters"]
+    assert counters["held"] == 0
+    assert counters["recorded"] >= counters["accepted"] > 0
+    assert "Traceback" not in story.output
+
+
+def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
+    started(demo)
+    assert demo.end(signal.SIGINT, within=30) == 0, demo.output
+    assert "Traceback" not in demo.output
+    demo.gone(within=1)
+
+
+def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo: Plant, tmp_path: Path) -> None:
+    file = tmp_path / "plant.yaml"
+    text = (Path(__file__).parents[2] / "src/isthmus/app/demo/tankfarm/plant.yaml").read_text()
+    file.write_text(text)
+    assert run("apply", file, "--yes", "--data", demo.data).returncode == 0
+    file.write_text(text.replace("unit: kW,", "unit: W,"))
+    demo.words = ["run", str(file)]
+    assert demo.start("--for", "1s").wait(60) == 0, demo.output
+    assert "the plant file differs from the applied revision" in demo.output
+    assert demo.status()["revision"] == 1
+    assert demo.start("--for", "1s", "--apply").wait(60) == 0, demo.output
+    assert demo.status()["revision"] == 2
+    demo.gone(within=1)
+
+
+def test_nothing_to_run_is_said_and_nothing_is_made(tmp_path: Path) -> None:
+    nothing = run("run", "--data", tmp_path / "none")
+    assert nothing.returncode == 1
+    assert "nothing was applied" in nothing.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_plant_file_with_errors_is_refused_with_their_places(tmp_path: Path) -> None:
+    file = tmp_path / "plant.yaml"
+    file.write_text("version: 1\nplant: acme/lyon\ntime_zone: Mars/Olympus\n")
+    refused = run("run", file)
+    assert refused.returncode == 1
+    assert "plant.yaml:3:12" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_two_hundred_rounds_of_random_kills(demo: Plant) -> None:
+    dice = random.Random(2)
+    started(demo)
+    for _ in range(200):
+        before = demo.samples()
+        kill_some(demo, set(dice.sample(EVERYONE, dice.randint(1, len(EVERYONE)))))
+        if dice.random() < 0.2:
+            victims = processes(demo.data) if dice.random() < 0.5 else [demo.process]
+            for process in victims:
+                kill(process.pid if process else 0)
+            demo.gone()
+            started(demo)
+        nothing_lost_nothing_doubled(before, demo.samples())
