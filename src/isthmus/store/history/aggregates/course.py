@@ -27,6 +27,7 @@ from isthmus.store.history.aggregates.status import (
 )
 
 Floats = NDArray[np.float64]
+_UNCERTAIN = np.uint32(0x4000_0000)
 T = TypeVar("T", bound=np.generic)
 
 
@@ -45,12 +46,9 @@ class Course:
     """(k,) UNKNOWN, UNCERTAIN or SURE, within the stretch."""
     quality: NDArray[np.uint32]
     """(k,) StatusCode at exactly the beginning."""
-    row: NDArray[np.intp]
-    """(k,) the sample whose value `left` is."""
-    real: Flags
-    """(k,) that sample lies at the beginning."""
-    extra: Flags
-    """(k,) and supersedes another one there."""
+    points: Points
+    point: NDArray[np.intp] | None
+    """(k,) the point whose value `left` is; None: the points themselves."""
     until: int
     """ns; from here on nothing is known."""
 
@@ -80,37 +78,48 @@ def is_bad(quality: NDArray[np.uint32], settings: Settings) -> Flags:
 def simple(points: Points, settings: Settings, *, holds: bool) -> Course:
     """The course by simple bounding values (3.1.9) with its regions (5.4.3.2.2)."""
     bad = is_bad(points.quality, settings)
-    right = points.value if holds else _lines(points.value, bad)
-    state = np.where(bad | points.breaks, UNKNOWN, SURE)
-    state[(state == SURE) & (points.quality >= np.uint32(0x4000_0000))] = UNCERTAIN
+    state = _states(points.quality, bad | points.breaks)
     if not holds:
-        ends_badly = np.append(points.quality[1:] >= np.uint32(0x4000_0000), True)
+        ends_badly = np.append(points.quality[1:] >= _UNCERTAIN, True)
         state[ends_badly & (state == SURE)] = UNCERTAIN
     return Course(
         time=points.time,
         left=points.value,
-        right=right,
+        right=points.value if holds else _lines(points.value, bad),
         reach=_reach(points.time),
         state=state,
-        quality=np.where(bad, np.uint32(NO_DATA), points.quality),
-        row=points.row,
-        real=points.real,
-        extra=points.extra(),
+        quality=_put(points.quality, bad, np.uint32(NO_DATA)),
+        points=points,
+        point=None,
         until=points.end,
     )
 
 
+def _states(quality: NDArray[np.uint32], unusable: Flags) -> NDArray[np.uint8]:
+    """The states of stretches by what they begin with."""
+    state = np.where(quality >= _UNCERTAIN, UNCERTAIN, SURE)
+    state[unusable] = UNKNOWN
+    return state
+
+
+def _put(quality: NDArray[np.uint32], places: Flags, code: np.uint32) -> NDArray[np.uint32]:
+    return np.where(places, code, quality) if places.any() else quality
+
+
 def _lines(value: Floats, bad: Flags) -> Floats:
     """Values at the ends of stretches: the next one's, or, where that is Bad, the same as at the beginning."""
-    right = value.copy()
-    right[:-1][~bad[1:]] = value[1:][~bad[1:]]
+    right = np.append(value[1:], value[-1])
+    before = np.flatnonzero(bad) - 1
+    before = before[before >= 0]
+    right[before] = value[before]
     return right
 
 
 def _reach(time: Times) -> Times:
     reach = np.ones(len(time), np.int64)
     np.subtract(time[1:], time[:-1], out=reach[:-1])
-    return np.maximum(reach, 1)
+    np.maximum(reach, 1, out=reach)
+    return reach
 
 
 def interpolated(points: Points, settings: Settings, *, holds: bool) -> Course:
@@ -121,31 +130,27 @@ def interpolated(points: Points, settings: Settings, *, holds: bool) -> Course:
 
 def _held(points: Points, bad: Flags) -> Course:
     """SteppedInterpolation: the last usable value holds; Uncertain from the first skipped Bad one on, and at last."""
-    places = np.arange(len(bad))
-    source = np.maximum.accumulate(np.where(bad, -1, places))
-    broken = np.maximum.accumulate(np.where(points.breaks, places, -1))
-    lost = bad & (broken >= source)
-    lost |= source < 0
-    at = np.maximum(source, 0)
-    sure = ~bad & (points.quality < np.uint32(0x4000_0000))
-    state = np.where(lost | points.breaks, UNKNOWN, np.where(sure, SURE, UNCERTAIN))
+    state, value, quality = _states(points.quality, points.breaks), points.value.copy(), points.quality.copy()
+    point = np.arange(len(bad))
+    skipped = np.flatnonzero(bad)
+    source, lost = _sources(points, bad, skipped)
+    same = (source >= 0) & points.real[source] & (points.time[source] == points.time[skipped])
+    point[skipped] = source
+    value[skipped] = np.where(lost & ~same, np.nan, points.value[source])
+    quality[skipped] = np.where(same, points.quality[source], np.where(lost, np.uint32(NO_DATA), np.uint32(SUBNORMAL)))
+    state[skipped] = np.where(lost, UNKNOWN, UNCERTAIN)
     if state[-1] == SURE:
         state[-1] = UNCERTAIN
-    same = points.real[at] & (points.time[at] == points.time) & (source >= 0)
-    value = np.where(lost & ~same, np.nan, points.value[at])
-    skipped = np.where(lost, np.uint32(NO_DATA), np.uint32(SUBNORMAL))
-    return Course(
-        time=points.time,
-        left=value,
-        right=value,
-        reach=_reach(points.time),
-        state=state,
-        quality=np.where(bad & ~same, skipped, points.quality[at]),
-        row=points.row[at],
-        real=same,
-        extra=points.extra()[at] & same,
-        until=LATEST,
-    )
+    return Course(points.time, value, value, _reach(points.time), state, quality, points, point, LATEST)
+
+
+def _sources(points: Points, bad: Flags, skipped: NDArray[np.intp]) -> tuple[NDArray[np.intp], Flags]:
+    """The last usable point before each of the Bad ones, and where it is of no use: none is, or a break came since."""
+    usable, breaks = np.flatnonzero(~bad), np.flatnonzero(points.breaks)
+    place, broken = np.searchsorted(usable, skipped) - 1, np.searchsorted(breaks, skipped, "right") - 1
+    source = np.where(place >= 0, np.append(usable, -1)[place], -1)
+    last_break = np.where(broken >= 0, np.append(breaks, -1)[broken], -1)
+    return source, (source < 0) | (last_break >= source)
 
 
 def _sloped(points: Points, bad: Flags, settings: Settings) -> Course:
@@ -153,9 +158,10 @@ def _sloped(points: Points, bad: Flags, settings: Settings) -> Course:
     kept = np.flatnonzero(~bad | (points.breaks & ~points.real))
     kept = kept if len(kept) else np.zeros(1, np.intp)
     time, value, quality = points.time[kept], points.value[kept], points.quality[kept]
-    lost, opens = bad[kept], ~(bad | points.breaks)[kept]
+    lost = bad[kept]
+    opens = ~(lost | points.breaks[kept])
     leads = opens & np.append(~lost[1:], False)
-    doubtful = quality >= np.uint32(0x4000_0000)
+    doubtful = quality >= _UNCERTAIN
     sure = leads & ~doubtful & np.append(~doubtful[1:] & (np.diff(kept) == 1), False)
     right, reach = _lines(value, lost), _reach(time)
     if settings.use_sloped_extrapolation:
@@ -165,11 +171,10 @@ def _sloped(points: Points, bad: Flags, settings: Settings) -> Course:
         left=value,
         right=right,
         reach=reach,
-        state=np.where(opens, np.where(sure, SURE, UNCERTAIN), UNKNOWN),
-        quality=np.where(lost, np.uint32(NO_DATA), quality),
-        row=points.row[kept],
-        real=points.real[kept] & ~lost,
-        extra=points.extra()[kept] & ~lost,
+        state=opens.view(np.uint8) + sure.view(np.uint8),
+        quality=_put(quality, lost, np.uint32(NO_DATA)),
+        points=points,
+        point=kept,
         until=LATEST,
     )
 
@@ -195,12 +200,14 @@ def at(course: Course, times: Times) -> Bounds:
     bad = severities(quality) >= 2
     value = np.where(there, course.left[place], along(course, place, times))
     kept = there | (course.left[place] == course.right[place])
+    point = place if course.point is None else course.point[place]
+    sampled = course.points.real[point] & (course.points.time[point] == times)
     return Bounds(
         value=np.where(bad, np.nan, value),
         quality=quality,
-        row=np.where(kept & ~bad, course.row[place], -1),
-        raw=there & course.real[place],
-        extra=there & course.extra[place],
+        row=np.where(kept & ~bad, course.points.row[point], -1),
+        raw=there & sampled,
+        extra=there & sampled & course.points.supersedes(point),
     )
 
 
@@ -261,11 +268,11 @@ def durations(course: Course, pieces: Cut, counted: Flags, heads: Flags | None =
 
 def areas(course: Course, pieces: Cut) -> Floats:
     """(m,) time integral, value times seconds, of each span over its stretches that are not UNKNOWN."""
-    span = np.zeros(len(course))
-    np.multiply(course.time[1:] - course.time[:-1], 1e-9, out=span[:-1])
     known = course.state != UNKNOWN
-    mean = np.where(known, course.left * 0.5 + course.right * 0.5, 0.0)
-    whole = sums(np.where(span == 0, 0.0, mean * span), pieces.lo, pieces.hi)
+    doubled = np.zeros(len(course))
+    span = course.time[1:] - course.time[:-1]
+    np.multiply(course.left[:-1] + course.right[:-1], span, out=doubled[:-1], where=known[:-1] & (span > 0))
+    whole = sums(doubled, pieces.lo, pieces.hi) * 0.5e-9
     head = _area(course, known, pieces.head, pieces.head_from, pieces.head_to)
     tail = _area(course, known, pieces.tail, pieces.tail_from, pieces.tail_to)
     total: Floats = whole + head + tail

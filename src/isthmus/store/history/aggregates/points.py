@@ -37,10 +37,10 @@ class Points:
     last: int
     """ns, the last moment of which something was observed."""
 
-    def extra(self) -> Flags:
+    def supersedes(self, places: NDArray[np.intp]) -> Flags:
         """Where a sample supersedes another one of the same time (5.3.3.1)."""
-        found = np.zeros(len(self.time), np.bool_)
-        found[1:] = (self.time[1:] == self.time[:-1]) & self.real[1:] & self.real[:-1]
+        before = np.maximum(places - 1, 0)
+        found: Flags = (places > 0) & (self.time[before] == self.time[places]) & self.real[before]
         return found
 
 
