@@ -94,6 +94,7 @@ async def killed_and_restarted_with_other_indexes(tmp_path: Path, rounds: int) -
                 await change(server, "a", 1000.0 + round_)
                 await eventually(collected.saw(0, 1000.0 + round_), 5)
                 assert asyncio.get_running_loop().time() - began < 5
+                await eventually(lambda told=round_ + 1: len(collected.told(EventKind.GAP)) == told)
         assert len(indexes) > 1
         gaps = collected.told(EventKind.GAP)
         assert len(gaps) == rounds and all(gap.details["tags"] == 2 for gap in gaps)

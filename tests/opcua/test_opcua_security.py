@@ -13,11 +13,15 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
+from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address, Surroundings
 from isthmus.systems.opcua import trust
 from isthmus.systems.registry import kinds
+from tests.contract.adapters import eventually
+from tests.contract.collected import Collected
 from tests.opcua.certificates import make
+from tests.peers.network import Network
 from tests.peers.opcua_peer import Server
 
 NODES = [{"name": "a", "value": 4.5}]
@@ -39,6 +43,10 @@ def trust_rejected(data: Path) -> None:
     """What a person does: moves the file the message names."""
     (file,) = (data / "pki" / "rejected").iterdir()
     file.rename(data / "pki" / "trusted" / file.name)
+
+
+def trust_at_once(data: Path, certificate: Path) -> None:
+    (trust.folder(data) / "trusted" / certificate.name).write_bytes(certificate.read_bytes())
 
 
 def secured(tmp_path: Path, name: str = "server", **how: Any) -> dict[str, Any]:
@@ -74,18 +82,30 @@ async def test_the_oldest_policy_works_against_a_server_that_still_has_it(tmp_pa
         assert await first_value(server, tmp_path, security="Basic128Rsa15/SignAndEncrypt") == 4.5
 
 
-async def test_a_renewed_certificate_is_not_trusted_until_moved(tmp_path: Path) -> None:
-    async with Server(tmp_path, "asyncua", nodes=NODES, **_policies(secured(tmp_path, "old"))) as server:
-        with pytest.raises(Disconnected, match="not trusted"):
-            await first_value(server, tmp_path, security=STRONG)
-        trust_rejected(tmp_path)
-        assert await first_value(server, tmp_path, security=STRONG) == 4.5
-        await server.kill()
-        await server.start(**_policies(secured(tmp_path, "renewed")))
-        with pytest.raises(Disconnected, match=r"not trusted \(renewed"):
-            await first_value(server, tmp_path, security=STRONG)
-        trust_rejected(tmp_path)
-        assert await first_value(server, tmp_path, security=STRONG) == 4.5
+async def test_a_secured_session_survives_a_cut_and_a_renewed_certificate_waits_to_be_trusted(tmp_path: Path) -> None:
+    async with (
+        Server(tmp_path, nodes=NODES, **secured(tmp_path, "old")) as server,
+        Network(server.config["port"]) as network,
+    ):
+        trust_at_once(tmp_path, Path(server.config["certificate"]))
+        url = f"opc.tcp://127.0.0.1:{network.port}/plant"
+        config = {"url": url, "publishing": "50ms", "sampling": "0s", "security": STRONG}
+        address = Address(server.address("a"), DataType.FLOAT)
+        async with Collected(kinds()["opcua"], config, tmp_path, [address]).running() as collected:
+            await eventually(collected.saw(0, 4.5))
+            network.cut()
+            await server.do("set", name="a", value=5.5)
+            await asyncio.sleep(0.12)  # the server samples every 50 ms
+            await server.do("set", name="a", value=6.5)
+            network.mend()
+            await eventually(collected.saw(0, 6.5))
+            assert 5.5 in collected.values(0) and not collected.told(EventKind.GAP)
+            await server.kill()
+            await server.start(**secured(tmp_path, "renewed"))
+            await eventually(lambda: "not trusted (renewed" in str(collected.errors[-1]))
+            trust_rejected(tmp_path)
+            await eventually(collected.saw(0, 4.5))
+            await eventually(lambda: collected.told(EventKind.GAP))
 
 
 def test_a_certificate_is_only_good_in_its_time_even_when_it_is_trusted(tmp_path: Path) -> None:
@@ -95,10 +115,6 @@ def test_a_certificate_is_only_good_in_its_time_even_when_it_is_trusted(tmp_path
         (pki / "trusted" / f"{name}.der").write_bytes(certificate.public_bytes(Encoding.DER))
         with pytest.raises(Disconnected, match="only valid from"):
             trust.check_server(certificate, pki, "opc.tcp://h:4840")
-
-
-def _policies(config: dict[str, Any]) -> dict[str, Any]:
-    return {**config, "secure": ["NoSecurity", "Basic256Sha256_SignAndEncrypt"]}
 
 
 async def test_users_are_let_in_by_name_or_certificate_and_others_are_refused(tmp_path: Path) -> None:

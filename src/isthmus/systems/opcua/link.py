@@ -71,7 +71,8 @@ class Link:
         with explained(self.url):
             try:
                 await self._set_up_security()
-                await self._open_channel()
+                await self._connect()
+                await self._client.open_secure_channel()
                 await self._client.create_session()
                 await self._activate()
                 await self._look_around()
@@ -80,15 +81,19 @@ class Link:
                 raise
 
     async def resume(self) -> bool:
-        """Takes the session up again over a new channel; False when the server no longer has it."""
+        """Takes the session up again over a new channel; False when that cannot be.
+
+        Raises Disconnected when the server cannot be reached: then it may be possible later.
+        """
         with explained(self.url):
             self.drop()
             try:
-                await self._open_channel()
-                self._client.uaclient.session.rebind_authentication_token()
+                await self._connect()
                 try:
+                    await self._client.open_secure_channel()
+                    self._client.uaclient.session.rebind_authentication_token()
                     await self._activate()
-                except ua.UaStatusCodeError:
+                except (ua.UaError, OSError, TimeoutError):
                     self.drop()
                     return False
             except BaseException:
@@ -107,11 +112,10 @@ class Link:
         if spec.user_certificate and spec.user_key:
             await trust.load_user(client, folder / spec.user_certificate, folder / spec.user_key)
 
-    async def _open_channel(self) -> None:
+    async def _connect(self) -> None:
         async with asyncio.timeout(self.spec.seconds("patience")):
             await self._client.connect_socket()
             await self._client.send_hello()
-        await self._client.open_secure_channel()
 
     async def _activate(self) -> None:
         if self.spec.password is not None and not self.spec.plain_password:

@@ -27,6 +27,7 @@ class Memory:
     _newest: dict[str, int] = field(default_factory=dict)
     _missing: dict[str, int] = field(default_factory=dict)
     """Address → device time after which values are still to be recalled."""
+    _outage: int = time.UNKNOWN
 
     def note(self, addresses: Sequence[Address], newest: NDArray[np.int64], heard: int) -> None:
         """A session ended; these were the newest device times of its addresses."""
@@ -55,5 +56,14 @@ class Memory:
             self._missing.pop(address.text, None)
 
     def ended(self, now: int) -> int:
-        """When observing ended; UNKNOWN when it never began."""
-        return self.heard or min(max(self.resume.values(), default=time.UNKNOWN), now)
+        """When observing ended, by our clock; UNKNOWN when it never began.
+
+        The same until the outage was told of: a session that broke before it could say so leaves that to the next one.
+        """
+        if not self._outage:
+            self._outage = self.heard or min(max(self.resume.values(), default=time.UNKNOWN), now)
+        return self._outage
+
+    def told(self) -> None:
+        """The outage was told of."""
+        self._outage = time.UNKNOWN

@@ -52,6 +52,8 @@ class Session:
         """Newest device time (ns) handed over, by position."""
         self.heard = 0
         """When the server last sent something, ns by our clock."""
+        self.settled = False
+        """Every item was asked for and what was missed is told: another channel may take the session up."""
         self._keep_alive = 0.0
         self._dead: set[int] = set()
         """Positions the server does not watch."""
@@ -114,6 +116,8 @@ class Session:
         ended = self.memory.ended(time.now())
         if missed and ended:
             await self._make_up(missed, ended)
+        self.memory.told()
+        self.settled = True
         await self.keep_trying()
 
     async def _make_up(self, missed: dict[int, int], ended: int) -> None:

@@ -54,7 +54,7 @@ class OpcUaSource:
         """A broken channel leaves a session that may live on; any other end closes it."""
         self._memory.note(session.addresses, session.newest, session.heard)
         if isinstance(session.feed.failure, Disconnected):
-            self._left = session
+            self._left = session if session.settled else None
             session.link.drop()
         else:
             await session.link.close()
