@@ -174,6 +174,16 @@ def test_a_campaign_changes_grades_stops_and_starts_again() -> None:
     assert plant.state.operation.trips == 0
 
 
+def test_an_order_comes_before_the_campaign_which_then_goes_on() -> None:
+    plant = Plant(seed=6, campaign=(Stage("standard", 100), Stage("economy", 50)), settle=1.0, coarse=30.0)
+    plant.order(Stage("premium", 6))
+    plant.step(5 * 3600)
+    assert plant.state.operation.grade.name == "premium"
+    assert plant.state.operation.phase is Phase.RUNNING
+    plant.step(5 * 3600)
+    assert plant.state.operation.grade.name == "economy"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -195,6 +205,8 @@ def test_senseless_wishes_are_refused(plant: Plant) -> None:
     for dt in (0.0, -1.0, float("inf")):
         with pytest.raises(ValueError, match="dt must be"):
             plant.step(dt)
+    with pytest.raises(ValueError, match="dt must be at most"):
+        plant.step(1e12)
     with pytest.raises(ValueError, match="end after its start"):
         next(plant.past(plant.now, plant.now, 60))
     with pytest.raises(ValueError, match="no grade 'gold'"):

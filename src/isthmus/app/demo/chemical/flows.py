@@ -79,7 +79,8 @@ def _liquids(plant: Equipment, flows: Flows) -> None:
 
 
 def _available(level: float) -> float:
-    return min(max(level / 0.03, 0.0), 1.0)
+    """1, falling to 0 over the last tenth: an outlet that draws vapour."""
+    return min(max(level / 0.1, 0.0), 1.0)
 
 
 def _steam(plant: Equipment, flows: Flows) -> None:

@@ -120,6 +120,12 @@ class Operation:
         self._ramp(dt)
         self._set(plant, controls)
 
+    def order(self, stage: Stage) -> None:
+        """Does this now; the campaign goes on with its next stage afterwards."""
+        at = self.stage + 1
+        self.campaign = (*self.campaign[:at], stage, *self.campaign[at:])
+        self._next_stage()
+
     def enter(self, phase: Phase) -> None:
         """Begins a phase."""
         self.phase, self.in_phase = phase, 0.0

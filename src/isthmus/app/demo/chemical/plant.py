@@ -35,6 +35,8 @@ COARSE: Final = 15.0
 _COARSEST: Final = 30.0
 _FINE_UP_TO: Final = 5.0
 _BLOCK: Final = 512
+_LONGEST: Final = 32 * 86_400.0
+"""s of the process in one step."""
 _EXTRA_SIGNALS: Final = ("C301.FT300",)
 _NS: Final = 1_000_000_000
 
@@ -106,6 +108,8 @@ class Plant:
         """Lets `dt` s pass on the clock, `dt * tempo` s in the process."""
         positive(dt=dt)
         passing = dt * self.tempo
+        if passing > _LONGEST:
+            raise ValueError(f"dt must be at most {_LONGEST / self.tempo:g} s at this tempo, not {dt!r}")
         count = math.ceil(passing / (FINE if passing <= _FINE_UP_TO else self._coarse) - 1e-9)
         part, before = passing / count, self.now
         for i in range(1, count + 1):
@@ -138,6 +142,10 @@ class Plant:
             yield self._lived(moments[first : first + _BLOCK])
         if self.now < end:
             self.step((end - self.now) / _NS)
+
+    def order(self, stage: Stage) -> None:
+        """Has the operators make this grade, or stop, now and for its hours; then the campaign goes on."""
+        self.state.operation.order(stage)
 
     def inject(self, fault: Fault) -> int:
         """Lets something go wrong now or at the fault's start; returns the number to `clear` it by."""

@@ -20,16 +20,16 @@ _GRADES = {grade.number: grade.name for grade in GRADES.values()}
 
 def rows() -> Iterator[Row]:
     """All rows of server A."""
-    yield from _feed("101", "reactant", 2.0, 5000, lambda f: f.fresh)
-    yield from _feed("102", "catalyst", 0.5, 100, lambda f: f.catalyst)
-    yield from _feed("103", "recycle", 1.0, 3000, lambda f: f.recycle)
+    yield from _feed("101", "reactant", 110, 2.0, 5000, lambda f: f.fresh)
+    yield from _feed("102", "catalyst", 6, 0.5, 100, lambda f: f.catalyst)
+    yield from _feed("103", "recycle", 14, 1.0, 3000, lambda f: f.recycle)
     yield from loop_rows(Place("T103", "feed/recycle-tank"), "LIC103", "level", "%", (0, 100))
     yield from _economiser()
     yield from _reactor(Place("R1", "reaction/reactor-1"), 200, 0)
     yield from _reactor(Place("R2", "reaction/reactor-2"), 210, 1)
     yield from _transfer(Place("P201", "reaction/transfer-pump"), "R1", lambda f: f.between, "reactor 1 to reactor 2")
     yield from _transfer(Place("P202", "reaction/column-feed-pump"), "R2", lambda f: f.feed, "reactor 2 to column")
-    yield from tank_rows(Place("T401", "storage/product-tank"), "401", _lorry("T401"))
+    yield from tank_rows(Place("T401", "storage/product-tank"), "401", 110, _lorry("T401"))
     yield from _laboratory(Place("LAB", "laboratory"))
     yield from _production(Place("PRD", "production"))
 
@@ -50,10 +50,12 @@ def _head(tank: str) -> Read:
     return lambda state: state.process.plant.tanks[tank].head
 
 
-def _feed(number: str, what: str, power: float, most: float, flow: Callable[[Flows], float]) -> Iterator[Row]:
+def _feed(
+    number: str, what: str, contents: float, power: float, most: float, flow: Callable[[Flows], float]
+) -> Iterator[Row]:
     tank, pump = Place(f"T{number}", f"feed/{what}-tank"), Place(f"P{number}", f"feed/{what}-pump")
     span = (0.0, most)
-    yield from tank_rows(tank, number, None if number == "103" else _lorry(tank.unit))
+    yield from tank_rows(tank, number, contents, None if number == "103" else _lorry(tank.unit))
     yield tank.measured(f"FT{number}", "outflow", "flow", "kg/h", span, f"{what} to reactor 1", of_flows(flow))
     yield from loop_rows(tank, f"FIC{number}", "outflow", "kg/h", span)
     yield valve_row(tank, f"FV{number}", "outflow-valve")

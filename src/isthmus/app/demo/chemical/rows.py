@@ -70,8 +70,8 @@ def valve_row(place: Place, valve: str, what: str) -> Row:
                           lambda s: s.process.plant.valves[valve].stem)  # fmt: skip
 
 
-def tank_rows(place: Place, number: str, loading: Read | None = None) -> Iterator[Row]:
-    """Level, temperature, contents, limit switches of the tank of this place, and the flow of lorries if any."""
+def tank_rows(place: Place, number: str, most: float, loading: Read | None = None) -> Iterator[Row]:
+    """Level, temperature, contents, limit switches of a tank of at most `most` t, and the flow of lorries if any."""
 
     def tank(state: State) -> Tank:
         return state.process.plant.tanks[place.unit]
@@ -79,7 +79,7 @@ def tank_rows(place: Place, number: str, loading: Read | None = None) -> Iterato
     yield place.measured(f"LT{number}", "level", "level", "%", (0, 100), "level", lambda s: tank(s).level)
     yield place.measured(f"TT{number}", "temperature", "slow", "Cel", (-20, 80), "of the contents",
                          lambda s: tank(s).temperature)  # fmt: skip
-    yield place.measured(f"WQ{number}", "contents", "slow", "t", (0, 110 if loading else 14), "mass in the tank",
+    yield place.measured(f"WQ{number}", "contents", "slow", "t", (0, most), "mass in the tank",
                          lambda s: tank(s).mass)  # fmt: skip
     yield place.told(f"LSH{number}", "high-level", DataType.BOOLEAN, "", None, "above 92 %",
                      lambda s: float(tank(s).level > 0.92))  # fmt: skip

@@ -164,12 +164,11 @@ class Place:
     def _tag(self, isa: str, what: str, unit: str, span: tuple[float, float] | None, type_: DataType, about: str,
              scale: float, stepped: bool = False, labels: Mapping[int, str] | None = None) -> PlantTag:  # fmt: skip
         name = f"{self.unit}.{isa}"
-        address = name if self.server == "A" else f"{self.path}/{_titled(what, scale)}"
+        address = name if self.server == "A" else f"{self.path}/{self._titled(what, scale)}"
         return PlantTag(name, self.server, address, self.asset, what, unit, span, type_, about, scale, stepped,
                         labels or {})  # fmt: skip
 
-
-def _titled(what: str, scale: float) -> str:
-    """`top-pressure` as B's maker writes it: `Top Pressure`, with the implied decimals of integers: `(x10)`."""
-    title = what.replace("-", " ").title()
-    return title if scale == 1.0 else f"{title} (x{round(1 / scale)})"
+    def _titled(self, what: str, scale: float) -> str:
+        """`tray-05-temperature` as B's maker writes it below `Tray 05`: `Temperature`, for integers `(x10)`."""
+        title = what.replace("-", " ").title().removeprefix(self.path.rsplit("/", 1)[-1] + " ")
+        return title if scale == 1.0 else f"{title} (x{round(1 / scale)})"

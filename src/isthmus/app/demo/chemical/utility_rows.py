@@ -134,7 +134,7 @@ def _energy(place: Place) -> Iterator[Row]:
     yield total("FQ430", "makeup-total", "[lb_av]", "town water to the tower", "makeup")
     yield place.told("JQ402", "electricity-day", DataType.FLOAT, "kW.h", (0, 1e5), "whole site, today",
                      lambda s: s.books.power.since)  # fmt: skip
-    yield place.told("TI400", "frost-warning", DataType.BOOLEAN, "", None, "outside below freezing",
+    yield place.told("XA400", "frost-warning", DataType.BOOLEAN, "", None, "outside below freezing",
                      of_process(lambda p: float(p.weather.dry < ZERO_CELSIUS)))  # fmt: skip
 
 

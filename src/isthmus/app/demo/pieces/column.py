@@ -149,10 +149,20 @@ class Column:
         self.reboil = heat
         cooled = self.condenser.condense(boiling, water, water_in)
         self.dissipated = self.heat_loss * (0.5 * (boiling + self.temperatures[-1]) - surroundings)
-        self.vapour = min(cooled / self.fluid.latent_heat, 0.5 * self.sump / dt + reflux + feed.flow)
+        self.vapour = min(cooled / self.fluid.latent_heat, self._boilable(dt, reflux + feed.flow - bottoms))
         self._book(dt, feed, distillate, bottoms, cooled + self.dissipated)
         self._separate(dt, feed, reflux, distillate, bottoms)
         self._settle()
+
+    def _boilable(self, dt: float, coming: float) -> float:
+        """kg/s that leave the sump its last 3 %, below the reboiler's tubes; `coming` is the net liquid to it."""
+        least = 0.03 * self.fluid.density * self.sump_volume
+        return max((self.sump - least) / dt + coming, 0.0)
+
+    def _boiled(self, dt: float) -> float:
+        """Product in the vapour from the sump: equilibrium, within nine tenths of what a long step finds there."""
+        x, share = self.liquid[-1], 0.9 * self.sump / max(self.vapour * dt, 1e-9)
+        return clamp(self.fluid.vapour(x), 1 - share * (1 - x), share * x)
 
     def _book(self, dt: float, feed: Stream, distillate: float, bottoms: float, removed: float) -> None:
         out, low = self.distillate(distillate), self.bottoms(bottoms)
@@ -164,14 +174,14 @@ class Column:
 
     def _separate(self, dt: float, feed: Stream, reflux: float, distillate: float, bottoms: float) -> None:
         """Composition of drum, trays and sump after the step; drum and sump leave as they were at its start."""
-        fluid, v, old = self.fluid, self.vapour, self.liquid
+        v, old = self.vapour, self.liquid
         top, bottom = old[0], old[-1]
-        trays = self._trays(dt, feed, reflux)
+        boiled = self._boiled(dt)
+        trays = self._trays(dt, feed, reflux, boiled)
         stripped = reflux + feed.flow
         drum, sump = self.drum + dt * (v - reflux - distillate), self.sump + dt * (stripped - v - bottoms)
         overhead = self._linear(old[1], trays[0])
         drum_x = (self.drum * top + dt * (v * overhead - (reflux + distillate) * top)) / drum
-        boiled = fluid.vapour(bottom)
         sump_x = (self.sump * bottom + dt * (stripped * trays[-1] - v * boiled - bottoms * bottom)) / sump
         self.drum, self.sump = drum, sump
         self.liquid = [drum_x, *trays, sump_x]
@@ -182,13 +192,12 @@ class Column:
         below = 1 + (a - 1) * x
         return a * x / below + a / below**2 * (new - x)
 
-    def _trays(self, dt: float, feed: Stream, reflux: float) -> list[float]:
+    def _trays(self, dt: float, feed: Stream, reflux: float, boiled: float) -> list[float]:
         """The trays' compositions by one implicit step: M x' = L (x_above - x) + V (y_below - y), eliminated.
 
         With the vapour linear around the present x, y = c + m x, this is a tridiagonal system (Thomas algorithm).
         """
         old, a, v = self.liquid, self.fluid.volatility, self.vapour * dt
-        bottom = self.fluid.vapour(old[-1])
         share: list[float] = []
         known: list[float] = []
         slopes, offsets = [], []
@@ -205,7 +214,7 @@ class Column:
             inflow = liquid + (fed if i + 1 > self.feed_tray else 0.0)
             right += inflow * old[0] if i == 0 else 0.0
             right += fed * feed.product if i + 1 == self.feed_tray else 0.0
-            right += v * (bottom if i == count - 1 else offsets[i + 1])
+            right += v * (boiled if i == count - 1 else offsets[i + 1])
             middle = self.holdup + outflow + v * slopes[i]
             if i:
                 middle -= inflow * share[-1]

@@ -154,8 +154,8 @@ class Reactor:
         return 0.85 * self.agitator_power
 
     def available(self) -> float:
-        """1, falling to 0 over the last 2 % of level."""
-        return clamp(self.level / 0.02, 0.0, 1.0)
+        """1, falling to 0 over the last 5 % of level."""
+        return clamp(self.level / 0.05, 0.0, 1.0)
 
     def outlet(self, flow: float) -> Stream:
         return Stream(flow, self.temperature, self.product, self.catalyst)
