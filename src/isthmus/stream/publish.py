@@ -31,7 +31,7 @@ from isthmus.core.samples import Samples
 from isthmus.core.tag import TagList
 from isthmus.stream import codec, names
 from isthmus.stream.log import Log
-from isthmus.stream.wire import WRONG_LAST, Ack, Answered, read_ack, trouble
+from isthmus.stream.wire import WRONG_LAST, Ack, Answered, end, read_ack, trouble
 
 LARGEST: Final = (4 << 20) - 4096
 """Bytes one message may have: the server's `max_payload`, less the headers."""
@@ -109,8 +109,7 @@ class Publisher:
             try:
                 yield publisher
             finally:
-                tending.cancel()
-                await asyncio.wait([tending])
+                await end(tending)
         finally:
             log.wire.watchers.remove(publisher._reconnected)
             publisher._give_up(None)

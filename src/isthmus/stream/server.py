@@ -25,7 +25,7 @@ from isthmus.stream.log import Log
 from isthmus.stream.room import Room
 from isthmus.stream.services import users
 from isthmus.stream.streams import DEDUPLICATION, Layout
-from isthmus.stream.wire import Wire
+from isthmus.stream.wire import Wire, end
 
 READY: Final = 60.0
 """Seconds a server may take until it answers: a log of 4 GB took 11 to open."""
@@ -103,9 +103,9 @@ class LogServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tending.cancel()
         try:
-            with suppress(asyncio.CancelledError):
+            await end(self._tending)
+            if not self._tending.cancelled():
                 await self._tending
         finally:
             await self._end()
@@ -197,13 +197,11 @@ class LogServer:
                 raise Disconnected(f"nats-server ended at once: {self._last_words()}", where=str(self.folder))
             await rising
         except BaseException:
-            rising.cancel()
-            await asyncio.wait((rising,))
+            await end(rising)
             await wire.close()
             raise
         finally:
-            dying.cancel()
-            await asyncio.wait((dying,))
+            await end(dying)
         self.log, self._wire = Log(wire), wire
         self._heard = asyncio.get_running_loop().time()
         self._ready.set()
@@ -275,8 +273,7 @@ class LogServer:
                     await child.stop(self._process, wait=2.0)
                     return why
         finally:
-            dying.cancel()
-            await asyncio.wait((dying,))
+            await end(dying)
 
     async def _look(self) -> str:
         """One look at a running server: does it answer, is there room? Why it has to be ended, if so."""

@@ -64,6 +64,15 @@ def trouble(error: _Error, where: str = "") -> IsthmusError:
     return Answered(error.err_code, error.description, where=where)
 
 
+async def end(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancels tasks until they are done: in Python 3.11 `wait_for`, and nats-py, can swallow a cancellation."""
+    left = {task for task in tasks if task is not None and not task.done() and task is not asyncio.current_task()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.2)
+
+
 class Wire:
     """A connection that reconnects for ever. `lives` counts the connections made; `watchers` are told of each."""
 
@@ -77,13 +86,13 @@ class Wire:
 
     async def open(self, wait: float) -> None:
         """Connects; raises Disconnected when that takes longer than `wait` seconds, Refused on a wrong password."""
-        end = self.endpoint
+        place = self.endpoint
         opening = asyncio.create_task(
             self.client.connect(
-                end.url.split(","),
-                user=end.user or None,
-                password=end.password or None,
-                inbox_prefix=end.inbox,
+                place.url.split(","),
+                user=place.user or None,
+                password=place.password or None,
+                inbox_prefix=place.inbox,
                 name=f"isthmus {self.name}".strip(),
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
@@ -103,12 +112,11 @@ class Wire:
             if not opening.done() or opening.exception() is not None:
                 raise self._unreachable(wait)
         except BaseException:
-            opening.cancel()
+            await end(opening)
             await self.close()
             raise
         finally:
-            refusing.cancel()
-            await asyncio.wait((opening, refusing))
+            await end(refusing)
         self.lives += 1
 
     def _unreachable(self, wait: float) -> IsthmusError:
@@ -146,9 +154,12 @@ class Wire:
 
     async def close(self) -> None:
         """Closes, within a few seconds, whatever the state."""
+        client = self.client
         with suppress(TimeoutError, OSError, nats.errors.Error):
             async with asyncio.timeout(3):
-                await self.client.close()
+                await client.close()
+        # A reconnection that missed its cancellation would go on for ever.
+        await end(client._reconnection_task, client._reading_task, client._flusher_task, client._ping_interval_task)
 
     async def ask(self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None,
                   patience: float = PATIENCE) -> Msg:  # fmt: skip
