@@ -27,7 +27,7 @@ _SHOWN = Settings(treat_uncertain_as_bad=False)
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """At most 5 points per pixel column, ascending in time, and the two that lead into and out of the range."""
+    """At most 6 points per pixel column, ascending in time, and those that lead into and out of the range."""
 
     time: Times
     value: NDArray[np.float64]
@@ -48,9 +48,9 @@ def pixels(series: Series, start: int, end: int, width: int) -> Drawn:
         return Drawn(edges[:0], np.zeros(0), np.zeros(0, np.uint32), np.ones(width, np.bool_))
     data = points(series)
     usable = np.flatnonzero(data.quality < np.uint32(BAD))
-    kept = _kept(data, usable, edges)
-    broken = _broken(data, usable)[np.searchsorted(usable, kept)]
-    return _drawn(data, kept, kept[broken], _bad(data, series, edges))
+    kept, ends = _kept(data, usable, edges)
+    broken = ends[_broken(data, usable)[np.searchsorted(usable, ends)]]
+    return _drawn(data, kept, broken, _bad(data, series, edges), holds=series.holds)
 
 
 def _edges(start: int, end: int, width: int) -> Times:
@@ -61,17 +61,17 @@ def _edges(start: int, end: int, width: int) -> Times:
     return edges
 
 
-def _kept(data: Points, usable: Rows, edges: Times) -> Rows:
-    """The usable points to draw: of each column, and the nearest ones outside the range."""
+def _kept(data: Points, usable: Rows, edges: Times) -> tuple[Rows, Rows]:
+    """The usable points to draw: of each column, and the nearest ones outside the range; and each column's last."""
     places = np.searchsorted(data.time[usable], edges)
     lo, hi = places[:-1], places[1:]
     value = data.value[usable]
     some = np.flatnonzero(hi > lo)
-    found = [lo[some], hi[some] - 1, *(_at(value, lo, hi, reduced(each, value, lo, hi)) for each in _EXTREMES)]
     around = np.array([places[0] - 1, places[-1]])
     around = around[(around >= 0) & (around < len(usable))]
-    kept: Rows = usable[np.unique(np.concatenate([*found, around]))]
-    return kept
+    ends = np.unique(np.concatenate([around, hi[some] - 1]))
+    found = [ends, lo[some], *(_at(value, lo, hi, reduced(each, value, lo, hi)) for each in _EXTREMES)]
+    return usable[np.unique(np.concatenate(found))], usable[ends]
 
 
 _EXTREMES = (np.fmin, np.fmax)
@@ -90,17 +90,17 @@ def _broken(data: Points, usable: Rows) -> Flags:
     return (following[: len(usable)]) | data.breaks[usable]
 
 
-def _drawn(data: Points, kept: Rows, before: Rows, bad: Flags) -> Drawn:
-    """The kept points in order, and a break after each of those `before` one."""
+def _drawn(data: Points, kept: Rows, before: Rows, bad: Flags, *, holds: bool) -> Drawn:
+    """The kept points in order; after each of those `before` one a break, up to which a stepped tag's value holds."""
     after = np.minimum(before + 1, len(data.time) - 1)
     code = np.where(data.quality[after] >= np.uint32(BAD), data.quality[after], np.uint32(NO_DATA))
-    held = data.breaks[before]
-    time = np.where(held, data.time[before], data.time[after])
-    order = np.argsort(np.concatenate([kept * 2, before * 2 + 1]), kind="stable")
+    time = np.where(data.breaks[before], data.time[before], data.time[after])
+    held = np.flatnonzero(time > data.time[before]) if holds else np.zeros(0, np.intp)
+    order = np.argsort(np.concatenate([kept * 3, before[held] * 3 + 1, before * 3 + 2]), kind="stable")
     return Drawn(
-        time=np.concatenate([data.time[kept], time])[order],
-        value=np.concatenate([data.value[kept], np.full(len(before), np.nan)])[order],
-        quality=np.concatenate([data.quality[kept], code])[order],
+        time=np.concatenate([data.time[kept], time[held], time])[order],
+        value=np.concatenate([data.value[kept], data.value[before[held]], np.full(len(before), np.nan)])[order],
+        quality=np.concatenate([data.quality[kept], data.quality[before[held]], code])[order],
         bad=bad,
     )
 
