@@ -29,7 +29,7 @@ async def test_a_value_reaches_history_with_the_devices_time_and_quality(
     floor: Floor, tmp_path: Path, until: Until
 ) -> None:
     async with Server(tmp_path / "peer", "node", nodes=names("level")) as server:
-        floor.apply([system("dcs", server)], [tag(1, "level", server, scale=0.1, range=(0, 10))])
+        floor.apply([system("dcs", server)], [tag(1, "level", server, scale=0.1, range=(0.0, 10.0))])
         async with floor.recording(), floor.collecting():
             await until(lambda: floor.state() == "connected", "connected")
             await server.do("set", name="level", value=123.0, status="BadSensorFailure", time=str(AT // 100))
@@ -118,15 +118,15 @@ async def test_the_log_killed_under_the_collector_costs_nothing(floor: Floor, tm
 
 async def test_a_full_log_is_held_for_and_goes_on_in_order(tmp_path: Path, until: Until) -> None:
     async with (
-        LogServer(tmp_path / "log", max_bytes=64 << 10) as log,
-        Server(tmp_path / "peer", "node", many={"count": 200}) as server,
+        LogServer(tmp_path / "log", max_bytes=1 << 20) as log,
+        Server(tmp_path / "peer", "node", many={"count": 1500}) as server,
     ):
         floor = Floor(tmp_path, log)
-        floor.apply([system("dcs", server)], [tag(i + 1, f"t{i}", server) for i in range(200)])
+        floor.apply([system("dcs", server)], [tag(i + 1, f"t{i}", server) for i in range(1500)])
         async with floor.collecting():
             await until(lambda: floor.state() == "connected", "connected")
             await server.do("run", period=50)
-            await until(lambda: bool(floor.report["log"]), "the log says that it is full")
+            await until(lambda: bool(floor.report["log"]), "the log says that it is full", within=60)
             await until(lambda: floor.report["held"] > 3, "samples are held")
             assert floor.report["discarded"] == 0
             await server.do("run", period=0)

@@ -25,7 +25,8 @@ from isthmus.flow.ship import WINDOW, Shipment, drained, ship
 from isthmus.flow.source import Source, run_source
 from isthmus.flow.standardise import standards
 from isthmus.plant.revision import Revision, SystemSetting, TagSetting
-from isthmus.store.history.read import open_history
+from isthmus.store.history.newest import newest
+from isthmus.store.ledger.files import RevisionFiles, read_pointer
 from isthmus.stream.log import Log
 from isthmus.stream.publish import Publisher
 from isthmus.systems.contract import Kind, Reads, Surroundings
@@ -127,43 +128,29 @@ async def _follow(
 ) -> None:
     """Arranges what a newly applied revision changes; while that cannot be done, everything stays as it is."""
     try:
-        revision = await _current(collector.data)
-        if revision.number != collector.revision:
+        pointed = read_pointer(collector.data / "revisions")
+        if pointed is not None and pointed.number != collector.revision:
+            revision = await _current(collector.data)
             await _arrange(collector, revision, known, publisher, group)
     except (OSError, ValueError, IsthmusError) as error:
         say.error("the current revision does not run yet", problem=str(error), running=collector.revision)
 
 
 async def _current(data: Path) -> Revision:
-    """The revision that is to run, from `revisions/current` and its file."""
-    return await asyncio.to_thread(read_current, data)
-
-
-def read_current(data: Path) -> Revision:
-    """The applied revision of a data directory; raises NotFound when none was applied."""
-    folder = data / "revisions"
-    try:
-        number, digest = (folder / "current").read_text().split()
-    except FileNotFoundError:
-        raise NotFound(f"no revision is applied in {data}", hint="isthmus apply PLANT") from None
-    return Revision.unpack((folder / f"{int(number):06d}-{digest[:8]}.json").read_bytes())
+    """The revision that is to run; raises NotFound when none was applied."""
+    revision = await asyncio.to_thread(RevisionFiles(data / "revisions").current)
+    if revision is None:
+        raise NotFound(f"no revision is applied in {data}", hint="isthmus apply PLANT")
+    return revision
 
 
 async def _newest(data: Path) -> Mapping[int, int]:
-    """Tag number → newest device time (ns) that is recorded: where recalling from the far ends begins.
-
-    It is behind what the log has accepted by a flush of the recorder. What is recalled twice is stored once.
-    """
+    """Where recalling from the far ends begins. What is recalled twice is stored once."""
     try:
-        async with asyncio.timeout(10), open_history(data / "history", None) as history:
-            table = history.last(None)
-    except NotFound:
-        return {}  # the first start
-    except (IsthmusError, OSError, TimeoutError) as error:
+        return await asyncio.to_thread(newest, data / "history")
+    except IsthmusError as error:
         say.warning("starting without knowing what is recorded", problem=str(error))
         return {}
-    times = table["time"].cast("int64").to_pylist()
-    return dict(zip(table["tag"].to_pylist(), times, strict=True))
 
 
 async def _arrange(

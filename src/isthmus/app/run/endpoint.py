@@ -19,14 +19,7 @@ def endpoint(place: Place, service: str) -> Endpoint:
 
 def current(place: Place) -> Revision | None:
     """The applied revision; None when there is none. Raises Damaged when its file is not what was written."""
-    files = RevisionFiles(place.revisions)
-    pointed = files.pointed()
-    if pointed is None:
-        return None
-    path = files.numbers().get(pointed.number)
-    if path is None:
-        raise NotFound(f"the file of revision {pointed.number} is missing", where=str(place.revisions))
-    return files.read(path)
+    return RevisionFiles(place.revisions).current()
 
 
 def revision_of(place: Place) -> Revision:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from isthmus.core.errors import Damaged, IsthmusError
+from isthmus.core.errors import Damaged, IsthmusError, NotFound
 from isthmus.plant.revision import Revision
 
 POINTER: Final = "current"
@@ -74,6 +74,16 @@ class RevisionFiles:
     def pointed(self) -> Pointer | None:
         """Which revision runs; None when nothing says so legibly."""
         return read_pointer(self.folder)
+
+    def current(self) -> Revision | None:
+        """The revision that runs; None when none was applied. Raises NotFound or Damaged when it cannot be read."""
+        pointed = self.pointed()
+        if pointed is None:
+            return None
+        path = self.numbers().get(pointed.number)
+        if path is None:
+            raise NotFound(f"the file of revision {pointed.number} is missing", where=str(self.folder))
+        return self.read(path)
 
     def _damaged(self, path: Path, why: str) -> Damaged:
         hint = "restore it from a backup; moved away, the names and numbers that only it knew are lost"
