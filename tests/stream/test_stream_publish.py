@@ -113,6 +113,23 @@ async def test_a_full_log_refuses_and_what_was_refused_can_be_sent_again(tmp_pat
         assert reading.numbers == refused and not reading.holes
 
 
+async def test_what_waits_for_room_behind_a_refused_message_is_refused_with_it(tmp_path: Path) -> None:
+    async with LogServer(tmp_path / "log", max_bytes=1 << 20) as server, open_log(server.endpoint) as log:
+        async with Publisher.open(log, "s", "c", 1, window=2) as publisher:
+            futures: list[asyncio.Future[int]] = []
+            number, refused = 0, False
+            while not refused and not any(future.done() and future.exception() for future in futures):
+                number += 1
+                try:
+                    futures.append(await publisher.send([numbered(number, 2000 if number % 3 else 1)]))
+                except LogFull:
+                    refused = True
+            results = await asyncio.gather(*futures, return_exceptions=True)
+            kept = [n for n, result in enumerate(results, 1) if not isinstance(result, LogFull)]
+            assert len(kept) < number and kept == list(range(1, len(kept) + 1))
+        assert (await read_all(log)).numbers == kept
+
+
 async def test_a_message_that_is_too_large_is_refused_and_harms_nothing_else(admin_log: Log) -> None:
     async with Publisher.open(admin_log, "s", "c", 1) as publisher:
         with pytest.raises(Refused, match="bytes"):

@@ -40,6 +40,8 @@ SILENCE: Final = 5.0
 """Seconds without an acknowledgement after which we look what the log has."""
 
 _LISTS: Final = 1024
+_TOO_LARGE: Final = 10054
+"""The message is larger than this stream takes: the one refusal of JetStream that no waiting changes."""
 
 log_ = structlog.get_logger("isthmus.stream")
 
@@ -61,8 +63,10 @@ class _Sending:
     message: bytes
     rows: int
     future: asyncio.Future[int]
+    given: float
+    """When it was given to us, on the loop's clock."""
     since: float
-    """When it was given to us, then when it was last sent; on the loop's clock."""
+    """When it was last put on its way."""
 
 
 class Publisher:
@@ -92,6 +96,9 @@ class Publisher:
         self._lists_life = 0
         self._room, self._wake = asyncio.Event(), asyncio.Event()
         self._failed: IsthmusError | None = None
+        self._refusals = 0
+        self._hurt = False
+        """The log refused for a reason that may pass: wait a little before the next try."""
 
     @classmethod
     @asynccontextmanager
@@ -120,7 +127,7 @@ class Publisher:
     def backlog(self) -> Backlog:
         """What was sent and is not acknowledged."""
         waiting = self._waiting
-        oldest = asyncio.get_running_loop().time() - waiting[0].since if waiting else 0.0
+        oldest = asyncio.get_running_loop().time() - waiting[0].given if waiting else 0.0
         return Backlog(len(waiting), sum(w.rows for w in waiting), sum(len(w.message) for w in waiting), oldest)
 
     async def keep_list(self, tags: TagList) -> None:
@@ -143,26 +150,34 @@ class Publisher:
         """Sends samples of one or several sources as one message; waits only while the window is full.
 
         The future is done once the log has the message on disk, however long the log is away; its result is a sequence
-        of the log at or after the message's. It raises
-        LogFull when the log refuses for lack of room: these samples and all sent after them are not in the log, send
-        them again, in the same order. Raises Refused for more than `LARGEST` bytes, InUse when another collector of
-        the same name has taken over.
+        of the log at or after the message's. It raises LogFull when the log refuses for lack of room: these samples and
+        all sent after them are not in the log, send them again, in the same order. `send` itself raises LogFull when
+        that happens while it waits, Refused for more than `LARGEST` bytes, InUse when another collector of the same
+        name has taken over.
         """
         message = codec.pack(samples)
         if len(message) > LARGEST:
             raise Refused(f"{len(message)} bytes in one message", hint=f"send at most {LARGEST} at once")
-        while len(self._waiting) >= self._window:
-            self._check()
-            self._room.clear()
-            await self._room.wait()
-        self._check()
+        await self._for_room()
         loop = asyncio.get_running_loop()
         self._given += 1
-        sending = _Sending(self._given, message, sum(map(len, samples)), loop.create_future(), loop.time())
+        rows, now = sum(map(len, samples)), loop.time()
+        sending = _Sending(self._given, message, rows, loop.create_future(), now, now)
         self._waiting.append(sending)
         if self._sure:
             await self._launch()
         return sending.future
+
+    async def _for_room(self) -> None:
+        """Waits for room in the window; what would then go past a refused message is refused like it."""
+        refusals = self._refusals
+        while len(self._waiting) >= self._window:
+            self._check()
+            self._room.clear()
+            await self._room.wait()
+            if self._refusals != refusals:
+                raise LogFull("what was sent before was refused", where=self._subject)
+        self._check()
 
     def _check(self) -> None:
         if self._failed is not None:
@@ -228,12 +243,15 @@ class Publisher:
         self._run += 1
         error = trouble(ack.error, self._subject)
         if isinstance(error, LogFull):
+            self._refusals += 1
             self._give_up(error)
         elif ack.error.err_code in WRONG_LAST:
             self._allowed = max(1, self._allowed // 4)
-        else:
-            log_.warning("the log refuses a message", error=str(error), subject=self._subject)
+        elif ack.error.err_code == _TOO_LARGE:
             self._drop(number, Refused(error.what, where=self._subject))
+        else:
+            log_.warning("the log does not take a message now", error=str(error), subject=self._subject)
+            self._hurt = True
         self._doubt()
 
     def _drop(self, number: int, error: IsthmusError) -> None:
@@ -280,6 +298,9 @@ class Publisher:
         while True:
             self._wake.clear()
             if not self._sure:
+                if self._hurt:
+                    self._hurt = False
+                    await asyncio.sleep(0.5)
                 await self._settle()
                 await self._launch()
             with suppress(TimeoutError):
@@ -318,6 +339,8 @@ class Publisher:
     def _take(self, found: tuple[int, int, int] | None) -> None:
         epoch, number, sequence = found or (0, 0, 0)
         if epoch == self.epoch:
+            if number < self._stored:
+                log_.error("the log lost what it had accepted", subject=self._subject, had=self._stored, has=number)
             self._stored = 0
             self._store(number, sequence)
         elif epoch > self.epoch:
