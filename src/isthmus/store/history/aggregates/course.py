@@ -199,7 +199,7 @@ def at(course: Course, times: Times) -> Bounds:
     quality = np.where(known, quality, np.uint32(NO_DATA))
     bad = severities(quality) >= 2
     value = np.where(there, course.left[place], along(course, place, times))
-    kept = there | (course.left[place] == course.right[place])
+    kept = there | (course.left[place] == course.right[place]) | (course.right is course.left)
     point = place if course.point is None else course.point[place]
     sampled = course.points.real[point] & (course.points.time[point] == times)
     return Bounds(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from isthmus.core.quality import BAD
 from isthmus.store.history.aggregates import course
 from isthmus.store.history.aggregates.outcome import Result, Rows
-from isthmus.store.history.aggregates.points import Points, Times, points
+from isthmus.store.history.aggregates.points import Times, merged, points
 from isthmus.store.history.aggregates.series import Series, Settings
 from isthmus.store.history.aggregates.status import BOUND_NOT_FOUND, EXTRA_DATA, INTERPOLATED, NO_DATA
 
@@ -105,21 +106,21 @@ def raw(series: Series, start: int, end: int, *, bounds: bool = False) -> Raw:
 
 def _bounding(series: Series, low: int, high: int) -> tuple[Rows, Rows]:
     """The samples at or before `low` and at or after `high`; -1 alone where there is none."""
-    none = np.full(1, -1, np.intp)
-    if not len(series):
-        return none, none
-    data = points(series)
-    return _at_or(data, low, "left"), _at_or(data, high, "right")
+    gaps = merged(series.gaps)
+    return _at_or(series, gaps, low, -1), _at_or(series, gaps, high, 1)
 
 
-def _at_or(data: Points, time: int, outward: str) -> Rows:
-    """All samples at a time, or the nearest one outward of it that nothing unknown separates from it."""
-    lo, hi = np.searchsorted(data.time, time, "left"), np.searchsorted(data.time, time, "right")
-    there = np.arange(lo, hi)[data.real[lo:hi]]
-    if len(there):
-        return data.row[there]
-    near = int(lo) - 1 if outward == "left" else int(hi)
-    inside = lo < hi and bool(data.breaks[lo:hi].any())
-    if inside or not 0 <= near < len(data.time) or (outward == "left" and data.breaks[near]):
+def _at_or(series: Series, gaps: Times, time: int, step: int) -> Rows:
+    """All samples at a time, or the nearest one before (-1) or after (1) it that no gap separates from it."""
+    lo, hi = (int(np.searchsorted(series.time, time, side)) for side in _SIDES)
+    if hi > lo:
+        return np.arange(lo, hi)
+    near = lo - 1 if step < 0 else hi
+    if not 0 <= near < len(series):
         return np.full(1, -1, np.intp)
-    return data.row[near : near + 1] if data.real[near] else np.full(1, -1, np.intp)
+    early, late = sorted((time, int(series.time[near])))
+    apart = bool(np.any((gaps[:, 0] < late) & (gaps[:, 1] > early)))
+    return np.full(1, -1 if apart else near, np.intp)
+
+
+_SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
