@@ -121,3 +121,8 @@ def test_units_of_servers_are_ucum_units() -> None:
     assert units.of(-1, "°C") == "Cel" and units.of(-1, "rpm") == "/min" and units.of(-1, "bananas") == ""
     for number, code in units.UCUM.items():
         assert units.of(number, "") == code
+
+
+def test_the_kinds_example_is_a_piece_of_plant_file(tmp_path: Path) -> None:
+    (tmp_path / "plant.yaml").write_text(HEAD + kinds()["opcua"].example)
+    assert not check_plant(tmp_path / "plant.yaml", kinds()).warnings

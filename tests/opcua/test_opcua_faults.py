@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from isthmus.core.errors import Disconnected
 from isthmus.core.event import EventKind
 from isthmus.core.quality import BAD_NODE_ID_INVALID, BAD_NODE_ID_UNKNOWN, BAD_TYPE_MISMATCH
 from isthmus.core.tag import DataType
-from isthmus.systems.contract import Address, Form
+from isthmus.systems.contract import Address, Form, Surroundings
 from isthmus.systems.opcua import session
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
@@ -347,3 +347,39 @@ async def test_a_long_history_comes_in_pieces_and_no_more_of_it_than_wanted(plan
         assert 5004 <= len(values) <= 5007
         (gap,) = collected.told(EventKind.GAP)
         assert "recall_longest" in gap.message
+
+
+HOSTILE = {
+    "silent": b"",
+    "rubbish": b"\xff" * 4096,
+    "an endless chunk": b"ACKF" + (2**32 - 1).to_bytes(4, "little") + b"\0" * 200_000,
+    "a negative size": b"MSGF\0\0\0\0" + b"\0" * 64,
+    "an acknowledgement and rubbish": b"ACKF\x1c\0\0\0" + b"\0" * 20 + b"OPNF" + b"\xff" * 64,
+    "an error": b"ERRF\x18\0\0\0" + b"\0\0\x80\x80" + b"\x08\0\0\0too busy",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_server_that_is_none_is_left_in_time(tmp_path: Path, name: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await reader.read(1)
+            for _ in range(100 if name == "an endless chunk" else 1):
+                writer.write(HOSTILE[name])
+                await writer.drain()
+            await reader.read()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with listener:
+        url = f"opc.tcp://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        kind = kinds()["opcua"]
+        driver: Any = kind.connect(
+            kind.spec.model_validate({"url": url, "patience": "500ms"}), Surroundings("far", tmp_path)
+        )
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Disconnected) as error:
+            async with driver.open([Address("i=2258", DataType.TEXT)]):
+                pass
+        assert asyncio.get_running_loop().time() - began < 3
+        assert error.value.where == url

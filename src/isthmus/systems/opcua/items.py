@@ -49,11 +49,6 @@ class Items:
         self._items: dict[int, int] = {}
         """Position → monitored item id, of those the server watches."""
 
-    @property
-    def watched(self) -> int:
-        """How many items the server watches."""
-        return len(self._items)
-
     def node(self, position: int) -> ua.NodeId | None:
         """The NodeId in this server; None when it lacks the namespace."""
         address = self.nodes[position]

@@ -16,7 +16,6 @@ from asyncua import Client, ua
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.common.connection import TransportLimits
 from asyncua.common.utils import Buffer
-from asyncua.crypto import uacrypto
 from asyncua.ua.ua_binary import struct_from_binary
 
 from isthmus.core.errors import Disconnected, Refused
@@ -32,10 +31,22 @@ AT_ONCE: Final = 1000
 """Operations in one request to a server that names no limit."""
 CLOSING: Final = 2.0
 """Seconds a polite good-bye may take."""
+LARGEST_CHUNK: Final = 1024 * 1024
+"""Bytes of one chunk we wait for; we ask for at most 65,535 (Part 6, 7.1.2.3)."""
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 """Bytes of one message we accept."""
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # whatever it reports reaches us as an exception too
+
+
+class _Transport(UASocketProtocol):  # type: ignore[misc]  # asyncua is untyped
+    """asyncua's transport with a bound on the chunk it will wait for."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        rest = self.receive_buffer or b""
+        if len(rest) >= 8 and int.from_bytes(rest[4:8], "little") > LARGEST_CHUNK:
+            self.disconnect_socket()
 
 
 class Link:
@@ -45,8 +56,6 @@ class Link:
         self.spec, self.surroundings, self.url = spec, surroundings, url
         self.namespaces: tuple[str, ...] = ()
         self.limits: dict[str, int] = {}
-        self.clock: int = 0
-        """The server's clock when the link was opened, in 100 ns ticks since 1601; 0: it did not say."""
         self._client = Client(url, timeout=spec.seconds("timeout"))
         self._client.name = self._client.description = f"Isthmus {surroundings.system}"
         self._client.product_uri = "urn:isthmus"
@@ -55,11 +64,11 @@ class Link:
         self._client.secure_channel_timeout = 3_600_000
         self._client.uaclient._make_protocol = self._protocol
 
-    def _protocol(self) -> UASocketProtocol:
-        """A transport with a bound on what it will hold (asyncua's own has none)."""
+    def _protocol(self) -> _Transport:
+        """A transport with bounds on what it will hold (asyncua's own has none)."""
         uaclient = self._client.uaclient
         limits = TransportLimits(65535, 65535, LARGEST_MESSAGE // 8192, LARGEST_MESSAGE)
-        protocol = UASocketProtocol(uaclient._timeout, security_policy=uaclient.security_policy, limits=limits)
+        protocol = _Transport(uaclient._timeout, security_policy=uaclient.security_policy, limits=limits)
         protocol.pre_request_hook = uaclient.pre_request_hook
         protocol.on_connection_lost = uaclient._on_transport_lost
         protocol.is_session_closing = uaclient._is_session_closing
@@ -133,7 +142,7 @@ class Link:
             )
 
     async def _look_around(self) -> None:
-        """Reads the namespaces, the limits and the clock."""
+        """Reads the namespaces and the limits."""
         self.namespaces = await self.read_namespaces()
         values = await self.read_values([ua.NodeId(number) for number in _LIMITS.values()])
         self.limits = {name: int(v or 0) for name, v in zip(_LIMITS, values, strict=True) if isinstance(v, int | None)}
@@ -210,11 +219,6 @@ class Link:
         self._client.disconnect_socket()
         if transport:
             transport.abort()
-
-    @property
-    def server_certificate(self) -> Any:
-        """The certificate the server showed, or None."""
-        return uacrypto.x509_from_der(self._client.security_policy.peer_certificate)
 
 
 _LIMITS: Final = {

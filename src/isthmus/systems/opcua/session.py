@@ -17,8 +17,8 @@ from isthmus.core import time
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import Event
 from isthmus.core.quality import BAD_NODE_ID_INVALID, BAD_NODE_ID_UNKNOWN, is_bad, overflowed
-from isthmus.systems.contract import Address, Form, Oddity, Readings
-from isthmus.systems.opcua import notification
+from isthmus.systems.contract import Address, Oddity, Readings, nothing
+from isthmus.systems.opcua import notification, rows
 from isthmus.systems.opcua.columns import Columns
 from isthmus.systems.opcua.failure import explain
 from isthmus.systems.opcua.feed import Feed
@@ -35,8 +35,6 @@ AGAIN: Final = 30.0
 """Seconds between two tries to get at addresses the server refused."""
 QUIET: Final = 1.0
 """Seconds of silence after which the server is asked for a sign of life."""
-LARGEST_ODDITY: Final = 65_536
-"""Bytes of one oddity that are kept."""
 _GONE: Final = np.array([BAD_NODE_ID_UNKNOWN, BAD_NODE_ID_INVALID], np.uint32)
 
 
@@ -132,27 +130,15 @@ class Session:
             failed |= piece.failed
             values += len(piece.columns)
             if len(piece.columns):
-                await self.feed.put(self._history(piece.columns))
+                await self.feed.put(
+                    rows.recalled(piece.columns, self.remarks.oddities(piece.columns, self.addresses, time.now()))
+                )
             self.memory.settled(self.addresses[p] for p in (*piece.finished, *piece.failed))
         unknown = [p for p in missed if p not in since]
         self.memory.settled(self.addresses[p] for p in unknown)
         recalled = len(since) - len(failed)
         events = self.remarks.outage(ended, now, len(unknown), failed, recalled, values, longest)
-        await self.feed.put(_nothing_but(events, [], now, _nothing))
-
-    def _history(self, columns: Columns) -> Readings:
-        return Readings(
-            index=columns.handle,
-            at=columns.at(),
-            quality=columns.quality,
-            form=columns.form,
-            value=columns.value,
-            integer=columns.integer,
-            text=columns.text,
-            seen=time.now(),
-            historical=True,
-            oddities=self.remarks.oddities(columns, self.addresses, time.now()),
-        )
+        await self.feed.put(rows.no_values(events, [], now, nothing))
 
     async def keep_trying(self) -> None:
         """Every half minute asks again for what the server refused."""
@@ -174,7 +160,7 @@ class Session:
         else:
             events += self.remarks.restored(outcome.good, self.addresses)
         if new or events:
-            await self.feed.put(_without_values(new, events))
+            await self.feed.put(rows.bad(new, events))
 
     async def _watch(self) -> None:
         """Asks a silent server for a sign of life, and notices one that lives but no longer publishes."""
@@ -195,13 +181,13 @@ class Session:
     async def take(self, message: Message) -> None:
         """A message becomes readings."""
         seen = self.heard = time.now()
-        done = partial(self.publishing.acknowledge, message.sequence) if message.parts else _nothing
+        done = partial(self.publishing.acknowledge, message.sequence) if message.parts else nothing
         try:
             contents = notification.contents(message)
         except Malformed as error:
             lost = self.remarks.unreadable(seen, str(error))
-            oddity = Oddity(f"a notification that cannot be read: {error}", message.body[:LARGEST_ODDITY])
-            return await self.feed.put(_nothing_but(lost, [oddity], seen, done))
+            oddity = Oddity(f"a notification that cannot be read: {error}", message.body[: rows.LARGEST_ODDITY])
+            return await self.feed.put(rows.no_values(lost, [oddity], seen, done))
         if contents.status is not None:
             name = ua.status_codes.get_name_and_doc(contents.status)[0]
             self.feed.fail(Disconnected(f"the server ended our subscription ({name})", where=self.link.url))
@@ -211,36 +197,24 @@ class Session:
         """Messages are lost: says so."""
         seen = time.now()
         events = self.remarks.missed(int(self.newest.max(initial=0)), seen, messages)
-        await self.feed.put(_nothing_but(events, [], seen, _nothing))
+        await self.feed.put(rows.no_values(events, [], seen, nothing))
 
     async def puzzle(self, body: bytes, reason: str) -> None:
         """A response that is none: kept for a person to look at."""
-        oddity = Oddity(f"a response that cannot be read: {reason}", bytes(body[:LARGEST_ODDITY]))
-        await self.feed.put(_nothing_but([], [oddity], time.now(), _nothing))
+        oddity = Oddity(f"a response that cannot be read: {reason}", bytes(body[: rows.LARGEST_ODDITY]))
+        await self.feed.put(rows.no_values([], [oddity], time.now(), nothing))
 
     def _readings(self, columns: Columns, seen: int, done: Any) -> Readings:
         index, at = columns.handle, columns.at()
         oddities: list[Oddity] = []
         if len(index) and index.max() >= len(self.addresses):
-            columns, oddities = _without_strangers(columns, len(self.addresses))
+            columns, oddities = rows.without_strangers(columns, len(self.addresses))
             index, at = columns.handle, columns.at()
         oddities += self.remarks.oddities(columns, self.addresses, seen)
         events = self._look(columns, at, seen)
         timely = at <= seen
         np.maximum.at(self.newest, index[timely], at[timely])
-        return Readings(
-            index=index,
-            at=at,
-            quality=columns.quality,
-            form=columns.form,
-            value=columns.value,
-            integer=columns.integer,
-            text=columns.text,
-            seen=seen,
-            events=events,
-            oddities=oddities,
-            done=done,
-        )
+        return rows.readings(columns, at, seen, events, oddities, done)
 
     def _look(self, columns: Columns, at: NDArray[np.int64], seen: int) -> list[Event]:
         """Looks at the qualities: overflows are gaps, nodes that went away are tried again later."""
@@ -259,49 +233,3 @@ class Session:
         if new:
             self._dead |= set(new)
             self.remarks.later(self.remarks.refused(new, self.addresses))
-
-
-def _nothing() -> None:
-    """A keep-alive needs no acknowledgement."""
-
-
-def _nothing_but(events: Sequence[Event], oddities: Sequence[Oddity], seen: int, done: Any) -> Readings:
-    none = np.zeros(0, np.uint32)
-    return Readings(
-        index=none,
-        at=np.zeros(0, np.int64),
-        quality=none,
-        form=np.zeros(0, np.uint8),
-        value=np.zeros(0),
-        seen=seen,
-        events=events,
-        oddities=oddities,
-        done=done,
-    )
-
-
-def _without_values(bad: dict[int, int], events: Sequence[Event]) -> Readings:
-    """Readings that say of each position why there is none."""
-    n = len(bad)
-    return Readings(
-        index=np.fromiter(bad.keys(), np.uint32, n),
-        at=np.full(n, time.UNKNOWN, np.int64),
-        quality=np.fromiter(bad.values(), np.uint32, n),
-        form=np.full(n, Form.NONE, np.uint8),
-        value=np.full(n, np.nan),
-        seen=time.now(),
-        events=events,
-    )
-
-
-def _without_strangers(columns: Columns, known: int) -> tuple[Columns, list[Oddity]]:
-    """The rows of addresses we asked for, and an oddity that says how many were not."""
-    keep = columns.handle < known
-    rows = np.flatnonzero(keep).tolist()
-    fewer = Columns(*(getattr(columns, name)[keep] for name in ("handle", "ticks", "quality", "form", "value")))
-    fewer.integer = None if columns.integer is None else columns.integer[keep]
-    fewer.text = None if columns.text is None else [columns.text[row] for row in rows]
-    place = {row: position for position, row in enumerate(rows)}
-    fewer.odd = [(place[row], reason, data) for row, reason, data in columns.odd if row in place]
-    strangers = columns.handle[~keep].astype("<u4").tobytes()[:LARGEST_ODDITY]
-    return fewer, [Oddity(f"{len(keep) - len(rows)} values of client handles nobody gave", strangers)]
