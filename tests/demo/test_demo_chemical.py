@@ -174,6 +174,17 @@ def test_a_campaign_changes_grades_stops_and_starts_again() -> None:
     assert plant.state.operation.trips == 0
 
 
+def test_a_plant_that_stands_still_starts_up_when_its_campaign_says_so() -> None:
+    plant = Plant(seed=6, campaign=(Stage("", 5), Stage("premium", 50)), coarse=30.0)
+    assert plant.state.operation.phase is Phase.STOPPED
+    name = {tag.name: i for i, tag in enumerate(plant.tags)}
+    now = plant.values().value
+    assert now[name["C301.FT302"]] == now[name["T101.FT101"]] == now[name["P101.XS101"]] == 0
+    plant.step(16 * 3600)
+    assert plant.state.operation.phase is Phase.RUNNING
+    assert plant.values().value[name["C301.AT301"]] > 98
+
+
 def test_an_order_comes_before_the_campaign_which_then_goes_on() -> None:
     plant = Plant(seed=6, campaign=(Stage("standard", 100), Stage("economy", 50)), settle=1.0, coarse=30.0)
     plant.order(Stage("premium", 6))

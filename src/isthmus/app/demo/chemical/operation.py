@@ -107,6 +107,7 @@ class Operation:
             raise ValueError("a campaign needs at least one stage")
         first = self.campaign[0]
         self.grade = GRADES.get(first.grade, self.grade)
+        self.phase = self.phase if first.grade else Phase.STOPPING
         self.values = self.values or {name: getattr(self.grade, name) for name in _FASTEST}
 
     def step(self, dt: float, signals: Mapping[str, float], plant: Equipment, controls: Controls) -> None:

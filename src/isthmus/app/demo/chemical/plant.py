@@ -185,8 +185,8 @@ class Plant:
         self._steering.sense(self._coarse, self.state, self.now)
         for _ in range(round(hours * 3600 / self._coarse)):
             self._advance(self._coarse)
+            self.state.operation.in_stage = 0.0
         self._watching.sense(self._coarse, self.state, self.now)
-        self.state.operation.in_stage = 0.0
 
     def _advance(self, dt: float) -> None:
         """One integration step: faults, operators, controllers, physics, books, and the instruments that steer.
