@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isthmus.core.time import SECOND
 from isthmus.store.history.aggregates.intervals import Intervals, between, every
 from isthmus.store.history.aggregates.series import Series, Settings
-from tests.aggregates.oracle import Sample, Tag
+from tests.aggregates.bounding import Sample, Tag
 
 QUALITIES = (0, 0, 0, 0, 0x00960000, 0x40000000, 0x408F0000, 0x80000000, 0x808B0000)
 VALUES = (0.0, 0.0, 1.0, 1.0, 2.0, -3.0, 7.5, 40.0, math.nan)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from isthmus.store.history.aggregates.catalogue import AGGREGATES, aggregates
 from isthmus.store.history.aggregates.reading import at_times
 from tests.aggregates import oracle
+from tests.aggregates.bounding import NOTHING, interpolated_bound, simple_bound
 from tests.aggregates.cases import Question, questions
 
 
@@ -52,8 +53,8 @@ def test_values_at_given_times_are_the_bounding_values_of_the_standard(question:
     for simple in (False, True):
         found = at_times(question.series, times, question.settings, simple=simple)
         for i, time in enumerate(times.tolist()):
-            bound = oracle.simple_bound if simple else oracle.interpolated_bound
-            value, code, raw, extra = bound(question.tag, time) if question.tag.samples else oracle.NOTHING
+            bound = simple_bound if simple else interpolated_bound
+            value, code, raw, extra = bound(question.tag, time) if question.tag.samples else NOTHING
             bits = (oracle.EXTRA if extra else 0) if raw else oracle.INTERPOLATED
             assert found.quality[i] == (code if value is None else code | bits)
             assert found.value[i] == pytest.approx(np.nan if value is None else value, nan_ok=True)

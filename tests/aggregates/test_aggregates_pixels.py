@@ -16,8 +16,8 @@ from isthmus.core.errors import IsthmusError
 from isthmus.core.time import SECOND
 from isthmus.store.history.aggregates.pixels import Drawn, pixels
 from isthmus.store.history.aggregates.series import Series
+from tests.aggregates.bounding import Tag
 from tests.aggregates.cases import END, Question, questions
-from tests.aggregates.oracle import Tag
 
 Stroke = tuple[int, float, int, float]
 

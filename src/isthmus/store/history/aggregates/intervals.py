@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isthmus.core.errors import IsthmusError
+from isthmus.core.time import LATEST
 
 MOST: Final = 5_000_000
 """Intervals in one question."""
@@ -63,6 +64,8 @@ def every(start: int, end: int, width: int = 0) -> Intervals:
     span = abs(end - start)
     if span == 0 or width < 0:
         raise IsthmusError("the range to read is empty", hint="give an end that differs from the start")
+    if span > LATEST:
+        raise IsthmusError("the range to read is longer than 292 years")
     width = min(width, span) or span
     whole, rest = divmod(span, width)
     if whole > MOST:

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.core.time import LATEST
 from isthmus.store.history.aggregates.series import RESOLUTION, Series
 from isthmus.store.history.aggregates.status import NO_DATA
 
@@ -69,7 +70,7 @@ def points(series: Series) -> Points:
     """The points of a series that has samples."""
     time, last = series.time, int(series.time[-1])
     until = series.observed_until
-    end = until if until is not None and until > last else last + RESOLUTION
+    end = until if until is not None and until > last else min(last + RESOLUTION, LATEST)
     gaps = merged(series.gaps)
     gaps = gaps[(gaps[:, 0] < end) & (gaps[:, 1] > time[0])]
     breaks = within(gaps, time)

@@ -48,7 +48,8 @@ class Series:
     """(g, 2) start and end, ns, of the spans in which the tag was not observed. A value holds up to the start of a gap;
     from there on nothing is known until the next sample, and never is anything interpolated over it."""
     observed_until: int | None = None
-    """Up to when (ns) the last value is known to hold, as 3.1.9 allows a historian to know; None: not known."""
+    """Up to when (ns) the last value is known to hold, as 3.1.9 allows a historian to know; None, or a time before the
+    last sample: not known, and the last value lasts for `RESOLUTION`."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.time), len(self.value), len(self.quality)}
