@@ -40,7 +40,8 @@ def test_all_aggregates_agree_with_the_text_of_the_standard(question: Question) 
 
 
 @pytest.mark.soak
-@settings(max_examples=20_000, deadline=None)
+@pytest.mark.timeout(900)
+@settings(max_examples=10_000, deadline=None)
 @given(questions)
 def test_all_aggregates_agree_with_the_text_of_the_standard_for_long(question: Question) -> None:
     check(question)
