@@ -5,7 +5,7 @@ PYTHON ?= python3
 V := .venv
 BIN := $(V)/bin
 READY := $(V)/.ready
-NODE_READY := tests/peers/node_modules/.ready
+PEERS_READY := tests/peers/node_modules/.ready
 
 .PHONY: help demo test check bench soak docs lock format clean
 
@@ -15,7 +15,7 @@ help: ## list the targets
 demo: $(READY) ## set up and run the demo plant (ARGS="--for 60s" to stop by itself)
 	@$(BIN)/isthmus demo $(ARGS)
 
-test: $(READY) $(NODE_READY) ## set up and run the tests (ARGS="-k name" to choose)
+test: $(READY) $(PEERS_READY) ## set up and run the tests (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
 
 check: $(READY) ## ruff, mypy --strict, import-linter, generated docs
@@ -28,10 +28,10 @@ check: $(READY) ## ruff, mypy --strict, import-linter, generated docs
 docs: $(READY) ## write the generated pages of docs/
 	@$(BIN)/python -m isthmus.app.docs
 
-bench: $(READY) $(NODE_READY) ## measure; writes docs/benchmarks.md
+bench: $(READY) $(PEERS_READY) ## measure; writes docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(READY) $(NODE_READY) ## the long proofs: 200 and more rounds of every fault
+soak: $(READY) $(PEERS_READY) ## the long proofs: 200 and more rounds of every fault
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 format: $(READY) ## format the code
@@ -49,5 +49,5 @@ $(READY): requirements/dev.lock pyproject.toml
 	@bash tools/setup python $(PYTHON) $(V)
 	@touch $@
 
-$(NODE_READY): tests/peers/package-lock.json
-	@bash tools/setup node tests/peers
+$(PEERS_READY): tests/peers/package-lock.json
+	@bash tools/setup peers tests/peers
