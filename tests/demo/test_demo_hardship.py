@@ -55,6 +55,8 @@ def _survive(seed: int, hours: int) -> None:
     column = process.plant.column
     assert column.drum > 0
     assert column.sump > 0
+    vessels = (*(r.level for r in process.plant.reactors.values()), column.drum_level, column.sump_level)
+    assert max(vessels) < 1.05
     assert all(0 <= x <= 1 for x in column.liquid)
 
 

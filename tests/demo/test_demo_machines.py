@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Machines and conveyors lose no piece and keep the times, rejects and breakdowns they are said to have."""
+"""Machines, conveyors, pumps, valves and columns do what their data sheets and textbooks say."""
 
 import numpy as np
 import pytest
 
+from isthmus.app.demo.chemical.equipment import LIQUID
+from isthmus.app.demo.pieces.column import Column, Condenser
 from isthmus.app.demo.pieces.conveyor import Conveyor
+from isthmus.app.demo.pieces.fluid import Stream
 from isthmus.app.demo.pieces.machine import Machine, Status
 from isthmus.app.demo.pieces.meter import Counter, Meter
 from isthmus.app.demo.pieces.pump import Pump
@@ -103,6 +106,18 @@ def test_a_pump_follows_its_curve_and_the_affinity_laws() -> None:
         pump.step(1.0, 1.0, 1.0, 290.0)
     assert pump.cavitation > 0.5
     assert pump.head(0.8) < 0.8 * full
+
+
+def test_a_column_boils_where_its_contents_do_and_parts_them_as_its_trays_should() -> None:
+    """At total reflux the ends are as far apart as Fenske says for the trays and the reboiler (1932)."""
+    column = Column(LIQUID, Condenser(24e3, rated=18.0), liquid=[0.5] * 14)
+    for _ in range(6 * 3600 // 5):
+        column.step(5.0, Stream(0.0, 360.0), column.vapour, 0.0, 0.0, 800e3, 9.0, 296.0, 290.0)
+    for temperature, x in ((column.temperatures[0], column.liquid[0]), (column.temperatures[1], column.liquid[1])):
+        assert temperature == pytest.approx(LIQUID.bubble_point(x, column.pressure), abs=0.01)
+    top, bottom = column.liquid[0], column.liquid[-1]
+    stages = np.log(top / (1 - top) * (1 - bottom) / bottom) / np.log(LIQUID.volatility)
+    assert stages == pytest.approx(column.trays + 1, abs=0.05)
 
 
 def test_a_sticking_valve_moves_in_jumps() -> None:

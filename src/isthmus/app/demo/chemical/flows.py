@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from isthmus.app.demo.chemical.equipment import LIQUID, Equipment
 from isthmus.app.demo.pieces.fluid import ATMOSPHERE, GRAVITY, WATER, steam_latent_heat, steam_temperature
-from isthmus.app.demo.pieces.line import driven
+from isthmus.app.demo.pieces.line import driven, room
 
 _RETURN = ATMOSPHERE + 60e3
 """Pa at the end of the cooling-water consumers: the lift to the tower's top and the nozzles."""
@@ -66,14 +66,15 @@ def _liquids(plant: Equipment, flows: Flows) -> None:
         return driven(plant.pumps[pump], plant.valves[valve], density, suction, discharge, friction)
 
     into_first = first.pressure + _static(4.0)
-    flows.fresh = line("P101", "FV101", tanks["T101"].head, into_first, 25e3) * tanks["T101"].available()
-    flows.catalyst = line("P102", "FV102", tanks["T102"].head, into_first, 4e6) * tanks["T102"].available()
-    flows.recycle = line("P103", "FV103", tanks["T103"].head, into_first, 60e3) * tanks["T103"].available()
-    flows.between = line("P201", "LV201", first.head, second.pressure + _static(4.0), 12e3) * first.available()
-    flows.feed = line("P202", "LV211", second.head, top + _static(7.0), 15e3) * second.available()
+    taken, passed, fed = room(first.level), room(second.level), room(column.sump_level)
+    flows.fresh = line("P101", "FV101", tanks["T101"].head, into_first, 25e3) * tanks["T101"].available() * taken
+    flows.catalyst = line("P102", "FV102", tanks["T102"].head, into_first, 4e6) * tanks["T102"].available() * taken
+    flows.recycle = line("P103", "FV103", tanks["T103"].head, into_first, 60e3) * tanks["T103"].available() * taken
+    flows.between = line("P201", "LV201", first.head, second.pressure + _static(4.0), 12e3) * first.available() * passed
+    flows.feed = line("P202", "LV211", second.head, top + _static(7.0), 15e3) * second.available() * fed
     drum, sump = top + _static(4.0), top + column.drop + _static(3.5)
     drawn, left = _available(column.drum_level), _available(column.sump_level)
-    flows.reflux = line("P301", "FV301", drum, top + _static(13.0), 12e3) * drawn
+    flows.reflux = line("P301", "FV301", drum, top + _static(13.0), 12e3) * drawn * fed
     flows.distillate = line("P302", "LV301", drum, ATMOSPHERE + _static(10.0), 30e3) * drawn
     flows.bottoms = line("P303", "LV302", sump, ATMOSPHERE + _static(5.0), 80e3) * left
 

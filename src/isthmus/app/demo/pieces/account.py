@@ -37,7 +37,7 @@ class Standing:
 
 
 def gap(before: Standing, after: Standing) -> float:
-    """How far the balance between two moments is from closing, relative to what went through (or is held)."""
+    """How far the balance between two moments is from closing, relative to what went through."""
     into, out = after.into - before.into, after.out - before.out
     missing = (after.held - before.held) - (into - out)
-    return abs(missing) / max(abs(into), abs(out), abs(after.held - before.held), 1e-9)
+    return abs(missing) / max(abs(into), abs(out), abs(after.held - before.held), 1e-9 * abs(after.held))

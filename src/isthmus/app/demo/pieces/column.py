@@ -15,6 +15,7 @@ from isthmus.app.demo.pieces.account import Account
 from isthmus.app.demo.pieces.exchanger import effectiveness
 from isthmus.app.demo.pieces.fluid import ATMOSPHERE, WATER, ZERO_CELSIUS, Fluid, Stream
 from isthmus.app.demo.pieces.limits import clamp, not_negative, positive
+from isthmus.app.demo.pieces.line import room
 
 
 @dataclass(slots=True)
@@ -36,12 +37,15 @@ class Condenser:
         positive(transfer=self.transfer, rated=self.rated)
         not_negative(fouling=self.fouling)
 
-    def condense(self, boiling: float, water: float, water_in: float) -> float:
-        """W taken from vapour at `boiling` K by `water` kg/s entering at `water_in` K."""
+    def condense(self, boiling: float, water: float, water_in: float, share: float = 1.0) -> float:
+        """W taken from vapour at `boiling` K by `water` kg/s entering at `water_in` K.
+
+        share: of the surface that is not flooded by condensate.
+        """
         self.duty, self.water_out = 0.0, water_in
-        if water <= 1e-6 or boiling <= water_in:
+        if water <= 1e-6 or boiling <= water_in or share <= 0:
             return 0.0
-        films = (0.5 + 0.5 * (self.rated / water) ** 0.8) / self.transfer + self.fouling
+        films = (0.5 + 0.5 * (self.rated / water) ** 0.8) / (share * self.transfer) + self.fouling
         carried = water * WATER.heat_capacity
         self.duty = effectiveness(1.0 / (films * carried), 0.0) * carried * (boiling - water_in)
         self.water_out = water_in + self.duty / carried
@@ -147,7 +151,7 @@ class Column:
         """One step of `dt` s; flows in kg/s, `heat` in W to the reboiler, cooling water in kg/s and K."""
         boiling = self.temperatures[1]
         self.reboil = heat
-        cooled = self.condenser.condense(boiling, water, water_in)
+        cooled = self.condenser.condense(boiling, water, water_in, share=room(self.drum_level))
         self.dissipated = self.heat_loss * (0.5 * (boiling + self.temperatures[-1]) - surroundings)
         self.vapour = min(cooled / self.fluid.latent_heat, self._boilable(dt, reflux + feed.flow - bottoms))
         self._book(dt, feed, distillate, bottoms, cooled + self.dissipated)

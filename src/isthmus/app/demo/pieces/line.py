@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from isthmus.app.demo.pieces.fluid import GRAVITY
+from isthmus.app.demo.pieces.limits import clamp
 from isthmus.app.demo.pieces.pump import Pump
 from isthmus.app.demo.pieces.valve import Valve
 
@@ -22,7 +23,6 @@ def driven(pump: Pump, valve: Valve, density: float, suction: float, discharge: 
     return math.sqrt(drive / (density * GRAVITY * (pump.curve + pump.suction_loss()) + friction + resistance))
 
 
-def pressed(valve: Valve, density: float, drop: float, friction: float) -> float:
-    """kg/s of liquid that a pressure difference of `drop` Pa drives through valve and pipe."""
-    resistance = valve.resistance(density)
-    return math.sqrt(drop / (friction + resistance)) if drop > 0 and resistance != math.inf else 0.0
+def room(level: float) -> float:
+    """Share of a flow that a vessel still takes: none when it is full of liquid, all below 95 %."""
+    return clamp((1.0 - level) / 0.05, 0.0, 1.0)

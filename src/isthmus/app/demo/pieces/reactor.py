@@ -165,7 +165,7 @@ class Reactor:
         coming, carried, product, catalyst = mixed(self.fluid, inflows)
         reacted = self._reacted(dt)
         self.agitator_power = 2200.0 * clamp(self.level / 0.6, 0.3, 1.2) if self.agitator else 0.0
-        self.dissipated = self.heat_loss * (self.temperature - surroundings)
+        self.dissipated = min(10.0 * self.level, 1.0) * self.heat_loss * (self.temperature - surroundings)
         stirred, lost = self.stirred, cooling + self.dissipated
         leaving = outflow * self.fluid.enthalpy(self.temperature, self.product)
         energy = self.energy + dt * (carried + stirred - leaving - lost)

@@ -28,7 +28,7 @@ class Tank:
     product: float = 0.0
     catalyst: float = 0.0
     heat_loss: float = 20.0
-    """W/K to the surroundings."""
+    """W/K to the surroundings; below a tenth of the level in proportion to it."""
     leak: float = 0.0
     """m2 of hole at the bottom."""
     lost: float = 0.0
@@ -72,7 +72,8 @@ class Tank:
         gone = outflow + self.lost
         coming, carried, product, catalyst = mixed(self.fluid, inflows)
         specific = self.fluid.enthalpy(self.temperature, self.product)
-        self.dissipated = self.heat_loss * (self.temperature - surroundings) + self.lost * specific
+        wetted = min(10.0 * self.level, 1.0)
+        self.dissipated = wetted * self.heat_loss * (self.temperature - surroundings) + self.lost * specific
         leaving = outflow * specific + self.dissipated
         energy = self.energy + dt * (carried - leaving)
         self.weight.book(dt * coming, dt * gone)
