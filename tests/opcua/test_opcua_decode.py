@@ -155,18 +155,25 @@ def oracle(body: bytes) -> list[Any]:
 
 def written(value: Any) -> str | None:
     """A value asyncua decoded, as the text a reading has."""
-    if isinstance(value, ua.XmlElement):
-        return str(value.Value) if value.Value is not None else None
     if isinstance(value, ua.LocalizedText):
-        return str(value.Text) if value.Text is not None else None
+        return shown(value.Text)
+    if isinstance(value, ua.XmlElement):
+        return shown(value.Value)
     if isinstance(value, ua.QualifiedName):
-        space = value.NamespaceIndex & 0xFFFF  # asyncua reads it as signed
-        return None if value.Name is None else f"{space}:{value.Name}" if space else str(value.Name)
+        space, name = value.NamespaceIndex & 0xFFFF, shown(value.Name)  # asyncua reads the index as signed
+        return f"{space}:{name}" if name is not None and space else name
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, ua.NodeId):
         return node_text(value)
-    return None if value is None else str(value)
+    return shown(value)
+
+
+def shown(text: Any) -> str | None:
+    """asyncua hides bytes that are no text in surrogates; ours shows them."""
+    if text is None:
+        return None
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def node_text(node: ua.NodeId) -> str:
@@ -372,16 +379,12 @@ def right_or_none(items: list[bytes], damage: list[Any]) -> None:
 
 
 def strange(variant: Any) -> bool:
-    """What asyncua reads in its own way: invalid text, lengths below -1, types that do not exist."""
+    """What asyncua reads in its own way: types that do not exist, dimensions of a scalar, URIs in NodeIds."""
     if variant is None:
         return False
     if variant.VariantType.value > 25 or variant.Dimensions is not None:
         return True
-    value = getattr(
-        variant.Value, "Text", getattr(variant.Value, "Name", getattr(variant.Value, "Identifier", variant.Value))
-    )
-    parts = [value, getattr(variant.Value, "NamespaceUri", None)]
-    return any(isinstance(part, str) and any("\ud800" <= c <= "\udfff" for c in part) for part in parts)
+    return getattr(variant.Value, "NamespaceUri", None) is not None or bool(getattr(variant.Value, "ServerIndex", 0))
 
 
 @settings(parent=many, max_examples=250)
