@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from isthmus.stream import server as serving
 from isthmus.stream.codec import unpack
 from isthmus.stream.follow import Message
 from isthmus.stream.log import Log, open_log
@@ -22,6 +23,18 @@ from isthmus.stream.server import LogServer
 from tests.stream.making import Reading, read_all
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that dies again and again is started again without a growing pause: many rounds in a bearable time."""
+    monkeypatch.setattr(serving, "_SLOWEST", 0.1)
+
+
+def kill(server: LogServer) -> None:
+    with suppress(ProcessLookupError):  # it has just died of the last one
+        if (pid := server.pid) is not None:
+            os.kill(pid, signal.SIGKILL)
 
 
 class Oracle:
@@ -114,8 +127,7 @@ async def test_nothing_accepted_is_lost_or_doubled_by_kill_9_of_the_server(tmp_p
     ):
         for _ in range(rounds):
             await oracle.accepts(chance.randrange(1, 40))
-            if (pid := server.pid) is not None:
-                os.kill(pid, signal.SIGKILL)
+            kill(server)
         await oracle.accepts(1)
         await oracle.finish()
         await prove(log, oracle)
@@ -148,8 +160,7 @@ async def test_nothing_accepted_is_lost_or_doubled_by_kill_9_of_both_and_of_the_
     async with LogServer(tmp_path / "log", duplicates=0.1) as server, Oracle(server, tmp_path).publishing() as oracle:
         for _ in range(rounds):
             await oracle.accepts(chance.randrange(1, 40))
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGKILL)
+            kill(server)
             await oracle.kill()
             await oracle.start()
             async with open_log(server.endpoint_of("serve"), wait=30) as log:  # a reader that lives for one round
