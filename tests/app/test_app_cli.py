@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from isthmus.app.cli.commands import HEADINGS, MODULES, app
-from tests.app.conftest import PROGRAM, run
+from tests.app.conftest import PROGRAM, invoke, run
 
 HEAVY = ("asyncua", "pyarrow", "numpy", "sqlalchemy", "nats", "pydantic", "alembic", "pint")
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -73,12 +73,21 @@ def test_a_wrong_word_exits_2_and_offers_the_right_one() -> None:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_what_cannot_be_done_is_one_sentence_and_exits_1(words: list[str], tmp_path: Path) -> None:
-    done = run(*words, cwd=tmp_path)
+def test_what_cannot_be_done_is_one_sentence_and_exits_1(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(*words)
     assert done.returncode == 1
     assert done.stderr.startswith("isthmus: ")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_is_shown_without_a_traceback(tmp_path: Path) -> None:
+    done = run("watch", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("isthmus: data: there is no plant here; ")
 
 
 def test_ctrl_c_is_quiet_and_exits_130(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.app.conftest import Plant, plant, processes, run, wait
+from tests.app.conftest import Plant, invoke, plant, processes, run, wait
 
 EVERYONE = ("simulation", "record", "collect", "log")
 
@@ -101,7 +101,7 @@ def test_who_died_is_told_in_status_and_events(story: Plant) -> None:
     recorder = story.status()["services"]["record"]
     assert recorder["restarts"] >= 2
     assert recorder["last_end"] == "ended by SIGKILL"
-    told = run("events", "--kind", "service", "--data", story.data)
+    told = invoke("events", "--kind", "service", "--data", story.data)
     assert "record ended by SIGKILL; it is started again" in told.stdout
 
 

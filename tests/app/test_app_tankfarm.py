@@ -54,7 +54,7 @@ def test_balances_close_whatever_is_commanded(story: list[tuple[Commands, int]])
 
 def test_no_tank_runs_over_or_dry_under_control(hour: Simulation) -> None:
     simulation = Simulation(seed=3)
-    for _ in range(240):
+    for _ in range(100):
         simulation.advance(30)
         for tank, content in zip(TANKS, simulation.state.tanks, strict=True):
             assert 0.1 < tank.level(content) < tank.height

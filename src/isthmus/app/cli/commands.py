@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any, Final
 
 import typer
@@ -76,8 +75,7 @@ def _make() -> typer.Typer:
     )
     made.callback()(_isthmus)
     for module in MODULES:
-        if find_spec(f"isthmus.app.cli.{module}") is not None:
-            import_module(f"isthmus.app.cli.{module}").register(made)
+        import_module(f"isthmus.app.cli.{module}").register(made)
     return made
 
 

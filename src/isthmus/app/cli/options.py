@@ -23,5 +23,5 @@ FromOption = Annotated[
 ToOption = Annotated[str, typer.Option("--to", metavar="TIME", help="Up to this time, which is not included.")]
 
 ForOption = Annotated[
-    str | None, typer.Option("--for", metavar="SPAN", help="Stop by itself after this long: `60s`, `5m`.")
+    str | None, typer.Option("--for", metavar="SPAN", help="Stop by itself after running so long: `60s`, `5m`.")
 ]

@@ -117,9 +117,6 @@ def _supervise(wanted: Wanted, for_: str | None) -> None:
     seconds = time.duration(for_) / time.SECOND if for_ else None
 
     async def main() -> None:
-        stop = stop_on_signals()
-        if seconds is not None:
-            asyncio.get_running_loop().call_later(seconds, stop.set)
-        await supervise(wanted, stop)
+        await supervise(wanted, stop_on_signals(), seconds=seconds)
 
     asyncio.run(main())

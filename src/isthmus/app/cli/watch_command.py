@@ -49,6 +49,7 @@ def watch(
       isthmus watch line-1 --json --for 10s
     """
     import asyncio
+    from contextlib import aclosing, suppress
 
     from isthmus.app.run.place import Place
     from isthmus.app.watching import Watch
@@ -60,17 +61,14 @@ def watch(
     screen = JsonLines() if as_json else Picture() if sys.stdout.isatty() else Lines()
 
     async def main() -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                with screen:
-                    async for news in watch.follow():
-                        if not watch.settings:
-                            raise NotFound(
-                                f"no tag matches {pattern!r}", hint="isthmus watch without a pattern shows all"
-                            )
-                        screen.show(watch, news)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError), screen:
+            async with asyncio.timeout(None) as limit, aclosing(watch.follow()) as items:
+                async for news in items:
+                    if not watch.settings:
+                        raise NotFound(f"no tag matches {pattern!r}", hint="isthmus watch without a pattern shows all")
+                    screen.show(watch, news)
+                    if seconds is not None and limit.when() is None:
+                        limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     run(main())
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.app import revising
-from isthmus.app.run import status
 from isthmus.app.run.endpoint import current
 from isthmus.app.run.kept import Job
 from isthmus.app.run.place import Place
@@ -75,10 +74,8 @@ def _free(port: int) -> int:
 async def play(
     demo: Demo, *, port: int, seconds: float | None, say: Callable[[str], None], ready: Callable[[], None]
 ) -> None:
-    """Runs the demo until Ctrl-C, SIGTERM, or for so many seconds. The caller holds the data directory."""
+    """Runs the demo until Ctrl-C, SIGTERM, or for so many seconds once ready. The caller holds the data directory."""
     stop = stop_on_signals()
-    if seconds is not None:
-        asyncio.get_running_loop().call_later(seconds, stop.set)
     simulation = demo.job(demo.prepare())
     simulation.status.unlink(missing_ok=True)
     seen = demo.file.read_bytes()
@@ -86,12 +83,12 @@ async def play(
     if current(demo.place) is None:
         raise IsthmusError("the plant file has errors and nothing ran before", where=str(demo.file), hint="mend it")
     wanted = Wanted(demo.place, port=port, quiet=True, beside=(simulation,))
-    async with asyncio.TaskGroup() as group:
-        following = group.create_task(_follow(demo, seen, say))
-        try:
-            await supervise(wanted, stop, ready)
-        finally:
-            following.cancel()
+    following = asyncio.create_task(_follow(demo, seen, say))
+    try:
+        await supervise(wanted, stop, ready, seconds=seconds)
+    finally:
+        following.cancel()
+        await asyncio.wait((following,))
 
 
 async def _follow(demo: Demo, seen: bytes, say: Callable[[str], None]) -> None:
@@ -118,9 +115,3 @@ def _apply(demo: Demo, say: Callable[[str], None]) -> None:
         return
     if proposal.previous is not None:
         say("\n".join([f"applied revision {revision.number}:", *(f"  {line}" for line in proposal.plan.lines())]))
-
-
-def ran(place: Place) -> bool:
-    """Whether everything that runs says so in its status file."""
-    found = [status.read(place.status(name)) for name in ("simulation", "record", "collect")]
-    return all(one is not None and one.ready for one in found)

@@ -27,6 +27,9 @@ from isthmus.core.errors import IsthmusError, first
 from isthmus.core.event import Severity
 from isthmus.stream.server import LogServer
 
+LONGEST_START: Final = 60.0
+"""Seconds that getting ready may take where the end is fixed."""
+
 say = structlog.get_logger("run")
 
 
@@ -69,14 +72,26 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-async def supervise(wanted: Wanted, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+async def supervise(
+    wanted: Wanted, stop: asyncio.Event, ready: Callable[[], None] = lambda: None, *, seconds: float | None = None
+) -> None:
     """Runs what is wanted until `stop` is set; `ready` is called once, when everything does its work.
 
-    The caller holds the data directory. Raises IsthmusError when the log cannot be started.
+    With `seconds` it stops so long after that, or when nothing got ready for a minute longer. The caller holds the data
+    directory. Raises IsthmusError when the log cannot be started.
     """
+    later = asyncio.get_running_loop().call_later
+
+    def is_ready() -> None:
+        if seconds is not None:
+            later(seconds, stop.set)
+        ready()
+
+    if seconds is not None:
+        later(seconds + LONGEST_START, stop.set)
     try:
         async with _log(wanted) as server:
-            await _run(wanted, server, stop, ready)
+            await _run(wanted, server, stop, is_ready)
     except* IsthmusError as group:
         raise first(group) from group
 

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watching, history, backup and the quick start, on a demo that runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from isthmus.app.demo.tankfarm.server import VARIABLES
+from isthmus.core import time
+from tests.app.conftest import PROGRAM, Plant, invoke, wait
+
+QUICK_START = Path(__file__).parents[2] / "docs" / "quick-start.md"
+
+
+def printed(*words: str | Path) -> str:
+    """What a command prints that succeeds and has nothing to complain about."""
+    done = invoke(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def objects(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_watch_in_a_pipe_gives_the_last_values_and_then_every_sample(running: Plant) -> None:
+    done = invoke("watch", "--for", "3s", "--json", "--data", running.data)
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = objects(done.stdout)
+    first = {one["tag"] for one in seen[:20]}
+    assert len(first) == len(VARIABLES)
+    assert len(seen) > 40
+    for path in {one["tag"] for one in seen}:
+        times = [time.from_iso(one["time"]) for one in seen if one["tag"] == path]
+        assert times == sorted(set(times))
+
+
+def test_watch_shows_values_in_the_plants_units_and_names(running: Plant) -> None:
+    seen = {one["tag"]: one for one in objects(printed("watch", "--for", "2s", "--json", "--data", running.data))}
+    assert 0.1 < seen["acme/lyon/storage/tank-1/level"]["value"] < 3
+    assert seen["acme/lyon/storage/tank-1/level"]["unit"] == "m"
+    assert 30 < seen["acme/lyon/storage/tank-4/temperature"]["value"] < 60
+    assert seen["acme/lyon/storage/heater/mode"]["label"] in ("off", "heating", "holding", "full power")
+    assert isinstance(seen["acme/lyon/storage/inlet/open"]["value"], bool)
+    assert isinstance(seen["acme/lyon/dispatch/bay-1/truck"]["value"], str)
+    assert isinstance(seen["acme/lyon/storage/heater/energy"]["value"], int)
+
+
+def test_watch_in_a_terminal_is_a_table_that_stays_in_place(running: Plant) -> None:
+    shown = in_terminal("watch", "tank-*/level", "--for", "3s", "--data", str(running.data))
+    assert "\x1b[?1049h" in shown
+    assert re.search(r"storage/tank-2/level .*m .*Good", shown)
+    assert "stale" not in shown
+
+
+def in_terminal(*words: str) -> str:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "110", "LINES": "30"}
+    with subprocess.Popen([*PROGRAM, *words], stdout=theirs, stderr=theirs, stdin=theirs, env=environment) as process:
+        os.close(theirs)
+        pieces = []
+        while piece := _read(ours):
+            pieces.append(piece)
+        os.close(ours)
+        assert process.wait(60) == 0
+    return b"".join(pieces).decode()
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_watch_without_a_match_says_so(running: Plant) -> None:
+    done = invoke("watch", "nothing-like-it", "--data", running.data)
+    assert done.returncode == 1
+    assert "no tag matches 'nothing-like-it'" in done.stderr
+
+
+def test_history_gives_the_same_samples_in_every_format(running: Plant, tmp_path: Path) -> None:
+    words = [
+        "history",
+        "heater",
+        "transfer-pump/flow",
+        "bay-1/truck",
+        "--from",
+        "-1h",
+        "--to",
+        time.to_iso(time.now()),
+        "--data",
+    ]
+    written = tmp_path / "samples.parquet"
+    as_csv = list(csv.DictReader(io.StringIO(printed(*words, running.data, "--format", "csv"))))
+    as_json = json.loads(printed(*words, running.data, "--format", "json"))["samples"]
+    assert invoke(*words, running.data, "--format", "parquet", "--output", written).returncode == 0
+    frame = pd.read_parquet(written)
+    assert len(as_csv) == len(as_json) == len(frame) > 20
+    assert [row["time"] for row in as_csv] == [row["time"] for row in as_json]
+    assert [time.from_iso(row["time"]) for row in as_json] == frame["time"].astype("int64").tolist()
+    assert list(frame["tag"]) == [row["tag"] for row in as_json]
+    flows = [row["value"] for row in as_json if row["tag"].endswith("flow")]
+    assert flows == frame[frame["tag"].astype(str).str.endswith("flow")]["value"].tolist()
+    table = printed(*words, running.data, "--last", "2").splitlines()
+    assert table[0].split() == ["tag", "time", "(UTC)", "value", "unit", "quality", "marks"]
+
+
+def test_history_takes_times_in_the_plants_zone_and_leaves_the_end_out(running: Plant) -> None:
+    rows = json.loads(printed("history", "heater/power", "--format", "json", "--data", running.data))["samples"]
+    first, last = rows[0]["time"], rows[-1]["time"]
+    words = ["history", "heater/power", "--from", first, "--to", last, "--format", "json", "--data", running.data]
+    assert len(json.loads(printed(*words))["samples"]) == len(rows) - 1
+    paris = invoke(
+        "history", "heater/power", "--from", "2030-01-01T12:00", "--to", "2030-01-01T13:00", "--data", running.data
+    )
+    assert "from 2030-01-01T11:00:00Z to 2030-01-01T12:00:00Z" in paris.stdout
+
+
+def test_history_does_not_overwrite_a_file(running: Plant, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("precious")
+    done = invoke("history", "heater", "--format", "csv", "-o", tmp_path / "mine.csv", "--data", running.data)
+    assert done.returncode == 1
+    assert (tmp_path / "mine.csv").read_text() == "precious"
+
+
+def test_a_misspelt_tag_gets_the_near_names(running: Plant) -> None:
+    done = invoke("history", "storage/heater/pwoer", "--data", running.data)
+    assert "did you mean 'storage/heater/power'" in done.stderr
+
+
+def test_status_tells_people_what_it_tells_scripts(running: Plant) -> None:
+    said, shown = running.status(), printed("status", "--data", running.data)
+    assert shown.startswith("acme/lyon, revision ")
+    for service in said["services"].values():
+        assert str(service["pid"]) in shown
+    assert "tank-farm  connected" in shown
+
+
+def test_a_backup_taken_while_it_runs_has_every_sample_up_to_one_moment(running: Plant, tmp_path: Path) -> None:
+    before = running.samples()
+    file, again = tmp_path / "plant.tar", Plant(tmp_path / "again")
+    assert invoke("backup", file, "--data", running.data).returncode == 0
+    after = running.samples()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert invoke("restore", file, "--data", again.data).returncode == 0
+    restored = again.samples()
+    assert not Counter(before) - Counter(restored)
+    assert not Counter(restored) - Counter(after)
+    assert Counter(restored).most_common(1)[0][1] == 1
+    assert again.status()["revision"] == running.status()["revision"]
+    refused = invoke("restore", file, "--data", again.data)
+    assert refused.returncode == 1
+    assert "is not empty" in refused.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "plant.tar"]
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "other"])
+def test_a_damaged_backup_is_refused_and_nothing_is_made(running: Plant, tmp_path: Path, harm: str) -> None:
+    file = tmp_path / "plant.tar"
+    assert invoke("backup", file, "--data", running.data).returncode == 0
+    content = bytearray(file.read_bytes())
+    if harm == "cut":
+        del content[len(content) // 2 :]
+    elif harm == "flip":
+        content[content.index(b"PAR1") + 100] ^= 1
+    else:
+        content[:] = b"not a backup at all" * 1000
+    file.write_bytes(content)
+    done = invoke("restore", file, "--data", tmp_path / "again")
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["plant.tar"]
+
+
+def test_the_quick_start_does_what_it_says(running: Plant) -> None:
+    folder = running.data.parent
+    page = QUICK_START.read_text()
+    scripts = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(scripts) == 6
+    follow(scripts[:3], folder)
+    file = running.data / "plant.yaml"
+    (line,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    text, revision = file.read_text(), running.status()["revision"]
+    text = re.sub(r"^      level: \{unit: m,.*\n", line, text, flags=re.MULTILINE)
+    text = re.sub(r"^      level: \{address", "      height: {address", text, flags=re.MULTILINE)
+    file.write_text(text)
+    wait(lambda: running.status()["revision"] == revision + 1, f"the rename is applied: {running.output}")
+    shown = printed("history", "storage/tank-1/height", "--from", "-5m", "--data", running.data, "--format", "csv")
+    assert len(shown.splitlines()) > 20
+    follow([scripts[0], *scripts[3:]], folder)
+
+
+def port_of(file: Path) -> str:
+    """Where the demo's server listens, which is elsewhere when its usual port is taken."""
+    (found,) = re.findall(r"127\.0\.0\.1:\d+", file.read_text())
+    return str(found)
+
+
+def follow(scripts: list[str], folder: Path) -> None:
+    """Runs the page's commands as a person would, in one shell."""
+    words = "set -e\n" + "".join(scripts).replace(". .venv/bin/activate\n", "")
+    words = words.replace("127.0.0.1:48400", port_of(folder / "demo-data" / "plant.yaml"))
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    options: dict[str, Any] = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(["bash", "-c", words], check=False, **options)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
