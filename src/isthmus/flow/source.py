@@ -30,6 +30,11 @@ SHORTEST: Final = 0.25
 LONGEST: Final = 2.0
 """Seconds between two tries to open a far end; the wait doubles from the shortest to the longest."""
 
+SLOWLY: Final = 30.0
+RARELY: Final = 300.0
+"""Seconds before a far end that turned us away is asked again, first and at most: each try may count as an attack and
+lock the account. A newly applied revision asks at once."""
+
 LONGEST_TEXT: Final = 65_536
 """Characters a text value may have."""
 
@@ -103,20 +108,24 @@ async def run_source(source: Source, hold: Hold, epoch: int) -> None:
     """Collects `source` into `hold` until cancelled."""
     wait, driver = SHORTEST, None
     while True:
-        began = asyncio.get_running_loop().time()
+        began, turned_away = asyncio.get_running_loop().time(), False
         try:
             driver = driver or source.connect(Newest(source))
             await _session(source, driver, hold, epoch)
         except Disconnected as error:
             await _changed(source, hold, epoch, "disconnected", error)
         except Refused as error:
+            turned_away = driver is not None
             driver = None  # what it was made with may be put right: a secret, a certificate
             await _changed(source, hold, epoch, "refused", error)
         except Exception as error:
             say.exception("driver failed", system=source.name)
             await _changed(source, hold, epoch, "failed", error)
         lasted = asyncio.get_running_loop().time() - began
-        wait = SHORTEST if lasted > 10 * LONGEST else min(wait * 2, LONGEST)
+        if turned_away:
+            wait = min(max(wait * 2, SLOWLY), RARELY)
+        else:
+            wait = SHORTEST if lasted > 10 * LONGEST else min(wait * 2, LONGEST)
         await asyncio.sleep(wait)
 
 
