@@ -6,6 +6,7 @@ The tests of the first part share one plant and tell one story, in their order.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -18,8 +19,10 @@ from typing import Any
 import psutil
 import pytest
 
+from isthmus.stream.server import LogServer
 from tests.app.conftest import Plant, invoke, plant, processes, run, wait
 
+PLANT_FILE = Path(__file__).parents[2] / "src/isthmus/app/demo/tankfarm/plant.yaml"
 EVERYONE = ("simulation", "record", "collect", "log")
 
 
@@ -157,7 +160,7 @@ def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
 
 def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo: Plant, tmp_path: Path) -> None:
     file = tmp_path / "plant.yaml"
-    text = (Path(__file__).parents[2] / "src/isthmus/app/demo/tankfarm/plant.yaml").read_text()
+    text = PLANT_FILE.read_text()
     file.write_text(text)
     assert run("apply", file, "--yes", "--data", demo.data).returncode == 0
     file.write_text(text.replace("unit: kW,", "unit: W,"))
@@ -184,6 +187,27 @@ def test_a_plant_file_with_errors_is_refused_with_their_places(tmp_path: Path) -
     assert refused.returncode == 1
     assert "plant.yaml:3:12" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+async def test_a_service_alone_works_on_a_log_that_the_plant_file_names(
+    log_server: LogServer, demo: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISTHMUS_SECRET_LOG", log_server.endpoint.password)
+    file = tmp_path / "plant.yaml"
+    text = PLANT_FILE.read_text()
+    file.write_text(text)
+    alone = ["run", str(file), "--service", "record", "--for", "1s", "--data", str(demo.data)]
+    refused = await asyncio.to_thread(run, *alone)
+    assert "a single service needs a log that runs elsewhere" in refused.stderr
+    stream = f"stream: {{url: {log_server.endpoint.url!r}, user: admin, password: !secret log}}\n"
+    file.write_text(text.replace("types:\n", stream + "\ntypes:\n", 1))
+    done = await asyncio.to_thread(run, *alone, "--apply")
+    assert done.returncode == 0, done.stderr
+    assert list(demo.status()["services"]) == ["record"]
+    assert (demo.data / "history" / "manifest.db").exists()
+    assert not (demo.data / "log").exists()
+    told = await asyncio.to_thread(run, "events", "--data", demo.data)
+    assert "the plant is started" in told.stdout, told.stderr
 
 
 @pytest.mark.soak

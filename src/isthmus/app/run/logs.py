@@ -14,6 +14,8 @@ import structlog
 SIZE: Final = 4 << 20
 """Bytes of a log file before it is put aside; one former file is kept."""
 
+_LIBRARIES: Final = ("alembic", "asyncio", "asyncua", "nats", "sqlalchemy")
+
 _SHARED: Final[tuple[Any, ...]] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -31,10 +33,10 @@ def begin(service: str, file: Path | None, *, quiet: bool = False) -> None:
     handlers: list[logging.Handler] = [_screen(quiet)]
     if file is not None:
         handlers.append(_file(file))
-    logging.basicConfig(handlers=handlers, level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=handlers, level=logging.INFO, force=True)
     logging.captureWarnings(True)
-    for name in ("collect", "record", "run", "isthmus"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
