@@ -383,3 +383,20 @@ async def test_a_server_that_is_none_is_left_in_time(tmp_path: Path, name: str) 
                 pass
         assert asyncio.get_running_loop().time() - began < 3
         assert error.value.where == url
+
+
+async def test_a_slow_server_is_waited_for_and_loses_nothing(plant: Server, tmp_path: Path) -> None:
+    async with holding(plant, {"name": "slow"}), Network(plant.config["port"]) as network:
+        kind = kinds()["opcua"]
+        url = f"opc.tcp://127.0.0.1:{network.port}/plant"
+        config = {"url": url, "publishing": "50ms", "sampling": "0s", "queue": 100, "patience": "3s"}
+        network.delay = 0.4
+        collected = Collected(kind, config, tmp_path, floats(plant, "slow"))
+        async with collected.running():
+            await eventually(lambda: collected.values(0), within=60)
+            for value in range(1, 11):
+                await plant.do("set", name="slow", value=value)
+                await asyncio.sleep(0.06)  # node-opcua looks at a value every 50 ms
+            await eventually(lambda: collected.values(0)[-1:] == [10.0], within=60)
+        assert collected.values(0) == [float(value) for value in range(11)]
+        assert collected.opened == 1 and not collected.errors

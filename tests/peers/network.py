@@ -17,6 +17,8 @@ class Network:
         self._to = port
         self.port = 0
         self.down = False
+        self.delay = 0.0
+        """Seconds every piece is on its way, one after the other: a slow line, or a slow server."""
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._server: asyncio.Server | None = None
@@ -58,6 +60,7 @@ class Network:
         with suppress(OSError):
             while data := await source.read(PIECE):
                 await self._flowing.wait()
+                await asyncio.sleep(self.delay)
                 target.write(data)
                 await target.drain()
         target.transport.abort()
