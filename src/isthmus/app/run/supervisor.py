@@ -21,10 +21,12 @@ from isthmus.app.run import notify, status
 from isthmus.app.run.endpoint import current, endpoint, external_log
 from isthmus.app.run.kept import Job, Kept
 from isthmus.app.run.place import SERVICES, SUPERVISOR, Place
+from isthmus.app.run.revisions import keep_revisions
 from isthmus.app.run.telling import Telling
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, first
 from isthmus.core.event import Severity
+from isthmus.stream.endpoint import Endpoint
 from isthmus.stream.server import LogServer
 
 LONGEST_START: Final = 60.0
@@ -115,13 +117,21 @@ async def _log(wanted: Wanted) -> AsyncIterator[LogServer | None]:
 
 
 async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-    telling = Telling(lambda: endpoint(wanted.place, "admin" if server else "collect"))
+    def log_endpoint() -> Endpoint:
+        return endpoint(wanted.place, "admin" if server else "collect")
+
+    telling = Telling(log_endpoint)
     processes = [Kept(job, telling.died) for job in wanted.jobs()]
     async with asyncio.TaskGroup() as group:
         keeping = [group.create_task(kept.keep(), name=kept.job.name) for kept in processes]
         beside = [
             group.create_task(work)
-            for work in (telling.tell(), _status(wanted, server, processes, stop), _ready(processes, ready))
+            for work in (
+                telling.tell(),
+                keep_revisions(wanted.place, log_endpoint),
+                _status(wanted, server, processes, stop),
+                _ready(processes, ready),
+            )
         ]
         telling.say(SUPERVISOR, Severity.INFORMATION, "the plant is started")
         await stop.wait()
