@@ -61,7 +61,7 @@ def _moved(tag_span: float, before: np.ndarray, after: np.ndarray) -> str:
 
 @pytest.mark.parametrize(("fault", "hours", "symptoms"), SYMPTOMS, ids=lambda x: getattr(x, "target", ""))
 def test_a_fault_moves_the_symptoms_one_would_expect(fault: Fault, hours: float, symptoms: dict[str, str]) -> None:
-    plant = Plant(seed=9, campaign=STEADY, settle=8.0)
+    plant = Plant(seed=9, campaign=STEADY, settle=8.0, coarse=30.0)
     before = _seen(plant, list(symptoms))
     plant.inject(fault)
     plant.step(hours * 3600)
@@ -75,7 +75,7 @@ def test_a_fault_moves_the_symptoms_one_would_expect(fault: Fault, hours: float,
 
 
 def test_without_cooling_water_the_reactors_trip_and_recover_when_it_is_back() -> None:
-    plant = Plant(seed=9, campaign=STEADY, settle=1.0)
+    plant = Plant(seed=9, campaign=STEADY, settle=1.0, coarse=30.0)
     number = plant.inject(Fault(FaultKind.COOLING_LOSS, "P411", 1.0))
     seen = set()
     for _ in range(24):
@@ -90,7 +90,7 @@ def test_without_cooling_water_the_reactors_trip_and_recover_when_it_is_back() -
 
 
 def test_a_frozen_sensor_says_the_same_while_the_plant_moves_on() -> None:
-    plant = Plant(seed=9, campaign=STEADY, settle=1.0)
+    plant = Plant(seed=9, campaign=STEADY, settle=1.0, coarse=30.0)
     number = plant.inject(Fault(FaultKind.FREEZE, "T101.LT101"))
     plant.step(1)
     seen = _seen(plant, ["T101.LT101", "T101.WQ101"], minutes=60)
