@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import socket
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from isthmus.core.errors import IsthmusError, NotFound
 LOOK: Final = 0.5
 """Seconds between two looks at the plant file."""
 
-_URL = re.compile(r"opc\.tcp://127\.0\.0\.1:(\d+)/tank-farm")
+_URL = re.compile(r"opc\.tcp://127\.0\.0\.1:(\d+)/[a-z-]+")
+PORTS: Final = range(20_000, 32_000)
 
 DEMOS: Final = {"tank-farm": "isthmus.app.demo.tankfarm"}
 """Name → package with `plant.yaml` and `server`."""
@@ -45,13 +47,13 @@ class Demo:
         """Writes the plant file unless there is one, with the port the simulation will have; the port."""
         if self.name not in DEMOS:
             raise NotFound(f"there is no demo {self.name!r}", hint=f"there is: {', '.join(DEMOS)}")
-        if not self.file.exists():
-            self.file.write_text((files(DEMOS[self.name]) / "plant.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-        text = self.file.read_text(encoding="utf-8")
+        new = not self.file.exists()
+        text = (files(DEMOS[self.name]) / "plant.yaml" if new else self.file).read_text(encoding="utf-8")
         said = _URL.search(text)
-        port = _free(int(said[1]) if said else 0)
+        port = _free(int(said[1]) if said and not new else 0)
         if said and int(said[1]) != port:
-            self.file.write_text(text.replace(said[0], f"opc.tcp://127.0.0.1:{port}/tank-farm"), encoding="utf-8")
+            text = text.replace(said[0], f"opc.tcp://127.0.0.1:{port}/{self.name}")
+            self.file.write_text(text, encoding="utf-8")
         return port
 
     def job(self, port: int) -> Job:
@@ -62,12 +64,16 @@ class Demo:
 
 
 def _free(port: int) -> int:
-    """This port of the loopback if it is free, else any that is."""
-    for wanted in (port, 0):
+    """This port of the loopback if it is free (0: none is wanted), else one by chance that is.
+
+    By chance, and below those the system gives to outgoing connections: nobody else takes it while the simulation is
+    started again.
+    """
+    for wanted in (*([port] if port else []), *random.sample(PORTS, 100)):
         with suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", wanted))
-            return int(probe.getsockname()[1])
+            return wanted
     raise IsthmusError("no port of the loopback is free")
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,8 +27,6 @@ PERIOD: Final = 0.5
 """s between two values of a tag"""
 
 BAD_SENSOR: Final = 0x808C_0000
-
-say = logging.getLogger("tankfarm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +187,11 @@ def main() -> None:
     parser.add_argument(lifeline.PARENT, type=int, required=True)
     arguments: Any = parser.parse_args()
     lifeline.end_with(arguments.parent)
-    logging.basicConfig(level=logging.ERROR)
-    asyncio.run(serve(arguments.port, arguments.seed, arguments.status))
+    logging.basicConfig(level=logging.CRITICAL)  # asyncua calls every session that ends with its client an error
+    try:
+        asyncio.run(serve(arguments.port, arguments.seed, arguments.status))
+    except OSError as error:
+        sys.exit(f"isthmus: the simulated plant cannot listen: {error.strerror or error}")
 
 
 if __name__ == "__main__":
