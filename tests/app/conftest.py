@@ -89,6 +89,8 @@ class Plant:
     process: subprocess.Popen[str] | None = None
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        if self.process is not None:
+            self.process.wait(10)
         with (self.data.parent / "output.txt").open("a") as output:
             words = [*PROGRAM, *self.words, "--data", str(self.data), *arguments]
             self.process = subprocess.Popen(words, stdout=output, stderr=output, text=True)

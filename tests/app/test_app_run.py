@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +21,7 @@ import psutil
 import pytest
 
 from isthmus.stream.server import LogServer
-from tests.app.conftest import Plant, invoke, plant, processes, run, wait
+from tests.app.conftest import PROGRAM, Plant, invoke, plant, processes, run, wait
 
 PLANT_FILE = Path(__file__).parents[2] / "src/isthmus/app/demo/tankfarm/plant.yaml"
 EVERYONE = ("simulation", "record", "collect", "log")
@@ -140,6 +141,23 @@ def test_killing_the_supervisor_leaves_no_process_and_a_restart_works_at_once(st
     story.gone()
     started(story)
     nothing_lost_nothing_doubled(recorded, story.samples())
+
+
+def test_a_watch_goes_on_when_the_plant_was_killed_and_started_again(story: Plant, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    with lines.open("w") as output:
+        watching = subprocess.Popen([*PROGRAM, "watch", "--json", "--data", story.data], stdout=output, stderr=output)
+        try:
+            wait(lambda: lines.read_text().count("\n") > 30, "it watches")
+            for process in set(processes(story.data)) - {psutil.Process(watching.pid)}:
+                kill(process.pid)
+            wait(lambda: "the log does not answer" in lines.read_text(), "it says that the log is away")
+            started(story)
+            count = lines.read_text().count("\n")
+            wait(lambda: lines.read_text().count("\n") > count + 10, "it goes on")
+        finally:
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(10) == 130
 
 
 def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant) -> None:

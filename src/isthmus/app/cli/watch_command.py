@@ -77,7 +77,7 @@ class Lines:
     """A line of text for every sample."""
 
     def __init__(self) -> None:
-        self._begun = False
+        self._begun = self._away = False
 
     def __enter__(self) -> None:
         return
@@ -89,7 +89,10 @@ class Lines:
         """Prints what came; at first the last values."""
         self.print(news.samples if self._begun else watch.describe())
         self._begun = True
-        if news.note:
+        if news.away != self._away:
+            typer.echo(f"isthmus: the log {'does not answer' if news.away else 'answers again'}", err=True)
+            self._away = news.away
+        elif news.note:
             typer.echo(f"isthmus: {news.note}", err=True)
 
     def print(self, samples: Iterable[Seen]) -> None:

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`isthmus history` summed up, at given times and with bounds, on a demo that runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from isthmus.core import time
+from tests.app.conftest import Plant, invoke, run
+
+LEVEL = "storage/tank-1/level"
+
+
+def history(plant: Plant, *words: str | Path) -> str:
+    done = invoke("history", *words, "--data", plant.data)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def rows(plant: Plant, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(history(plant, *words, "--format", "json"))["rows"]
+    return found
+
+
+def refused(plant: Plant, *words: str) -> str:
+    done = invoke("history", *words, "--data", plant.data)
+    assert done.returncode in (1, 2)
+    return done.stderr
+
+
+@pytest.fixture
+def span(running: Plant) -> tuple[str, str]:
+    """From the plant's first sample of the level to its newest: a range that stays as it is."""
+    raw = list(csv.DictReader(io.StringIO(history(running, LEVEL, "--from", "-1h", "--format", "csv"))))
+    return raw[0]["time"], raw[-1]["time"]
+
+
+def test_averages_are_those_of_the_raw_samples(running: Plant, span: tuple[str, str]) -> None:
+    words = [LEVEL, "--from", span[0], "--to", span[1]]
+    raw = list(csv.DictReader(io.StringIO(history(running, *words, "--format", "csv"))))
+    found = rows(running, *words, "--every", "2s", "--aggregate", "average", "--aggregate", "Count")
+    for row in found:
+        values = [float(one["value"]) for one in raw if row["time"] <= one["time"] < row["end"]]
+        assert row["Count"]["value"] == len(values)
+        assert row["Average"]["value"] == pytest.approx(sum(values) / len(values) if values else None)
+    assert sum(row["Count"]["value"] for row in found) == len(raw)
+    assert found[0]["Average"]["unit"] == "m"
+
+
+def test_every_format_holds_the_same(running: Plant, span: tuple[str, str], tmp_path: Path) -> None:
+    words = [LEVEL, "bay-1/truck", "--from", span[0], "--to", span[1], "--every", "5s", "--aggregate", "End"]
+    words += ["--aggregate", "PercentGood"]
+    found = rows(running, *words)
+    table = list(csv.DictReader(io.StringIO(history(running, *words, "--format", "csv"))))
+    history(running, *words, "--format", "parquet", "-o", tmp_path / "x.parquet")
+    parquet = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    assert len(found) == len(table) == len(parquet)
+    for one, two, three in zip(found, table, parquet, strict=True):
+        assert (one["tag"], one["time"], one["PercentGood"]["code"]) == (
+            two["tag"], two["time"], int(two["PercentGood code"]),
+        )  # fmt: skip
+        assert three["PercentGood"] == one["PercentGood"]["value"]
+    shown = history(running, *words).splitlines()
+    assert len([line for line in shown if " %" in line]) == sum(r["PercentGood"]["value"] is not None for r in found)
+
+
+def test_days_are_those_of_the_plant(running: Plant) -> None:
+    words = [LEVEL, "--from", "2026-03-28T12:00", "--to", "2026-03-30T12:00", "--every", "day", "--aggregate", "Count"]
+    found = rows(running, *words)
+    assert [row["period"] for row in found] == ["2026-03-28", "2026-03-29", "2026-03-30"]
+    hours = [(time.from_iso(row["end"]) - time.from_iso(row["time"])) / 3600e9 for row in found]
+    assert hours == [24, 23, 24]
+    assert {row["Count"]["quality"] for row in found} == {"BadNoData"}
+
+
+def test_values_at_given_times_come_in_the_order_they_were_asked_for(running: Plant, span: tuple[str, str]) -> None:
+    found = rows(running, LEVEL, "--at", span[1], "--at", span[0], "--at", "2020-01-01")
+    assert [row["time"] for row in found] == [span[1], span[0], "2019-12-31T23:00:00Z"]
+    assert [row["value"]["quality"] for row in found] == ["Good", "Good", "BadNoData"]
+    assert found[2]["value"]["value"] is None
+
+
+def test_bounds_stand_next_to_the_range(running: Plant, span: tuple[str, str]) -> None:
+    early, late = (time.to_iso(time.from_iso(text) + shift) for text, shift in zip(span, (1, -1), strict=True))
+    words = [LEVEL, "--from", early, "--to", late, "--format", "csv"]
+    inner, outer = (
+        list(csv.DictReader(io.StringIO(history(running, *more)))) for more in (words, [*words, "--bounds"])
+    )
+    assert outer[1:-1] == inner
+    assert (outer[0]["time"], outer[-1]["time"]) == span
+    none = list(csv.DictReader(io.StringIO(history(running, LEVEL, "--to", span[0], "--bounds", "--format", "csv"))))
+    assert none[0]["quality"] == "BadBoundNotFound"
+
+
+def test_what_cannot_be_asked_is_said_in_words(running: Plant) -> None:
+    assert "did you mean Average?" in refused(running, LEVEL, "--aggregate", "Averge")
+    assert "bay-1/truck: Average needs numbers" in refused(running, "bay-1/truck", "--aggregate", "Average")
+    assert "day, week or month" in refused(running, LEVEL, "--aggregate", "Average", "--every", "shift")
+    assert "of no width" in refused(running, LEVEL, "--aggregate", "Average", "--every", "0s")
+    assert "--every needs an --aggregate" in refused(running, LEVEL, "--every", "1h")
+    assert "different questions" in refused(running, LEVEL, "--at", "-1h", "--bounds")
+    assert "is empty" in refused(running, LEVEL, "--aggregate", "Average", "--from", "now")
+
+
+def test_the_program_itself_sums_up(running: Plant) -> None:
+    done = run("history", LEVEL, "--from", "-1h", "--every", "hour", "--aggregate", "Average", "--data", running.data)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].split()[:4] == ["period", "time", "(UTC)", "Average"]
