@@ -96,6 +96,9 @@ _NAMES: Final = {
     0x4093_0000: "UncertainSensorNotAccurate",
     0x4094_0000: "UncertainEngineeringUnitsExceeded",
     0x4095_0000: "UncertainSubNormal",
+    0x40A4_0000: "UncertainDataSubNormal",
+    0x80D6_0000: "BadAggregateInvalidInputs",
+    0x80D7_0000: "BadBoundNotFound",
     0x0096_0000: "GoodLocalOverride",
 }
 

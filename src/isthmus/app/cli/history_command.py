@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
-from isthmus.app.cli import show
+from isthmus.app.cli import show, summed_output
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, ToOption
 from isthmus.app.cli.where import data_folder
 
 if TYPE_CHECKING:
     from isthmus.app.recorded import Recorded, Row
+    from isthmus.app.summed import Summed
 
 SHOWN: Final = 40
 """Rows of a table unless --last says otherwise."""
@@ -48,38 +49,84 @@ def history(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file, which must not exist.")
     ] = None,
+    aggregate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Sum up by this OPC UA aggregate: Average, Maximum2, PercentGood. Repeatable."
+        ),
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="Sum up each `15m`, `1h`; `hour`, `day`, `week`, `month` in plant time."),
+    ] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="TIME", help="The value at this time instead of a range. Repeatable.")
+    ] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Also the samples next to the range, before and after it.")
+    ] = False,
 ) -> None:
     """Print what was recorded of a tag: every sample with its time, value, quality and marks.
 
     Works whether the plant runs or not. Times without an offset are meant in the plant's time zone; printed ones are
     UTC. Gaps, in which samples are missing, are named below a table.
 
+    Aggregates are those of OPC UA Part 13, one column each; without --every they are of the whole range. What was not
+    observed is never interpolated over: the quality says how much of an interval is known.
+
     \b
     Examples:
       isthmus history line-1/reactor-1/temperature
       isthmus history 'reactor-*/pressure' --from 2026-11-23T06:00 --to 2026-11-23T14:00 --format csv
       isthmus history '**' --from -1d --format parquet -o day.parquet
+      isthmus history reactor-1/temperature --from -8h --every 1h --aggregate Average --aggregate Maximum
+      isthmus history 'reactor-*/temperature' --from -7d --every day --aggregate TimeAverage2
+      isthmus history reactor-1/temperature --at 2026-11-23T03:12
+      isthmus history reactor-1/temperature --from -10m --bounds
     """
     from isthmus.app.cli.slow import slow
     from isthmus.app.recorded import recorded
     from isthmus.app.run.place import Place
+    from isthmus.app.summed import bounded, summed, values_at
     from isthmus.core.errors import IsthmusError
 
+    _agree(aggregate, every, at, bounds=bounds)
     if output is not None and output.exists():
         raise IsthmusError("exists already", where=str(output), hint="choose another name")
     if format_ is Format.PARQUET and output is None:
         raise typer.BadParameter("parquet needs --output FILE")
+    place = Place(data_folder(data))
     with slow("reading history"):
-        found = run(recorded(Place(data_folder(data)), tags, from_, to))
-    found = _newest(found, last if last is not None else SHOWN if format_ is Format.TABLE else 0)
+        if aggregate:
+            _write(run(summed(place, tags, from_, to, aggregate, every)).newest(last or 0), format_, output)
+        elif at:
+            _write(run(values_at(place, tags, at)).newest(last or 0), format_, output)
+        else:
+            found = run((bounded if bounds else recorded)(place, tags, from_, to))
+            _write(
+                _newest(found, last if last is not None else SHOWN if format_ is Format.TABLE else 0), format_, output
+            )
+
+
+def _agree(aggregate: list[str] | None, every: str | None, at: list[str] | None, *, bounds: bool) -> None:
+    if every is not None and not aggregate:
+        raise typer.BadParameter("--every needs an --aggregate, such as Average")
+    if sum((bool(aggregate), bool(at), bounds)) > 1:
+        raise typer.BadParameter("--aggregate, --at and --bounds are different questions; ask one of them")
+
+
+def _write(found: Recorded | Summed, format_: Format, output: Path | None) -> None:
+    from isthmus.app.recorded import Recorded
+
     if format_ is Format.PARQUET and output is not None:
         found.write_parquet(output)
         return
+    writer: Any = (_WRITERS if isinstance(found, Recorded) else _SUMMED)[format_]
     if output is None:
-        _WRITERS[format_](found, sys.stdout)
+        writer(found, sys.stdout)
         return
     with output.open("x", encoding="utf-8", newline="") as file:
-        _WRITERS[format_](found, file)
+        writer(found, file)
 
 
 def _newest(found: Recorded, most: int) -> Recorded:
@@ -153,3 +200,8 @@ def _data(row: Row) -> dict[str, Any]:
 
 
 _WRITERS: Final = {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}
+_SUMMED: Final = {
+    Format.TABLE: summed_output.write_table,
+    Format.CSV: summed_output.write_csv,
+    Format.JSON: summed_output.write_json,
+}

@@ -16,8 +16,13 @@ from isthmus.store.history.read import History
 
 def joined(history: History, setting: TagSetting, start: int = EARLIEST, end: int = LATEST) -> pa.Table:
     """Samples of a tag under its number and all earlier ones, as `history.raw` gives them, all under today's number."""
+    return to_table(joined_columns(history, setting, start, end))
+
+
+def joined_columns(history: History, setting: TagSetting, start: int = EARLIEST, end: int = LATEST) -> Columns:
+    """`joined` as numpy columns."""
     parts = [_todays(history.columns([former.number], start, end), former, setting) for former in setting.formers]
-    return to_table(ordered(join([*parts, history.columns([setting.tag.number], start, end)])))
+    return ordered(join([*parts, history.columns([setting.tag.number], start, end)]))
 
 
 def _todays(columns: Columns, former: Former, setting: TagSetting) -> Columns:

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""History summed up for a few tags: aggregates by intervals, values at given times, raw samples with their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from isthmus.app.recorded import Recorded, find, zone
+from isthmus.app.run.access import history_of
+from isthmus.app.run.endpoint import revision_of
+from isthmus.core import quality, time
+from isthmus.core.errors import IsthmusError
+from isthmus.core.samples import Value
+from isthmus.store.history.aggregates.calendar import periods
+from isthmus.store.history.aggregates.catalogue import aggregates, definition
+from isthmus.store.history.aggregates.intervals import Intervals, between, every
+from isthmus.store.history.aggregates.reading import at_times
+from isthmus.store.history.aggregates.status import describe
+from isthmus.store.history.columns import to_table
+from isthmus.store.history.excerpt import Excerpt, excerpt
+from isthmus.store.history.watch import watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from isthmus.app.run.place import Place
+    from isthmus.core.event import Event
+    from isthmus.plant.revision import Revision, TagSetting
+    from isthmus.store.history.aggregates.outcome import Result
+    from isthmus.store.history.read import History
+
+Period = Literal["hour", "day", "week", "month"]
+"""Plant time: they begin where the plant's clocks say so."""
+
+_QUALITIES: Final = ("WorstQuality", "WorstQuality2")
+_COUNTS: Final = (*_QUALITIES, "Count", "NumberOfTransitions")
+_UNITS: Final = {"Duration": "ms", "Percent": "%", "Worst": "", "Count": "", "NumberOf": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One value with where it comes from."""
+
+    value: Value
+    unit: str
+    quality: int
+    time: int
+    """Of the value itself where it has a time of its own (a least one, a first one), else that of its row."""
+    sampled: bool
+    """It is a sample's value as it is, or of its kind: an enumeration's has a name."""
+
+    @property
+    def origin(self) -> str:
+        """`Calculated, Partial`; empty for a raw value."""
+        return describe(self.quality)
+
+    @property
+    def code(self) -> str:
+        return quality.name(self.quality)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What several aggregates say of one interval of one tag, or its value at one time."""
+
+    setting: TagSetting
+    time: int
+    end: int | None
+    """Where the interval ends; None: a moment."""
+    period: str
+    """What plant time calls it: 2026-11-23; else empty."""
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Answers to one question about some tags."""
+
+    start: int
+    end: int
+    names: tuple[str, ...]
+    """Of the columns."""
+    rows: Sequence[Row]
+    """In order of tags, then as asked for."""
+    gaps: Sequence[Event]
+
+    def newest(self, most: int) -> Summed:
+        """At most so many rows of each tag, the last ones; 0: all."""
+        rows: dict[str, list[Row]] = {}
+        for row in self.rows:
+            rows.setdefault(row.setting.tag.path, []).append(row)
+        return replace(self, rows=[row for some in rows.values() for row in some[-most:]])
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Flat rows for CSV and Parquet; times are ns."""
+        for row in self.rows:
+            flat: dict[str, Any] = {"tag": row.setting.tag.path, "time": row.time, "end": row.end, "period": row.period}
+            for name, answer in zip(self.names, row.answers, strict=True):
+                flat |= {
+                    name: answer.value,
+                    f"{name} unit": answer.unit,
+                    f"{name} quality": answer.code,
+                    f"{name} code": answer.quality,
+                    f"{name} origin": answer.origin,
+                    f"{name} time": answer.time,
+                }
+            yield flat
+
+    def table(self) -> pa.Table:
+        """All of it as one table, which Parquet holds; times are naive UTC. Unlike tags make a column of text."""
+        records = list(self.records())
+        names = list(records[0]) if records else ["tag", "time", "end", "period"]
+        return pa.table({name: _column(name, [record[name] for record in records], self.names) for name in names})
+
+    def write_parquet(self, path: Path) -> None:
+        pq.write_table(self.table(), path, compression="zstd")
+
+
+def _column(name: str, values: list[Any], answers: Sequence[str]) -> pa.Array:
+    if name.rpartition(" ")[2] in ("time", "end"):
+        return pa.array(values, pa.int64()).cast(pa.timestamp("ns"))
+    if name not in answers:
+        return pa.array(values)
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int, float}:
+        values = [None if value is None else float(value) for value in values]
+    elif str in kinds and len(kinds) > 1:
+        values = [None if value is None else str(value) for value in values]
+    return pa.array(values, pa.uint64() if kinds == {int} and max(filter(None, values), default=0) >= 2**63 else None)
+
+
+@asynccontextmanager
+async def _excerpts(place: Place, patterns: Sequence[str]) -> AsyncIterator[_Question]:
+    revision = revision_of(place)
+    settings = find(revision, patterns)
+    async with history_of(place, "history") as history:
+        yield _Question(revision, settings, history, time.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    revision: Revision
+    settings: Sequence[TagSetting]
+    history: History
+    now: int
+
+    def moment(self, text: str) -> int:
+        return time.moment(text, self.now, zone(self.revision))
+
+    def excerpts(self, start: int, end: int) -> Iterator[Excerpt]:
+        systems = sorted({setting.system for setting in self.settings})
+        watches = {name: watch(self.history, name, self.revision.of_system(name)) for name in systems}
+        for setting in self.settings:
+            yield excerpt(self.history, setting, watches[setting.system], start, end)
+
+    def gaps(self, start: int, end: int) -> list[Event]:
+        sources = {setting.system for setting in self.settings} | {"log"}
+        return [gap for gap in self.history.gaps(start, end) if gap.source in sources]
+
+
+async def summed(
+    place: Place, patterns: Sequence[str], start: str, end: str, names: Sequence[str], width: str | None
+) -> Summed:
+    """Aggregates of every interval of this width (`15m`, or `day` in plant time); None: of the whole range.
+
+    Raises NotFound for an unknown aggregate, IsthmusError for one that needs numbers when a tag is text.
+    """
+    names = tuple(dict.fromkeys(definition(name).name for name in names))
+    async with _excerpts(place, patterns) as question:
+        first, last = question.moment(start), question.moment(end)
+        intervals, periods_ = _intervals(question.revision, first, last, width)
+        low, high = int(intervals.edges[0]), int(intervals.edges[-1])
+        rows: list[Row] = []
+        for found in question.excerpts(low, high):
+            rows += _summed(found, names, intervals, periods_)
+        return Summed(low, high, names, rows, question.gaps(low, high))
+
+
+def _intervals(revision: Revision, start: int, end: int, width: str | None) -> tuple[Intervals, Sequence[str]]:
+    """The intervals, and what plant time calls them."""
+    for unit in get_args(Period):
+        if width == unit:
+            named = periods(revision.time_zone, unit, start, end)
+            return between(named.edges), named.names
+    try:
+        span = time.duration(width) if width is not None else 0
+    except IsthmusError as error:
+        raise IsthmusError(error.what, hint="write 15m, 1h or 1d, or in plant time hour, day, week or month") from error
+    if width is not None and span == 0:
+        raise IsthmusError("an interval cannot be of no width", hint="write 15m, 1h or 1d")
+    return every(start, end, span), ()
+
+
+def _summed(found: Excerpt, names: Sequence[str], intervals: Intervals, periods_: Sequence[str]) -> Iterator[Row]:
+    try:
+        results = aggregates(names, found.series, intervals)
+    except IsthmusError as error:
+        raise IsthmusError(error.what, where=found.setting.tag.path, hint=error.hint) from error
+    order = slice(None, None, -1 if intervals.backward else 1)
+    times, ends = intervals.early[order].tolist(), intervals.late[order].tolist()
+    for i, (at, end) in enumerate(zip(times, ends, strict=True)):
+        answers = tuple(_answer(found, name, results[name], i) for name in names)
+        yield Row(found.setting, at, end, periods_[i] if periods_ else "", answers)
+
+
+def _answer(found: Excerpt, name: str, result: Result, i: int) -> Answer:
+    value = found.value(result, i)
+    if name in _COUNTS and isinstance(value, float):
+        value = int(value)
+    unit = _unit(name, found.setting.tag.unit)
+    return Answer(value, unit, int(result.quality[i]), int(result.time[i]), bool(result.row[i] >= 0))
+
+
+def _unit(name: str, unit: str) -> str:
+    """Of an aggregate of values in `unit` (UCUM)."""
+    for beginning, own in _UNITS.items():
+        if name.startswith(beginning):
+            return own
+    if name.startswith("Total"):
+        return f"{unit}.s" if unit else "s"
+    return f"({unit})2" if name.startswith("Variance") and unit else unit
+
+
+async def values_at(place: Place, patterns: Sequence[str], moments: Sequence[str]) -> Summed:
+    """The values at these times, in their order: raw where there is a sample, else interpolated (ReadAtTime)."""
+    async with _excerpts(place, patterns) as question:
+        times = [question.moment(text) for text in moments]
+        rows: dict[str, list[Row]] = {setting.tag.path: [] for setting in question.settings}
+        for at in times:
+            for found in question.excerpts(at, at + 1):
+                result = at_times(found.series, np.array([at], np.int64))
+                answer = _answer(found, "value", result, 0)
+                rows[found.setting.tag.path].append(Row(found.setting, at, None, "", (answer,)))
+        low, high = min(times), max(times)
+        return Summed(low, high, ("value",), [row for some in rows.values() for row in some], question.gaps(low, high))
+
+
+async def bounded(place: Place, patterns: Sequence[str], start: str, end: str) -> Recorded:
+    """Raw samples with the values that bound the range (ReadRaw with returnBounds)."""
+    async with _excerpts(place, patterns) as question:
+        first, last = question.moment(start), question.moment(end)
+        low, high = min(first, last), max(first, last)
+        tables = [(found.setting, to_table(found.bounded(first, last))) for found in question.excerpts(low, high)]
+        return Recorded(first, last, tables, question.gaps(low, high))
