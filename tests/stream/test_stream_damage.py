@@ -7,6 +7,7 @@ import asyncio
 import os
 import random
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,32 @@ async def go_on(log: Log, before: Reading, count: int) -> Reading:
     reading.sources = before.sources
     await reading.read(log, lambda reading: count + 1 in reading.numbers)
     return reading
+
+
+@pytest.mark.parametrize("offset", [8, 300, 2000, 5000])
+@pytest.mark.parametrize("index", ["with its index", "without"])
+async def test_a_publisher_goes_on_when_its_newest_message_was_damaged(tmp_path: Path, offset: int, index: str) -> None:
+    folder = tmp_path / "log"
+    async with LogServer(folder) as server, open_log(server.endpoint) as log:
+        async with Publisher.open(log, "s", "c", 1) as publisher:
+            for number in range(1, 11):
+                await (await publisher.send([numbered(number, SIZE)]))
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGTERM if index == "with its index" else signal.SIGSTOP)
+            await asyncio.sleep(0)
+            (block,) = blocks(folder)
+            data = bytearray(block.read_bytes())
+            data[-offset] ^= 0xFF
+            block.write_bytes(data)
+            if index == "without":
+                os.kill(server.pid, signal.SIGKILL)
+            futures = [await publisher.send([numbered(number, SIZE)]) for number in range(11, 16)]
+            async with asyncio.timeout(20):
+                await asyncio.gather(*futures)
+        reading = await Reading().read(log, lambda reading: 15 in reading.numbers)
+    assert set(range(11, 16)) <= set(reading.numbers) and not reading.repeated
+    lost = set(range(1, 11)) - set(reading.numbers)
+    assert lost == {number for gap in reading.missing for number in range(gap.first, gap.last + 1)}
 
 
 async def test_a_store_rolled_back_to_an_older_copy_is_told_and_read_again(tmp_path: Path) -> None:

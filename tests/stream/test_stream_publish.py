@@ -195,7 +195,7 @@ async def test_bytes_that_an_old_connection_still_held_are_refused(admin_log: Lo
         before = (await admin_log.state()).last
         for number, previous in ((2, 1), (3, 2), (4, 3)):
             for condition in (
-                {"Nats-Expected-Last-Msg-Id": f"s.c.5.{previous}"},
+                {"Nats-Expected-Last-Msg-Id": publisher._id(previous)},
                 {"Nats-Expected-Last-Subject-Sequence": str(previous)},
             ):
                 late = {"Nats-Msg-Id": f"late-{number}", **condition}  # its id is forgotten after the window

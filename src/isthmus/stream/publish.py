@@ -16,6 +16,7 @@ acknowledged, the rest goes out again from there. Nothing relies on the log's de
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -69,6 +70,16 @@ class _Sending:
     """When it was last put on its way."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What the newest message on our subject is."""
+
+    epoch: int
+    session: str
+    number: int
+    sequence: int
+
+
 class Publisher:
     """Publishes one collector's samples. Get one from `Publisher.open`."""
 
@@ -79,6 +90,8 @@ class Publisher:
         self._subject = names.samples_subject(site, collector)
         self._prefix = f"{names.token(site)}.{names.token(collector)}"
         self._inbox = self._wire.client.new_inbox()
+        self._session = secrets.token_hex(4)
+        """Part of every message's id: two publishers never share one, even if they were given the same epoch."""
         self._waiting: deque[_Sending] = deque()
         self._flying = 0
         """So many of `_waiting`, from its left, are on their way."""
@@ -90,6 +103,8 @@ class Publisher:
         """Number of the message given to us last, of the newest one known to be in the log."""
         self._sequence = 0
         """Sequence of the newest message on our subject."""
+        self._told = 0
+        """What the log said is the sequence of our newest message: it knows even when it cannot read that any more."""
         self._sure = False
         """Whether `_sequence` is known; otherwise the log has to be asked."""
         self._lists: dict[str, TagList] = {}
@@ -203,7 +218,7 @@ class Publisher:
                 self._doubt()
 
     def _id(self, number: int) -> str:
-        return f"{self._prefix}.{self.epoch}.{number}"
+        return f"{self._prefix}.{self.epoch}.{self._session}.{number}"
 
     def _doubt(self) -> None:
         """What is in the log is not known any more: ask it before anything else is sent."""
@@ -229,7 +244,7 @@ class Publisher:
     def _store(self, number: int, sequence: int) -> None:
         """Everything up to message `number` is on disk, because nothing can be stored before its predecessor."""
         if number > self._stored:
-            self._stored, self._sequence = number, sequence
+            self._stored, self._sequence, self._told = number, sequence, 0
         while self._waiting and self._waiting[0].number <= number:
             done = self._waiting.popleft()
             self._flying = max(0, self._flying - 1)
@@ -246,6 +261,8 @@ class Publisher:
             self._refusals += 1
             self._give_up(error)
         elif ack.error.err_code in WRONG_LAST:
+            last = ack.error.description.removeprefix("wrong last sequence: ")
+            self._told = int(last) if last.isdigit() else self._told
             self._allowed = max(1, self._allowed // 4)
         elif ack.error.err_code == _TOO_LARGE:
             self._drop(number, Refused(error.what, where=self._subject))
@@ -279,19 +296,20 @@ class Publisher:
     async def _begin(self) -> None:
         found = await self._newest()
         if found is not None:
-            self.epoch = max(self.epoch, found[0] + 1)
-            self._sequence = found[2]
+            self.epoch = max(self.epoch, found.epoch + 1)
+            self._sequence = found.sequence
         self._lists_life, self._sure = self._wire.lives, True
 
-    async def _newest(self) -> tuple[int, int, int] | None:
-        """(epoch, number, sequence) of the newest message on our subject."""
+    async def _newest(self) -> _Newest | None:
+        """The newest message on our subject, ours or not."""
         found = await self._wire.last(names.STREAM, self._subject)
         if found is None:
             return None
         headers = found.headers or {}
-        _, epoch, number = ("..0.0" + headers.get("Nats-Msg-Id", "")).rsplit(".", 2)
+        epoch, session, number = ("...." + headers.get("Nats-Msg-Id", "")).rsplit(".", 3)[1:]
         known = epoch.isdigit() and number.isdigit()
-        return int(epoch) if known else 0, int(number) if known else 0, int(headers["Nats-Sequence"])
+        sequence = int(headers["Nats-Sequence"])
+        return _Newest(int(epoch), session, int(number), sequence) if known else _Newest(0, "", 0, sequence)
 
     async def _tend(self) -> None:
         """Asks the log when in doubt, and begins to doubt when it is silent."""
@@ -336,17 +354,18 @@ class Publisher:
                     await self._wake.wait()
             delay = min(1.0, delay * 2)
 
-    def _take(self, found: tuple[int, int, int] | None) -> None:
-        epoch, number, sequence = found or (0, 0, 0)
-        if epoch == self.epoch:
+    def _take(self, found: _Newest | None) -> None:
+        newest = found or _Newest(0, "", 0, 0)
+        number, sequence = newest.number, newest.sequence
+        if newest.session == self._session:
             if number < self._stored:
                 log_.error("the log lost what it had accepted", subject=self._subject, had=self._stored, has=number)
             self._stored = 0
             self._store(number, sequence)
-        elif epoch > self.epoch:
+        elif newest.epoch >= self.epoch:
             self._fail(InUse("another collector of this name publishes", where=self._subject))
             return
-        self._sequence = sequence
+        self._sequence, self._told = max(sequence, self._told), 0
         self._sure = True
 
     def _fail(self, error: IsthmusError) -> None:
