@@ -106,6 +106,7 @@ def test_what_cannot_be_asked_is_said_in_words(running: Plant) -> None:
     assert "of no width" in refused(running, LEVEL, "--aggregate", "Average", "--every", "0s")
     assert "--every needs an --aggregate" in refused(running, LEVEL, "--every", "1h")
     assert "different questions" in refused(running, LEVEL, "--at", "-1h", "--bounds")
+    assert "too many" in refused(running, "**", "--aggregate", "Average", "--from", "-1d", "--every", "1s")
     assert "is empty" in refused(running, LEVEL, "--aggregate", "Average", "--from", "now")
 
 

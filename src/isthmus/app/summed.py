@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -25,7 +25,7 @@ from isthmus.store.history.aggregates.reading import at_times
 from isthmus.store.history.aggregates.status import describe
 from isthmus.store.history.columns import to_table
 from isthmus.store.history.excerpt import Excerpt, excerpt
-from isthmus.store.history.watch import watch
+from isthmus.store.history.watch import Watch, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 Period = Literal["hour", "day", "week", "month"]
 """Plant time: they begin where the plant's clocks say so."""
 
-_QUALITIES: Final = ("WorstQuality", "WorstQuality2")
-_COUNTS: Final = (*_QUALITIES, "Count", "NumberOfTransitions")
+MOST: Final = 1_000_000
+"""Answers to one question, about 0.5 kB each."""
+
+_COUNTS: Final = ("WorstQuality", "WorstQuality2", "Count", "NumberOfTransitions")
 _UNITS: Final = {"Duration": "ms", "Percent": "%", "Worst": "", "Count": "", "NumberOf": ""}
 
 
@@ -155,9 +157,12 @@ class _Question:
     def moment(self, text: str) -> int:
         return time.moment(text, self.now, zone(self.revision))
 
-    def excerpts(self, start: int, end: int) -> Iterator[Excerpt]:
+    def watches(self) -> dict[str, Watch]:
+        """What is known of each system of the tags."""
         systems = sorted({setting.system for setting in self.settings})
-        watches = {name: watch(self.history, name, self.revision.of_system(name)) for name in systems}
+        return {name: watch(self.history, name, self.revision.of_system(name)) for name in systems}
+
+    def excerpts(self, watches: Mapping[str, Watch], start: int, end: int) -> Iterator[Excerpt]:
         for setting in self.settings:
             yield excerpt(self.history, setting, watches[setting.system], start, end)
 
@@ -177,11 +182,18 @@ async def summed(
     async with _excerpts(place, patterns) as question:
         first, last = question.moment(start), question.moment(end)
         intervals, periods_ = _intervals(question.revision, first, last, width)
+        _few_enough(len(intervals) * len(names) * len(question.settings))
         low, high = int(intervals.edges[0]), int(intervals.edges[-1])
         rows: list[Row] = []
-        for found in question.excerpts(low, high):
+        for found in question.excerpts(question.watches(), low, high):
             rows += _summed(found, names, intervals, periods_)
         return Summed(low, high, names, rows, question.gaps(low, high))
+
+
+def _few_enough(count: int) -> None:
+    if count > MOST:
+        hint = f"at most {MOST:,}: ask for wider intervals, a shorter range or fewer tags"
+        raise IsthmusError(f"{count:,} answers are too many at once", hint=hint)
 
 
 def _intervals(revision: Revision, start: int, end: int, width: str | None) -> tuple[Intervals, Sequence[str]]:
@@ -234,8 +246,9 @@ async def values_at(place: Place, patterns: Sequence[str], moments: Sequence[str
     async with _excerpts(place, patterns) as question:
         times = [question.moment(text) for text in moments]
         rows: dict[str, list[Row]] = {setting.tag.path: [] for setting in question.settings}
+        watches = question.watches()
         for at in times:
-            for found in question.excerpts(at, at + 1):
+            for found in question.excerpts(watches, at, at + 1):
                 result = at_times(found.series, np.array([at], np.int64))
                 answer = _answer(found, "value", result, 0)
                 rows[found.setting.tag.path].append(Row(found.setting, at, None, "", (answer,)))
@@ -248,5 +261,8 @@ async def bounded(place: Place, patterns: Sequence[str], start: str, end: str) -
     async with _excerpts(place, patterns) as question:
         first, last = question.moment(start), question.moment(end)
         low, high = min(first, last), max(first, last)
-        tables = [(found.setting, to_table(found.bounded(first, last))) for found in question.excerpts(low, high)]
+        tables = [
+            (found.setting, to_table(found.bounded(first, last)))
+            for found in question.excerpts(question.watches(), low, high)
+        ]
         return Recorded(first, last, tables, question.gaps(low, high))
