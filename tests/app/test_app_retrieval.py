@@ -110,6 +110,14 @@ def test_what_cannot_be_asked_is_said_in_words(running: Plant) -> None:
     assert "is empty" in refused(running, LEVEL, "--aggregate", "Average", "--from", "now")
 
 
+def test_a_table_has_names_and_units(running: Plant) -> None:
+    words = ["heater/mode", "--from", "-1h", "--aggregate", "End", "--aggregate", "WorstQuality"]
+    shown = history(running, *words, "--aggregate", "DurationGood").splitlines()[2]
+    assert any(f"  {label}  " in shown for label in ("off", "heating", "holding", "full power"))
+    assert "  Good  " in shown
+    assert " ms  " in shown
+
+
 def test_the_program_itself_sums_up(running: Plant) -> None:
     done = run("history", LEVEL, "--from", "-1h", "--every", "hour", "--aggregate", "Average", "--data", running.data)
     assert (done.returncode, done.stderr) == (0, "")

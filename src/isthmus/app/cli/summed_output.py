@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from isthmus.app.cli import show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isthmus.app.summed import Answer, Row, Summed
     from isthmus.plant.revision import TagSetting
 
@@ -18,7 +20,7 @@ def write_table(found: Summed, to: TextIO) -> None:
     several = len({row.setting.tag.path for row in found.rows}) > 1
     named = any(row.period for row in found.rows)
     columns = [*(["tag"] if several else []), *(["period"] if named else []), "time (UTC)"]
-    rows = [_cells(row, several=several, named=named) for row in found.rows]
+    rows = [_cells(row, found.names, several=several, named=named) for row in found.rows]
     for name in found.names:
         columns += [name, "quality"]
     if found.rows and not several:
@@ -30,20 +32,24 @@ def write_table(found: Summed, to: TextIO) -> None:
         to.write(f"nothing from {to_iso(found.start)} to {to_iso(found.end)}\n")
 
 
-def _cells(row: Row, *, several: bool, named: bool) -> list[str]:
+def _cells(row: Row, names: Sequence[str], *, several: bool, named: bool) -> list[str]:
     from isthmus.core.time import to_iso
 
     cells = [*([row.setting.tag.path] if several else []), *([row.period] if named else []), to_iso(row.time)]
-    for answer in row.answers:
+    for name, answer in zip(names, row.answers, strict=True):
         own = "" if answer.time == row.time else f" at {to_iso(answer.time)}"
         origin = f" ({answer.origin})" if answer.origin else ""
-        cells += [_value(row.setting, answer), f"{answer.code}{origin}{own}"]
+        cells += [_value(row.setting, name, answer), f"{answer.code}{origin}{own}"]
     return cells
 
 
-def _value(setting: TagSetting, answer: Answer) -> str:
-    """A value with its unit; whole numbers in full."""
+def _value(setting: TagSetting, name: str, answer: Answer) -> str:
+    """A value with its unit; whole numbers in full, a quality by its name."""
+    from isthmus.core import quality
+
     value = answer.value
+    if name.startswith("WorstQuality") and isinstance(value, int):
+        return quality.name(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     text = show.value(setting, value) if answer.sampled or not isinstance(value, int) else str(value)
