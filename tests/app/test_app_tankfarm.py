@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import pytest
+from asyncua import Server, ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.app.demo.tankfarm.control import LEVEL, TEMPERATURE
 from isthmus.app.demo.tankfarm.model import TANKS, TRANSFER, Commands, State, step
-from isthmus.app.demo.tankfarm.server import VARIABLES
+from isthmus.app.demo.tankfarm.server import BAD_SENSOR, VARIABLES, Broadcast
 from isthmus.app.demo.tankfarm.simulation import Simulation, true_values
 
 HOUR = 3600.0
@@ -100,3 +101,19 @@ def test_a_loose_contact_is_no_value_and_comes_back() -> None:
 def test_the_server_offers_what_the_simulation_has() -> None:
     assert set(VARIABLES) == set(Simulation().values())
     assert len(VARIABLES) == 20
+
+
+async def test_the_server_sends_a_loose_contact_as_bad_and_goes_on() -> None:
+    simulation, server = Simulation(), Server()
+    await server.init()
+    nodes = {
+        name: await server.nodes.objects.add_variable(ua.NodeId(name, 1), name, ua.Variant(value, VARIABLES[name].type))
+        for name, value in simulation.values().items()
+    }
+    broadcast, sent = Broadcast(nodes), []
+    for seconds in (1, 234, 10):
+        simulation.advance(seconds)
+        await broadcast.send(simulation.values())
+        value = await nodes["Tank3.Temperature"].read_data_value(raise_on_bad_status=False)
+        sent.append(value.StatusCode.value)
+    assert sent == [ua.StatusCodes.Good, BAD_SENSOR, ua.StatusCodes.Good]

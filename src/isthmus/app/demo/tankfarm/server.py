@@ -89,12 +89,13 @@ class Broadcast:
             if name in self._last and self._last[name] == value:
                 continue
             self._last[name] = value
-            await self._nodes[name].write_value(_value(VARIABLES[name].type, value, now))
+            await self._nodes[name].write_value(data_value(VARIABLES[name].type, value, now))
 
 
-def _value(type_: ua.VariantType, value: Value, at: datetime) -> ua.DataValue:
+def data_value(type_: ua.VariantType, value: Value, at: datetime) -> ua.DataValue:
+    """What the server sends; None is a sensor that does not work."""
     if value is None:
-        return ua.DataValue(None, StatusCode_=ua.StatusCode(BAD_SENSOR), SourceTimestamp=at)
+        return ua.DataValue(None, StatusCode=ua.StatusCode(BAD_SENSOR), SourceTimestamp=at)
     return ua.DataValue(ua.Variant(value, type_), SourceTimestamp=at)
 
 
