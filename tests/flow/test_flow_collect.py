@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from isthmus.core.event import EventKind
-from isthmus.core.time import now
+from isthmus.core.time import SECOND, now
 from isthmus.stream.log import open_log
 from isthmus.stream.server import LogServer
 from tests.conftest import Until
@@ -183,3 +183,22 @@ async def test_a_dead_system_and_a_missing_secret_harm_only_themselves(
                 lambda: "dcs-password" not in floor.report["systems"]["guarded"]["problem"],
                 "the secret is found without a restart",
             )
+
+
+async def test_a_collector_that_starts_again_tells_no_longer_a_gap_than_there_was(
+    floor: Floor, tmp_path: Path, until: Until
+) -> None:
+    async with Server(tmp_path / "peer", "node", nodes=names("steady", "level")) as server:
+        floor.apply([system("dcs", server)], [tag(1, "steady", server), tag(2, "level", server)])
+        async with floor.recording():  # nothing is flushed: the manifest knows of no sample
+            async with floor.collecting():
+                await until(lambda: floor.report.get("accepted", 0) >= 2, "both values accepted")
+                await server.do("set", name="level", value=1.0)
+                await until(lambda: floor.report["accepted"] >= 3, "the change accepted")
+                stopped = now()
+            floor.report.clear()
+            async with floor.collecting():
+                await until(lambda: floor.report.get("accepted", 0) >= 2, "collecting again")
+            gaps = [event for event in await floor.events() if event.kind is EventKind.GAP]
+            assert gaps, "what was not observed in between is told"
+            assert all(int(gap.details["first"] or 0) >= stopped - 2 * SECOND for gap in gaps)

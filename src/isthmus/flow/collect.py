@@ -20,6 +20,7 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, NotFound, Refused
 from isthmus.flow.hold import Hold
+from isthmus.flow.observed import Observed
 from isthmus.flow.secrets import reveal
 from isthmus.flow.ship import WINDOW, Shipment, drained, ship
 from isthmus.flow.source import Source, run_source
@@ -58,6 +59,8 @@ class Collector:
     hold: Hold = field(default_factory=Hold)
     running: dict[str, Running] = field(default_factory=dict)
     revision: int = 0
+    observed: Mapping[str, int] = field(default_factory=dict)
+    """System → until when an earlier collector observed it, ns by our clock."""
 
     def describe(self, shipment: Shipment) -> dict[str, Any]:
         """For status."""
@@ -84,6 +87,7 @@ async def collect(
 ) -> None:
     """Collects for `node` (empty: the main one) until `stop`; what is held then is sent before it returns."""
     collector = Collector(data, node, epoch=time.now())
+    observed = Observed(data / "run" / f"observed-{node or 'main'}.json")
     site = (await _current(data)).plant.replace("/", "_")
     async with (
         Publisher.open(log, site, node or "main", collector.epoch, WINDOW) as publisher,
@@ -93,14 +97,17 @@ async def collect(
         shipment = Shipment(collector.epoch)
         shipping = group.create_task(ship(collector.hold, log, publisher, shipment))
         known = await _newest(data)
+        collector.observed = observed.load()
         while not stop.is_set():
             await _follow(collector, known, publisher, group)
+            observed.keep({name: running.source.observed for name, running in collector.running.items()})
             if collector.revision and ready is not None:
                 ready()
                 ready = None
             report(collector.describe(shipment))
             await _pause(stop)
         await _stopped(collector)
+        observed.keep({name: running.source.observed for name, running in collector.running.items()})
         shipping.cancel()
         report(collector.describe(shipment))
 
@@ -197,15 +204,19 @@ def _source(
     before: Source | None,
     known: Mapping[int, int],
 ) -> Source:
-    """The source of a system; what an earlier one knew of its tags is carried over."""
+    """The source of a system; what an earlier one knew of its tags is carried over.
+
+    A tag that did not change until the end was observed until then.
+    """
     known = {**known, **({} if before is None else _known(before))}
+    until = collector.observed.get(system.name, time.UNKNOWN) if before is None else before.observed
     return Source(
         name=system.name,
         settings=tags,
         rules=standards(tags),
         connect=_connect(system, collector.data),
         overflow=system.overflow,
-        newest=np.array([known.get(tag.tag.number, time.UNKNOWN) for tag in tags], np.int64),
+        newest=np.array([max(until, known.get(tag.tag.number, time.UNKNOWN)) for tag in tags], np.int64),
         quality=np.zeros(len(tags), np.uint32),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -63,6 +64,8 @@ class Source:
     marked: int = 0
     newest: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     quality: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    observed: int = 0
+    """When the last of its readings that the log has was seen, ns by our clock."""
     _beat: float = 0.0
 
     def addresses(self) -> list[Address]:
@@ -151,8 +154,14 @@ def _waiting(source: Source, readings: Readings) -> Waiting:
         samples=blocks,
         events=tuple(readings.events),
         oddities=tuple((source.name, oddity) for oddity in readings.oddities),
-        done=readings.done,
+        done=partial(_accepted, source, readings),
     )
+
+
+def _accepted(source: Source, readings: Readings) -> None:
+    if not readings.historical:
+        source.observed = max(source.observed, readings.seen)
+    readings.done()
 
 
 def _without_long_texts(readings: Readings) -> Readings:
