@@ -75,6 +75,8 @@ def test_comments_order_and_layout_are_nothing_to_do(planned: Planned) -> None:
         ("unit: Cel}", "unit: Cel, description: x}", ["~ acme/lyon/a/tank-1/temperature: description none → x"]),
         ("unit: m,", "unit: cm,", ["~ acme/lyon/a/tank-1/level: float in m → float in cm: number 4 instead of 1, "
             "joined to 1 (times 100)"]),
+        (", unit: /min", "", ["~ acme/lyon/a/pump/speed: float in /min → float: number 4 instead of 3, joined to 3; "
+            "what was recorded in /min is taken as it is"]),
         ("unit: Cel}", "unit: bar}", ["~ acme/lyon/a/tank-1/temperature: float in Cel → float in bar: "
             "number 4 instead of 2, not joined to 2: float in Cel does not convert"]),
         ("a/tank-1: {", "a/tank-2: {was: a/tank-1, ", [
@@ -89,6 +91,15 @@ def test_comments_order_and_layout_are_nothing_to_do(planned: Planned) -> None:
 )  # fmt: skip
 def test_what_changes_is_said_and_nothing_else(planned: Planned, old: str, new: str, lines: list[str]) -> None:
     assert list(planned((old, new)).lines()) == lines
+
+
+def test_a_unit_said_later_keeps_what_was_recorded(check: Callable[..., Checked]) -> None:
+    without = resolve(check(BASE.replace(", unit: /min", "")), None, NONE_GIVEN, number=1, created=0)
+    after = resolve(check(BASE), without, NONE_GIVEN.after(without), number=2, created=1)
+    assert list(compare(without, after).lines()) == [
+        "~ acme/lyon/a/pump/speed: float → float in /min: number 4 instead of 3, joined to 3; "
+        "what was recorded is taken to be in /min"
+    ]
 
 
 def test_a_new_tag_and_a_new_system(planned: Planned) -> None:

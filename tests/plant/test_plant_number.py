@@ -105,6 +105,34 @@ def test_another_unit_opens_a_new_number_joined_to_the_old_one() -> None:
     assert former.scale == pytest.approx(1000)
 
 
+@pytest.mark.parametrize(
+    ("units", "scales"),
+    [
+        (("", "bar"), {1: 1.0}),
+        (("bar", ""), {1: 1.0}),
+        (("", "bar", "mbar"), {1: 1000.0, 2: 1000.0}),
+        (("", "bar", "Cel"), {}),
+        (("bar", "", "bar"), {2: 1.0}),
+        (("bar", "", "mbar"), {1: 1000.0, 2: 1000.0}),
+        (("bar", "", "Cel"), {}),
+        (("bar", "Cel", ""), {2: 1.0}),
+        (("", "[pH]"), {1: 1.0}),
+    ],
+)
+def test_what_was_recorded_without_a_unit_stays_in_view(units: tuple[str, ...], scales: dict[int, float]) -> None:
+    plant = Plant()
+    for unit in units:
+        (setting,) = plant.apply({"a": (unit, FLOAT)}).tags
+    assert {former.number: former.scale for former in setting.formers} == pytest.approx(scales)
+
+
+def test_a_switch_does_not_become_a_measure_in_a_unit() -> None:
+    plant = Plant()
+    plant.apply({"a": ("", DataType.BOOLEAN)})
+    (setting,) = plant.apply({"a": ("bar", FLOAT)}).tags
+    assert not setting.formers
+
+
 def test_a_unit_that_comes_back_gets_its_number_back() -> None:
     plant = Plant()
     plant.apply({"a": ("bar", FLOAT)})

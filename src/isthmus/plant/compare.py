@@ -198,6 +198,7 @@ def _tag(old: TagSetting, new: TagSetting) -> Iterator[Step]:
     if old.tag.number != new.tag.number:
         change = (
             f"{_meaning(old)} → {_meaning(new)}: number {new.tag.number} instead of {old.tag.number}, {_joins(new)}"
+            f"{_taken(old, new)}"
         )
         yield Step(StepKind.NUMBER, path, change, new.system)
     for kind, fields in _COMPARED.items():
@@ -214,6 +215,15 @@ def _tag(old: TagSetting, new: TagSetting) -> Iterator[Step]:
 
 def _meaning(setting: TagSetting) -> str:
     return f"{setting.tag.type} in {setting.tag.unit}" if setting.tag.unit else str(setting.tag.type)
+
+
+def _taken(old: TagSetting, new: TagSetting) -> str:
+    """What a unit that was not declared is taken to be."""
+    if bool(old.tag.unit) == bool(new.tag.unit) or all(old.tag.number != former.number for former in new.formers):
+        return ""
+    if new.tag.unit:
+        return f"; what was recorded is taken to be in {new.tag.unit}"
+    return f"; what was recorded in {old.tag.unit} is taken as it is"
 
 
 def _joins(setting: TagSetting) -> str:

@@ -2,7 +2,9 @@
 """Numbering gives every tag its permanent number: history stores it, so it follows a tag through renames for ever.
 
 A tag keeps its number while its unit and data type stay; another unit or type opens a new number, joined to the former
-ones where values convert. A number is never given to another tag. A path that comes back gets its old number back.
+ones where values convert. A number without a unit was only undeclared: its values are taken to be in the unit its tag
+had before it, else in the next it gets. A number is never given to another tag. A path that comes back gets its old
+number back.
 """
 
 from __future__ import annotations
@@ -186,21 +188,35 @@ def _joined(setting: TagSetting, number: int, known: Iterable[Given]) -> TagSett
     """The setting under `number`, its other numbers joined where their values become today's."""
     formers: list[Former] = []
     apart: list[Former] = []
-    for given in sorted(known, key=lambda given: given.number):
-        if given.number == number:
-            continue
-        former = _former(given, setting)
+    now = Given(number, setting.tag.path, setting.tag.unit, setting.tag.type, 0)
+    numbers = {**{given.number: given for given in known}, number: now}
+    for given in (numbers[one] for one in sorted(numbers) if one != number):
+        former = _former(given, now, numbers)
         (formers if former is not None else apart).append(former or Former(given.number, given.unit, given.type))
     tag = msgspec.structs.replace(setting.tag, number=number)
     return msgspec.structs.replace(setting, tag=tag, formers=tuple(formers), apart=tuple(apart))
 
 
-def _former(given: Given, setting: TagSetting) -> Former | None:
+def _former(given: Given, now: Given, numbers: Mapping[int, Given]) -> Former | None:
     """How values under an earlier number become today's; None when they do not."""
-    if DataType.TEXT in (given.type, setting.tag.type):
+    if DataType.TEXT in (given.type, now.type):
         return None
     try:
-        conversion = unit.conversion(given.unit, setting.tag.unit)
+        conversion = unit.conversion(_taken_in(given, numbers), _taken_in(now, numbers))
     except (IsthmusError, ArithmeticError):
         return None
     return Former(given.number, given.unit, given.type, conversion.scale, conversion.offset)
+
+
+def _taken_in(given: Given, numbers: Mapping[int, Given]) -> str:
+    """The unit a number's values are taken to be in: its own, else its tag's before it, else the next its tag got."""
+    if given.unit or given.type not in _MEASURES:
+        return given.unit
+    with_unit = [one for one in sorted(numbers) if numbers[one].unit]
+    before = [one for one in with_unit if one < given.number]
+    nearest = before[-1:] or with_unit[:1]
+    return numbers[nearest[0]].unit if nearest else ""
+
+
+_MEASURES: Final = frozenset({DataType.FLOAT, DataType.INTEGER, DataType.UNSIGNED})
+"""Types that can have a unit."""
