@@ -17,6 +17,11 @@ HABITS: Final = {
     "rpm": "/min", "1/min": "/min", "min-1": "/min", "m³/h": "m3/h", "m³": "m3", "kWh": "kW.h", "Wh": "W.h",
     "MWh": "MW.h", "l": "L", "sec": "s", "hr": "h", "mmHg": "mm[Hg]", "ohm": "Ohm", "µm": "um", "°": "deg",
     "pcs": "{piece}", "pH": "[pH]", "gal": "[gal_us]", "lb": "[lb_av]", "ft": "[ft_i]",
+    "metre": "m", "metres": "m", "meter": "m", "meters": "m", "kilowatt": "kW", "kilowatts": "kW", "watt": "W",
+    "watts": "W", "litre": "L", "litres": "L", "liter": "L", "liters": "L", "percent": "%", "degree": "deg",
+    "degrees": "deg", "Celsius": "Cel", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "hour": "h",
+    "hours": "h", "kilogram": "kg", "kilograms": "kg", "ton": "t", "tons": "t", "tonne": "t", "tonnes": "t",
+    "volt": "V", "volts": "V", "ampere": "A", "amperes": "A", "amp": "A", "amps": "A", "hertz": "Hz",
     "in": "[in_i]", "inch": "[in_i]", "VA": "V.A", "kVA": "kV.A", "ppm": "[ppm]",
 }  # fmt: skip
 """How plants often write a unit, and its UCUM code; used for hints only."""

@@ -29,6 +29,8 @@ class TagModel(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: DataType = DataType.FLOAT
     unit: str = ""
+    unit_wrong: bool = False
+    """Its unit was said and is none, which is reported: nothing is judged by it."""
     stepped: bool = False
     labels: dict[int, str] = {}
     description: str = ""
@@ -146,6 +148,7 @@ def meaning(name: str, said: dict[str, Any], node: Map, path: str, findings: Fin
     return TagModel(
         name=name,
         type=type_,
+        unit_wrong="unit" in node.entries and "unit" not in said,
         stepped=said.get("stepped", type_ is not DataType.FLOAT),
         labels=fitting.get("values", {}),
         write=write,

@@ -85,6 +85,8 @@ def _conversion(
 ) -> tuple[float, float]:
     """(scale, offset) from the device's number to the tag's value: its own scaling first, then the unit."""
     scale, offset = values.get("scale", 1.0), values.get("offset", 0.0)
+    if model.unit_wrong:
+        return 1.0, 0.0
     try:
         units = unit.conversion(wire.device, model.unit)
         whole = scale * units.scale, offset * units.scale + units.offset
