@@ -125,6 +125,9 @@ async def test_a_gap_noticed_by_the_recorder_is_told_to_everyone_once(log: Log, 
             await until(lambda: running.now.committed is not None and running.now.committed.sequence == last)
         assert running.now.gaps == 1
         assert (await log.state()).last == last
+    async with recorder(log, folder) as again:
+        await until(lambda: bool(again.said))
+        assert again.now.gaps == 1
     async with open_history(folder, log) as history:
         assert len(history.gaps()) == 1
 

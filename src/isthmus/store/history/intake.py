@@ -15,7 +15,7 @@ import numpy as np
 
 from isthmus.core import time
 from isthmus.core.errors import Damaged, NotFound
-from isthmus.core.event import Event
+from isthmus.core.event import Event, EventKind
 from isthmus.core.samples import Samples
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.gaps import LOG, gap
@@ -68,8 +68,8 @@ class Intake:
         self.noticed: list[Event] = []
         self._weight = 0
         """Bytes of the messages that events and oddities came in."""
-        self.gaps = 0
-        """Gaps noticed here, not those others told of."""
+        self.gaps: set[str] = set()
+        """Ids of the gaps that came, noticed here or told by others."""
         self.repeated = 0
         """Blocks that were recorded before and came again."""
 
@@ -152,6 +152,8 @@ class Intake:
         else:
             self._weight += 1000 + len(message.data)
             self.events.setdefault(event.id, event)
+            if event.kind is EventKind.GAP:
+                self.gaps.add(event.id)
 
     def _lose(self, message: Message, why: str, block: Samples | None = None) -> None:
         """Keeps the bytes of what cannot be recorded and says so."""
@@ -205,7 +207,7 @@ class Intake:
             self.events[event.id] = event
             self.noticed.append(event)
             self._weight += 1000
-            self.gaps += 1
+            self.gaps.add(event.id)
 
     @property
     def moved(self) -> bool:

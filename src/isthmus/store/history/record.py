@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from isthmus.core.errors import Disconnected, IsthmusError
+from isthmus.core.event import EventKind
 from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.flush import flush
 from isthmus.store.history.folder import Folder, keep, owned
@@ -72,7 +73,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     """Number of the last segment."""
     gaps: int
-    """Gaps noticed since the start."""
+    """Gaps that history has ever had, with those it is about to write."""
     repeated: int
     """Blocks that came again and were passed over since the start."""
     flushing: bool
@@ -140,6 +141,7 @@ class _Recording:
     def __post_init__(self) -> None:
         state = self.manifest.state()
         self.intake = Intake(state, Lists(self.folder, self.log, keeping=True), self._keep_unread)
+        self.intake.gaps |= {event.id for event in self.manifest.events(kind=EventKind.GAP)}
         self.committed, self.segments = state.position, state.ordinal
         if state.position is not None:
             self.behind.append((monotonic(), state.position))
@@ -280,7 +282,7 @@ class _Recording:
                 rows=self.intake.memory.rows,
                 recorded=self.recorded,
                 segments=self.segments,
-                gaps=self.intake.gaps,
+                gaps=len(self.intake.gaps),
                 repeated=self.intake.repeated,
                 flushing=self.flushing is not None,
                 problem=self.problem,
