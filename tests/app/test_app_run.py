@@ -243,3 +243,18 @@ def test_two_hundred_rounds_of_random_kills(demo: Plant) -> None:
             demo.gone()
             started(demo)
         nothing_lost_nothing_doubled(before, demo.samples())
+
+
+def test_status_says_which_systems_are_not_connected_and_fails(demo: Plant) -> None:
+    started(demo)
+    assert invoke("status", "--data", demo.data).returncode == 0
+    file = demo.data / "plant.yaml"
+    head, bay = file.read_text().split("  dispatch/bay-1:\n")
+    nobody = "systems:\n  elsewhere: {kind: opcua, url: opc.tcp://127.0.0.1:9}\n"
+    moved = bay.replace("system: tank-farm", "system: elsewhere")
+    file.write_text(head.replace("systems:\n", nobody, 1) + "  dispatch/bay-1:\n" + moved)
+    wait(lambda: demo.status()["not_connected"] == ["elsewhere"], f"it is tried: {demo.output}")
+    wait(lambda: demo.status()["state"] == "not connected", "the services are ready")
+    done = invoke("status", "--data", demo.data)
+    assert done.returncode == 1
+    assert "20 tags: running, 1 of 2 systems not connected" in done.stdout.splitlines()[0]

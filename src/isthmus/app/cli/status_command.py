@@ -20,10 +20,10 @@ _COUNTERS: Final = (
     ("discarded", "discarded at the bound", "collect", "discarded"),
     ("recorded", "recorded samples", "record", "recorded"),
     ("in_memory", "in memory", "record", "rows"),
-    ("gaps", "gaps", "record", "gaps"),
+    ("gaps", "gaps ever recorded", "record", "gaps"),
     ("repeated", "blocks that came again", "record", "repeated"),
 )
-"""(key for scripts, words for people, service, its counter); all since the service started."""
+"""(key for scripts, words for people, service, its counter); since the service started, but gaps: ever recorded."""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,9 +31,10 @@ def register(app: typer.Typer) -> None:
 
 
 def status(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show how the plant is: services, the log, systems and their connections, counters since the start.
+    """Show how the plant is: services, the log, systems and their connections, counters.
 
-    The exit code is 0 when everything is ready and 1 when not.
+    The exit code is 0 when everything is ready and every system connected, and 1 when not. Tags whose quality is bad
+    are counted, and do not change it.
 
     \b
     Examples:
@@ -73,9 +74,11 @@ def gather(place: Any) -> dict[str, Any]:
             "age": round((now - said.heartbeat) / time.SECOND, 1) if said is not None else None,
             "counters": said.counters if said is not None else {},
         }
-    ready = runs and bool(services) and all(service["state"] == "ready" for service in services.values())
+    ready = bool(services) and all(service["state"] == "ready" for service in services.values())
+    systems = services.get("collect", {}).get("counters", {}).get("systems", {})
+    away = [name for name, system in systems.items() if system["state"] != "connected"]
     return {
-        "state": "ready" if ready else "not ready" if runs else "stopped",
+        "state": "stopped" if not runs else "not ready" if not ready else "not connected" if away else "ready",
         "data": str(place.root),
         "plant": revision.plant,
         "revision": revision.number,
@@ -85,7 +88,9 @@ def gather(place: Any) -> dict[str, Any]:
         else None,
         "log": _log(supervisor.counters["log"] if supervisor else {}, services, runs),
         "services": services,
-        "systems": services.get("collect", {}).get("counters", {}).get("systems", {}),
+        "systems": systems,
+        "not_connected": away if runs else list(systems),
+        "bad": sum(system["bad"] for system in systems.values()),
         "counters": {
             key: services.get(service, {}).get("counters", {}).get(counter, 0) for key, _, service, counter in _COUNTERS
         },
@@ -122,7 +127,7 @@ def _log(said: dict[str, Any], services: dict[str, Any], runs: bool) -> dict[str
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     supervisor = found["supervisor"]
     by = f" (process {supervisor['pid']}, since {_short(supervisor['since'])})" if supervisor else ""
-    yield f"{found['plant']}, revision {found['revision']}, {found['tags']} tags: {found['state']}{by}"
+    yield f"{found['plant']}, revision {found['revision']}, {found['tags']} tags: {_state_of(found)}{by}"
     yield ""
     yield show.table(
         ["service", "state", "process", "restarts", "heard", "last end"], _services(found), right=["process"]
@@ -146,6 +151,17 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     problem = found["services"].get("record", {}).get("counters", {}).get("problem")
     if problem:
         yield f"recorder: {problem}"
+
+
+def _state_of(found: dict[str, Any]) -> str:
+    """The plant's state in words: `running, 1 of 2 systems not connected, 1 tag bad`."""
+    away, bad = len(found["not_connected"]), found["bad"]
+    words = ["running" if found["state"] == "not connected" else found["state"]]
+    if away and found["state"] in ("not connected", "not ready"):
+        words.append(f"{away} of {len(found['systems'])} systems not connected")
+    if bad and found["state"] != "stopped":
+        words.append(f"{bad:,} tag{'s' if bad > 1 else ''} bad")
+    return ", ".join(words)
 
 
 def _services(found: dict[str, Any]) -> Iterator[list[str]]:
