@@ -139,3 +139,10 @@ def test_doctor_exits_1_when_something_would_stop_a_plant(tmp_path: Path) -> Non
         done = run("doctor", "--data", tmp_path, "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert "stops" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["history", "**", "-o"], ["history", "**", "--format", "parquet", "-o"], ["backup"]])
+def test_a_file_in_no_folder_is_refused_before_anything_is_read(tmp_path: Path, words: list[str]) -> None:
+    done = invoke(*words, tmp_path / "none" / "x", "--data", tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'none'}: is no folder; make it" in done.stderr, done.stderr

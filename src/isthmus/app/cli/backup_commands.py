@@ -11,7 +11,7 @@ import typer
 from isthmus.app.cli import show
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, JsonOption
-from isthmus.app.cli.where import data_folder
+from isthmus.app.cli.where import check_new, data_folder
 
 if TYPE_CHECKING:
     from isthmus.app.backup import Summary
@@ -40,6 +40,7 @@ def backup(
     from isthmus.app.cli.slow import slow
     from isthmus.app.run.place import Place
 
+    check_new(file)
     with slow("backing up") as say:
         summary = run(back_up(Place(data_folder(data)), file, say))
     _print(summary, f"{file} ({show.size(file.stat().st_size)}) holds", as_json)

@@ -13,7 +13,7 @@ import typer
 from isthmus.app.cli import show, summed_output
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, ToOption
-from isthmus.app.cli.where import data_folder
+from isthmus.app.cli.where import check_new, data_folder
 
 if TYPE_CHECKING:
     from isthmus.app.recorded import Recorded, Row
@@ -88,11 +88,10 @@ def history(
     from isthmus.app.recorded import recorded
     from isthmus.app.run.place import Place
     from isthmus.app.summed import bounded, summed, values_at
-    from isthmus.core.errors import IsthmusError
 
     _agree(aggregate, every, at, bounds=bounds)
-    if output is not None and output.exists():
-        raise IsthmusError("exists already", where=str(output), hint="choose another name")
+    if output is not None:
+        check_new(output)
     if format_ is Format.PARQUET and output is None:
         raise typer.BadParameter("parquet needs --output FILE")
     place = Place(data_folder(data))
@@ -116,6 +115,18 @@ def _agree(aggregate: list[str] | None, every: str | None, at: list[str] | None,
 
 
 def _write(found: Recorded | Summed, format_: Format, output: Path | None) -> None:
+    from isthmus.core.errors import IsthmusError
+
+    try:
+        _write_to(found, format_, output)
+    except OSError as error:
+        if output is None:
+            raise
+        hint = "look at the disk, or write somewhere else"
+        raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
+
+
+def _write_to(found: Recorded | Summed, format_: Format, output: Path | None) -> None:
     from isthmus.app.recorded import Recorded
 
     if format_ is Format.PARQUET and output is not None:

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from isthmus.core.errors import IsthmusError
+
 VARIABLE: Final = "ISTHMUS_DATA"
 FOLDER: Final = "data"
 
@@ -35,3 +37,14 @@ def plant_folder(plant: Path) -> Path:
 def is_data(path: Path) -> bool:
     """`path` is a data directory."""
     return (path / "revisions").is_dir() or (path / "ledger.db").is_file()
+
+
+def check_new(file: Path) -> None:
+    """Raises IsthmusError unless `file` can be made: there is none, and its folder takes one."""
+    folder = file.parent
+    if file.exists():
+        raise IsthmusError("exists already", where=str(file), hint="choose another name")
+    if not folder.is_dir():
+        raise IsthmusError("is no folder", where=str(folder), hint="make it, or write somewhere else")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise IsthmusError("may not be written to by you", where=str(folder), hint="write somewhere else")
