@@ -106,7 +106,7 @@ def test_the_day_of_a_plant_file(isthmus: Isthmus, process: Isthmus, folder: Pat
     change(folder, "temp:", "temperature:")
     refused = isthmus("apply", "--yes")
     assert refused.returncode == 1
-    assert "removes the history of acme/lyon/a/tank-1/temp, acme/lyon/a/tank-2/temp" in refused.stderr
+    assert "stops recording acme/lyon/a/tank-1/temp, acme/lyon/a/tank-2/temp" in refused.stderr
     assert "was: temp" in refused.stderr
     assert "apply will refuse this" in isthmus("plan").stderr
 
@@ -159,7 +159,7 @@ def test_scripts_get_json(isthmus: Isthmus, folder: Path) -> None:
     change(folder, "temp:", "temperature:")
     planned = told("plan")
     assert [gone["path"] for gone in planned["removed"]] == ["acme/lyon/a/tank-1/temp", "acme/lyon/a/tank-2/temp"]
-    assert "removes the history" in planned["refused"]
+    assert "stops recording" in planned["refused"]
     assert told("apply", "--yes", "--remove")["number"] == 2
     assert told("rollback", "1", "--data", "data", "--yes")["number"] == 3
     assert [(line["number"], line["runs"]) for line in told("revisions")] == [(3, True), (2, False), (1, False)]

@@ -27,6 +27,9 @@ assets:
   a/pump: {system: c, tags: {speed: {address: pin3, unit: /min}}}
 """
 
+B_BLINKS = "~ b: is reopened: its 2 tags blink for a moment"
+C_BLINKS = "~ c: is reopened: its 1 tag blinks for a moment"
+
 Planned = Callable[..., Plan]
 
 
@@ -66,18 +69,20 @@ def test_comments_order_and_layout_are_nothing_to_do(planned: Planned) -> None:
         ("!secret b", "!secret b2", ["~ b: closes and opens again: password !secret b → !secret b2"]),
         ("url: there", "url: there, node: edge-1", ["~ c: closes and opens again: node main → edge-1"]),
         ("url: there", "url: there, zone: control, owner: me", ["~ c: zone none → control", "~ c: owner none → me"]),
-        ("url: there", "url: there, overflow: wait", ["~ c: overflow discard-oldest → wait"]),
-        ("pin1,", "pin7,", ["~ acme/lyon/a/tank-1/level: address pin1 → pin7"]),
-        ("every: 1s", "every: 500ms", ["~ acme/lyon/a/tank-1/level: every 1s → 500ms"]),
+        ("url: there", "url: there, overflow: wait", [C_BLINKS, "~ c: overflow discard-oldest → wait"]),
+        ("pin1,", "pin7,", [B_BLINKS, "~ acme/lyon/a/tank-1/level: address pin1 → pin7"]),
+        ("every: 1s", "every: 500ms", [B_BLINKS, "~ acme/lyon/a/tank-1/level: every 1s → 500ms"]),
         ("[0, 5]", "[0, 6]", ["~ acme/lyon/a/tank-1/level: range [0, 5] → [0, 6]"]),
         ("[0, 5]", "[0, 5], write: {step: 1}", ["~ acme/lyon/a/tank-1/level: write none → {step: 1}"]),
         ("unit: Cel}", "unit: Cel, stepped: true}", ["~ acme/lyon/a/tank-1/temperature: stepped false → true"]),
         ("unit: Cel}", "unit: Cel, description: x}", ["~ acme/lyon/a/tank-1/temperature: description none → x"]),
-        ("unit: m,", "unit: cm,", ["~ acme/lyon/a/tank-1/level: float in m → float in cm: number 4 instead of 1, "
+        ("unit: m,", "unit: cm,", [B_BLINKS,
+            "~ acme/lyon/a/tank-1/level: float in m → float in cm: number 4 instead of 1, "
             "joined to 1 (times 100)"]),
-        (", unit: /min", "", ["~ acme/lyon/a/pump/speed: float in /min → float: number 4 instead of 3, joined to 3; "
+        (", unit: /min", "", [C_BLINKS,
+            "~ acme/lyon/a/pump/speed: float in /min → float: number 4 instead of 3, joined to 3; "
             "what was recorded in /min is taken as it is"]),
-        ("unit: Cel}", "unit: bar}", ["~ acme/lyon/a/tank-1/temperature: float in Cel → float in bar: "
+        ("unit: Cel}", "unit: bar}", [B_BLINKS, "~ acme/lyon/a/tank-1/temperature: float in Cel → float in bar: "
             "number 4 instead of 2, not joined to 2: float in Cel does not convert"]),
         ("a/tank-1: {", "a/tank-2: {was: a/tank-1, ", [
             "> acme/lyon/a/tank-2/level: was acme/lyon/a/tank-1/level; keeps its history",
@@ -85,7 +90,8 @@ def test_comments_order_and_layout_are_nothing_to_do(planned: Planned) -> None:
             "~ acme/lyon/a/tank-2: new asset", "~ acme/lyon/a/tank-1: is gone"]),
         ("system: b, tags: {level", "system: b, owner: me, tags: {level", ["~ acme/lyon/a/tank-1: owner none → me"]),
         (", temperature: pin2", "", [
-            "- acme/lyon/a/tank-1/temperature: is no longer recorded; number 2 and its history stay",
+            "~ b: is reopened: its 1 tag blinks for a moment",
+            "- acme/lyon/a/tank-1/temperature: stops recording; what is recorded stays, under number 2",
             "! tank.temperature: not read: 1 asset of the type give no address for it"]),
     ],
 )  # fmt: skip
@@ -97,8 +103,9 @@ def test_a_unit_said_later_keeps_what_was_recorded(check: Callable[..., Checked]
     without = resolve(check(BASE.replace(", unit: /min", "")), None, NONE_GIVEN, number=1, created=0)
     after = resolve(check(BASE), without, NONE_GIVEN.after(without), number=2, created=1)
     assert list(compare(without, after).lines()) == [
+        "~ c: is reopened: its 1 tag blinks for a moment",
         "~ acme/lyon/a/pump/speed: float → float in /min: number 4 instead of 3, joined to 3; "
-        "what was recorded is taken to be in /min"
+        "what was recorded is taken to be in /min",
     ]
 
 
@@ -120,8 +127,9 @@ def test_a_removal_is_refused_and_names_the_likely_rename(planned: Planned) -> N
     with pytest.raises(IsthmusError) as raised:
         plan.refuse_removal()
     assert str(raised.value) == (
-        "removes the history of acme/lyon/a/pump/speed; if acme/lyon/a/pump/speed is now acme/lyon/a/pump/velocity, "
-        "say so there: was: speed; to stop recording on purpose, apply with --remove (what is recorded stays)"
+        "stops recording acme/lyon/a/pump/speed; what is recorded stays; "
+        "if acme/lyon/a/pump/speed is now acme/lyon/a/pump/velocity, say so there: was: speed; "
+        "to stop recording on purpose, apply with --remove"
     )
 
 
@@ -149,4 +157,4 @@ def test_a_long_plan_is_cut_per_kind(tmp_path: Path) -> None:
 
     plan = compare(revision(1, None), revision(100, revision(1, None)))
     assert "  ... and 79 more: new tag" in list(plan.lines())
-    assert len(list(plan.lines(0))) == 2 * 99
+    assert len(list(plan.lines(0))) == 1 + 2 * 99

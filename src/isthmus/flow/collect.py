@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import structlog
 
@@ -25,7 +24,7 @@ from isthmus.flow.secrets import reveal
 from isthmus.flow.ship import WINDOW, Shipment, drained, ship
 from isthmus.flow.source import Source, run_source
 from isthmus.flow.standardise import standards
-from isthmus.plant.revision import Revision, SystemSetting, TagSetting
+from isthmus.plant.revision import Revision, SystemSetting, TagSetting, wiring
 from isthmus.store.history.newest import newest
 from isthmus.store.ledger.files import RevisionFiles, read_pointer
 from isthmus.stream.log import Log
@@ -175,26 +174,20 @@ async def _arrange(
         for rule in rules:
             await publisher.keep_list(rule.tags)
         running = collector.running.get(name)
-        if running is not None and running.wiring == _wiring(wanted[name], tags):
+        if running is not None and running.wiring == wiring(wanted[name], tags):
             running.source.settings, running.source.rules = tags, rules
             continue
         source = _source(collector, wanted[name], tags, running.source if running else None, known)
         if running is not None:
             await _ended(running.task)
         task = group.create_task(run_source(source, collector.hold, collector.epoch), name=name)
-        collector.running[name] = Running(source, _wiring(wanted[name], tags), task)
+        collector.running[name] = Running(source, wiring(wanted[name], tags), task)
     collector.revision = revision.number
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task], timeout=10)
-
-
-def _wiring(system: SystemSetting, tags: tuple[TagSetting, ...]) -> bytes:
-    """What the far end notices: while it stays the same, the source stays open."""
-    addresses = [(tag.address, tag.tag.number, tag.tag.type, tag.every, tag.deadband, tag.queue) for tag in tags]
-    return msgspec.msgpack.encode((system.kind, system.config, system.overflow, addresses))
 
 
 def _source(

@@ -12,7 +12,7 @@ import msgspec
 
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
-from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting
+from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting, wiring
 
 
 class StepKind(StrEnum):
@@ -106,8 +106,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         like = next((removed for removed in self.removed if removed.like), None)
         renamed = f"if {like.path} is now {like.like}, say so there: was: {like.was}; " if like is not None else ""
         raise IsthmusError(
-            f"removes the history of {names}{more}",
-            hint=f"{renamed}to stop recording on purpose, apply with --remove (what is recorded stays)",
+            f"stops recording {names}{more}; what is recorded stays",
+            hint=f"{renamed}to stop recording on purpose, apply with --remove",
         )
 
 
@@ -139,17 +139,30 @@ def _plant(previous: Revision | None, new: Revision) -> Iterator[Step]:
 
 def _systems(previous: Revision | None, new: Revision) -> Iterator[Step]:
     before = {system.name: system for system in previous.systems} if previous else {}
-    after = {system.name: system for system in new.systems}
-    counts = dict.fromkeys(after, 0)
-    for setting in new.tags:
-        counts[setting.system] = counts.get(setting.system, 0) + 1
-    for name, system in after.items():
+    old, now = _by_system(previous.tags if previous else ()), _by_system(new.tags)
+    for system in new.systems:
+        name, tags = system.name, now.get(system.name, [])
         if name not in before:
-            yield Step(StepKind.OPEN, name, f"opens ({system.kind}, {_count(counts[name], 'tag')})")
-        else:
-            yield from _system(before[name], system)
-    for name in before.keys() - after.keys():
+            yield Step(StepKind.OPEN, name, f"opens ({system.kind}, {_count(len(tags), 'tag')})")
+            continue
+        steps = list(_system(before[name], system))
+        reopened = wiring(before[name], old.get(name, [])) != wiring(system, tags)
+        if reopened and all(step.kind is not StepKind.REOPEN for step in steps):
+            yield Step(StepKind.REOPEN, name, f"is reopened{_blink(len(tags))}")
+        yield from steps
+    for name in before.keys() - {system.name for system in new.systems}:
         yield Step(StepKind.CLOSE, name, "closes")
+
+
+def _by_system(tags: Sequence[TagSetting]) -> dict[str, list[TagSetting]]:
+    systems: dict[str, list[TagSetting]] = {}
+    for setting in tags:
+        systems.setdefault(setting.system, []).append(setting)
+    return systems
+
+
+def _blink(tags: int) -> str:
+    return f": its {_count(tags, 'tag')} {'blinks' if tags == 1 else 'blink'} for a moment" if tags else ""
 
 
 def _system(before: SystemSetting, after: SystemSetting) -> Iterator[Step]:
@@ -304,7 +317,7 @@ def _like(gone: TagSetting, by_address: Mapping[tuple[str, str], str], fresh: Se
 
 def _farewell(gone: Removed) -> str:
     like = f"; is it {gone.like} now?" if gone.like else ""
-    return f"is no longer recorded; number {gone.number} and its history stay{like}"
+    return f"stops recording; what is recorded stays, under number {gone.number}{like}"
 
 
 def _assets(previous: Revision | None, new: Revision) -> Iterator[Step]:
