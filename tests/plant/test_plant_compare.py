@@ -86,8 +86,11 @@ def test_comments_order_and_layout_are_nothing_to_do(planned: Planned) -> None:
             "number 4 instead of 2, not joined to 2: float in Cel does not convert"]),
         ("a/tank-1: {", "a/tank-2: {was: a/tank-1, ", [
             "> acme/lyon/a/tank-2/level: was acme/lyon/a/tank-1/level; keeps its history",
-            "> acme/lyon/a/tank-2/temperature: was acme/lyon/a/tank-1/temperature; keeps its history",
-            "~ acme/lyon/a/tank-2: new asset", "~ acme/lyon/a/tank-1: is gone"]),
+            "> acme/lyon/a/tank-2/temperature: was acme/lyon/a/tank-1/temperature; keeps its history"]),
+        ("a/tank-1: {", "b/tank-2: {was: a/tank-1, owner: me, ", [
+            "> acme/lyon/b/tank-2/level: was acme/lyon/a/tank-1/level; keeps its history",
+            "> acme/lyon/b/tank-2/temperature: was acme/lyon/a/tank-1/temperature; keeps its history",
+            "~ acme/lyon/b/tank-2: owner none → me"]),
         ("system: b, tags: {level", "system: b, owner: me, tags: {level", ["~ acme/lyon/a/tank-1: owner none → me"]),
         (", temperature: pin2", "", [
             "~ b: is reopened: its 1 tag blinks for a moment",

@@ -321,18 +321,30 @@ def _farewell(gone: Removed) -> str:
 
 
 def _assets(previous: Revision | None, new: Revision) -> Iterator[Step]:
-    before = {asset.path: asset for asset in previous.assets} if previous else {}
-    for asset in new.assets:
-        old = before.get(asset.path)
-        if old is not None:
-            yield from _asset(old, asset)
     if previous is None:
         return
-    after = {asset.path for asset in new.assets}
-    for path in [asset.path for asset in new.assets if asset.path not in before]:
-        yield Step(StepKind.ASSET, path, "new asset")
-    for path in [path for path in before if path not in after]:
+    before, after = ({asset.path: asset for asset in revision.assets} for revision in (previous, new))
+    gone, fresh = before.keys() - after.keys(), after.keys() - before.keys()
+    moved = {now: old for now, old in _moved(previous, new) if now in fresh and old in gone}
+    for asset in new.assets:
+        old = before.get(moved.get(asset.path, asset.path))
+        if old is not None:
+            yield from _asset(old, asset)
+        else:
+            yield Step(StepKind.ASSET, asset.path, "new asset")
+    for path in sorted(gone - set(moved.values())):
         yield Step(StepKind.ASSET, path, "is gone")
+
+
+def _moved(previous: Revision, new: Revision) -> Iterator[tuple[str, str]]:
+    """(path now, path before) of what is above renamed tags: the renamed asset is one of them."""
+    paths = {number: setting.tag.path for setting in previous.tags for number in _numbers(setting)}
+    for setting in new.tags:
+        now = setting.tag.path
+        old = next((paths[number] for number in _numbers(setting) if number in paths), now)
+        while now != old and now.rpartition("/")[2] == old.rpartition("/")[2]:
+            now, old = now.rpartition("/")[0], old.rpartition("/")[0]
+            yield now, old
 
 
 def _asset(before: AssetSetting, after: AssetSetting) -> Iterator[Step]:
