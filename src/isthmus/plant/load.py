@@ -53,8 +53,7 @@ class Loaded:
         full = self._inside(name)
         try:
             if not full.is_file():
-                where = printable(str(self.shown / name))
-                raise IsthmusError(f"there is no file {printable(name)!r}", hint=f"looked for {where}")
+                raise IsthmusError(f"there is no file {printable(name)!r}")
             with full.open("rb") as stream:
                 return stream.read(LARGEST_FILE + 1)
         except (OSError, ValueError) as error:
