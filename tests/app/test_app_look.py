@@ -108,6 +108,8 @@ def test_history_gives_the_same_samples_in_every_format(running: Plant, tmp_path
     assert flows == frame[frame["tag"].astype(str).str.endswith("flow")]["value"].tolist()
     table = printed(*words, running.data, "--last", "2").splitlines()
     assert table[0].split() == ["tag", "time", "(UTC)", "value", "unit", "quality", "marks"]
+    assert f"of {len(as_json)} rows, the newest; --last 0 for all" in table[-1]
+    assert "--last 0" not in printed(*words, running.data, "--last", "0")
 
 
 def test_history_takes_times_in_the_plants_zone_and_leaves_the_end_out(running: Plant) -> None:

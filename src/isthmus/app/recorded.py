@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -45,6 +45,16 @@ class Recorded:
     tables: Sequence[tuple[TagSetting, pa.Table]]
     gaps: Sequence[Event]
     """In which samples of these tags may be missing."""
+    left_out: int = 0
+    """Samples that were found too and are not in the tables, because only the newest were wanted."""
+
+    def newest(self, most: int) -> Recorded:
+        """At most so many samples of each tag, the newest; 0: all."""
+        if not most:
+            return self
+        tables = [(setting, table[-most:]) for setting, table in self.tables]
+        left_out = sum(len(table) for _, table in self.tables) - sum(len(table) for _, table in tables)
+        return replace(self, tables=tables, left_out=self.left_out + left_out)
 
     def rows(self) -> Iterator[Row]:
         """One sample after the other, as Python values."""

@@ -102,9 +102,8 @@ def history(
             _write(run(values_at(place, tags, at)).newest(last or 0), format_, output)
         else:
             found = run((bounded if bounds else recorded)(place, tags, from_, to))
-            _write(
-                _newest(found, last if last is not None else SHOWN if format_ is Format.TABLE else 0), format_, output
-            )
+            most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
+            _write(found.newest(most), format_, output)
 
 
 def _agree(aggregate: list[str] | None, every: str | None, at: list[str] | None, *, bounds: bool) -> None:
@@ -140,15 +139,6 @@ def _write_to(found: Recorded | Summed, format_: Format, output: Path | None) ->
         writer(found, file)
 
 
-def _newest(found: Recorded, most: int) -> Recorded:
-    """At most so many samples of each tag, the newest; 0: all."""
-    from dataclasses import replace
-
-    if not most:
-        return found
-    return replace(found, tables=[(setting, table[-most:]) for setting, table in found.tables])
-
-
 def _table(found: Recorded, to: TextIO) -> None:
     from isthmus.core import quality
     from isthmus.core.time import to_iso
@@ -172,6 +162,8 @@ def _table(found: Recorded, to: TextIO) -> None:
         to.write(show.table(columns, rows, right=["value"]) + "\n")
     else:
         to.write(f"nothing recorded from {to_iso(found.start)} to {to_iso(found.end)}\n")
+    if found.left_out:
+        to.write(f"{len(rows):,} of {len(rows) + found.left_out:,} rows, the newest; --last 0 for all\n")
     for gap in found.gaps:
         to.write(f"gap {show.span(gap.details.get('first'), gap.details.get('last'))}: {gap.message}\n")
 
