@@ -26,6 +26,7 @@ NODES: list[dict[str, Any]] = [
     {"name": "temperature", "unit": "degree_celsius", "range": [0, 180], "description": "of the jacket"},
     {"name": "running", "type": "Boolean", "value": True},
     {"name": 'odd; name=[1] {x} # "quoted" é', "type": "Int32"},
+    {"name": "in/out"},
     {"name": "list", "type": "Int32", "value": [1, 2]},
     {"name": "big", "type": "UInt64", "value": "1"},
     {"name": "label", "type": "LocalizedText", "value": "x"},
@@ -53,6 +54,9 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
     async with Server(tmp_path, nodes=NODES) as server:
         code, out, err = await isthmus("browse", server.url, cwd=tmp_path)
         assert code == 0, err
+        assert "# 1 variable left out: not a single value: " in out and "list\n" in out
+        assert "in-out:" in out
+        assert not (tmp_path / "data").exists()
         plant = tmp_path / "plant.yaml"
         plant.write_text(HEAD + out)
         checked = check_plant(plant, kinds())
@@ -65,8 +69,8 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
     assert by_name["temperature"].unit == "Cel" and by_name["temperature"].range == (0, 180)
     assert by_name["temperature"].description == "of the jacket"
     assert [by_name[n["name"]].type for n in NODES] == [
-        DataType.FLOAT, DataType.FLOAT, DataType.BOOLEAN, DataType.INTEGER, None, DataType.UNSIGNED, DataType.TEXT,
-        DataType.FLOAT,
+        DataType.FLOAT, DataType.FLOAT, DataType.BOOLEAN, DataType.INTEGER, DataType.FLOAT, None,
+        DataType.UNSIGNED, DataType.TEXT, DataType.FLOAT,
     ]  # fmt: skip
     assert below[0].address == server.address("temperature")
     assert {one["address"] for one in json.loads(listed)} == {one.address for one in found}

@@ -121,6 +121,8 @@ class Found:
     description: str = ""
     writable: bool = False
     range: tuple[float, float] | None = None
+    left_out: str = ""
+    """Why a variable is no tag: `not a single value`; empty for a tag and for what only holds others."""
 
 
 @dataclass(frozen=True, slots=True)

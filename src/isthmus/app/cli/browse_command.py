@@ -7,6 +7,8 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,10 +16,10 @@ import typer
 
 from isthmus.app.cli.options import JsonOption
 from isthmus.app.cli.slow import slow
-from isthmus.app.cli.where import data_folder
+from isthmus.app.cli.where import VARIABLE, data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from isthmus.systems.contract import Found, Kind
 
@@ -54,11 +56,11 @@ def browse(
 
     Examples: `isthmus browse opc.tcp://10.20.0.5:4840`, `isthmus browse opc.tcp://dcs:4840 --start "nsu=urn:acme;s=R1"`
     """
-    from isthmus.app.cli.found import plant_file
+    from isthmus.app.cli.found import left_out, plant_file
 
     door, config = _door(kind), _config(url, security, user)
-    driver = _driver(door, config | _password(password_env), name, data)
-    with slow(f"looking at {url}") as say:
+    with _pki(data, security) as folder, slow(f"looking at {url}") as say:
+        driver = _driver(door, config | _password(password_env), name, folder)
         found, complete = asyncio.run(_collect(driver.browse(start), most, say))
     if as_json:
         sys.stdout.write(json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False) + "\n")
@@ -66,10 +68,21 @@ def browse(
     secret = {"password": {"!secret": name}} if user and password_env else {}
     tags = sum(one.type is not None for one in found)
     sys.stdout.write(f"# {tags} tags found at {url}\n")
+    sys.stdout.write(left_out(found))
     sys.stdout.write("# A new plant file also says, at its top: version: 1, plant: enterprise/site, time_zone: UTC\n")
     sys.stdout.write(plant_file(found, name, {"kind": kind, **config, **secret}))
     if not complete:
         sys.stderr.write(f"isthmus: there is more; shown are the first {most} tags (--most)\n")
+
+
+@contextmanager
+def _pki(data: Path | None, security: str | None) -> Iterator[Path]:
+    """Where the driver keeps its certificates: a passing look without security leaves nothing behind."""
+    if data is not None or security is not None or VARIABLE in os.environ:
+        yield data_folder(data)
+        return
+    with tempfile.TemporaryDirectory(prefix="isthmus-browse-") as folder:
+        yield Path(folder)
 
 
 def _door(kind: str) -> Kind:
@@ -97,7 +110,7 @@ def _password(variable: str | None) -> dict[str, Any]:
     return {"password": os.environ[variable]}
 
 
-def _driver(kind: Kind, config: dict[str, Any], name: str, data: Path | None) -> Any:
+def _driver(kind: Kind, config: dict[str, Any], name: str, folder: Path) -> Any:
     from pydantic import ValidationError
 
     from isthmus.core.errors import IsthmusError
@@ -109,7 +122,7 @@ def _driver(kind: Kind, config: dict[str, Any], name: str, data: Path | None) ->
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
         raise IsthmusError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-    return kind.connect(spec, Surroundings(name, data_folder(data)))
+    return kind.connect(spec, Surroundings(name, folder))
 
 
 async def _collect(found: AsyncIterator[Found], most: int, say: Any) -> tuple[list[Found], bool]:

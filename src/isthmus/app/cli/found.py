@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _NUMBERS: Final = {DataType.FLOAT, DataType.INTEGER, DataType.UNSIGNED}
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 _SPECIAL: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+MOST_NAMED: Final = 10
+"""Names of things left out that are said."""
 LONGEST_PATH: Final = 240
 NOWHERE: Final = "browsed"
 """The asset of a tag that stands alone."""
@@ -39,6 +41,19 @@ def plant_file(found: Iterable[Found], system: str, config: Mapping[str, Any]) -
     for path, tags in assets.items():
         lines += _asset(path, tags, system, by_signature.get(_signature(tags)))
     return "\n".join(lines) + "\n"
+
+
+def left_out(found: Iterable[Found]) -> str:
+    """A comment line on what no tag can be made of, by reason; nothing when there is no such thing."""
+    names: dict[str, list[str]] = {}
+    for one in found:
+        if one.left_out:
+            names.setdefault(one.left_out, []).append("".join(c if c.isprintable() else " " for c in one.path)[:200])
+    return "".join(
+        f"# {len(some)} variable{'' if len(some) == 1 else 's'} left out: {why}: {', '.join(some[:MOST_NAMED])}"
+        f"{' and others' if len(some) > MOST_NAMED else ''}\n"
+        for why, some in names.items()
+    )
 
 
 def _asset(path: str, tags: Tags, system: str, type_: str | None) -> list[str]:

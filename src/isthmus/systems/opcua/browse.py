@@ -81,7 +81,7 @@ class Walk:
         kind, name = (await self._attributes([node], (2, 3)))[0] if node is not None else (None, None)
         if node is None or kind is None or name is None:
             raise NotFound(f"the server has no node {start}", where=self._link.url)
-        return _Node(node, name.Name or "", name.Name or "", int(kind) == ua.NodeClass.Variable, 0)
+        return _Node(node, name.Name or "", (name.Name or "").replace("/", "-"), int(kind) == ua.NodeClass.Variable, 0)
 
     async def _attributes(self, nodes: Sequence[Any], attributes: Sequence[int]) -> list[tuple[Any, ...]]:
         columns = [await self._link.read_values(nodes, attribute) for attribute in attributes]
@@ -110,7 +110,8 @@ class Walk:
             return None
         self._seen.add(target)
         variable = reference.NodeClass == ua.NodeClass.Variable
-        path = f"{node.path}/{name}" if node.path else name
+        part = name.replace("/", "-")  # in a path it would be another level
+        path = f"{node.path}/{part}" if node.path else part
         return _Node(target, name, path, variable, node.depth + 1)
 
     async def _browse(self, nodes: Sequence[ua.NodeId]) -> list[list[Any]]:
@@ -147,11 +148,13 @@ class Walk:
     async def _found(self, node: _Node, row: tuple[Any, ...], extra: tuple[str, Any]) -> Found:
         data_type, rank, access, description = row
         scalar = node.variable and data_type is not None and (rank is None or int(rank) in (-1, -2, -3))
+        type_ = await self._type(node.id, data_type) if scalar else None
         return Found(
             address=self._address(node.id),
             name=node.name,
             path=node.path,
-            type=await self._type(node.id, data_type) if scalar else None,
+            type=type_,
+            left_out="not a single value" if node.variable and type_ is None else "",
             unit=extra[0],
             description=(getattr(description, "Text", "") or "").strip(),
             writable=bool(isinstance(access, int) and access & _WRITE),
