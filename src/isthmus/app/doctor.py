@@ -114,7 +114,7 @@ def disk(folder: Path) -> Finding:
 def safe_write(folder: Path) -> Finding:
     """The price of a write that survives a power cut (fsync), which every message of the log pays once."""
     try:
-        times = sorted(_fsyncs(folder))
+        times = sorted(fsyncs(folder))
     except OSError as error:
         return _finding("safe writes", f"cannot be measured: {error.strerror}", limits=True, hint="see data directory")
     middle, late = times[len(times) // 2], times[int(len(times) * 0.99)]
@@ -126,7 +126,7 @@ def safe_write(folder: Path) -> Finding:
     return _finding("safe writes", what, limits=late > SLOW_WRITE, hint=hint)
 
 
-def _fsyncs(folder: Path) -> Iterator[float]:
+def fsyncs(folder: Path) -> Iterator[float]:
     """Seconds of each of some safe writes of 4 kB."""
     until = clock.monotonic() + LONGEST
     with tempfile.TemporaryFile(dir=folder) as file:
