@@ -7,6 +7,7 @@ The tests of the first part share one plant and tell one story, in their order.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -258,3 +259,24 @@ def test_status_says_which_systems_are_not_connected_and_fails(demo: Plant) -> N
     done = invoke("status", "--data", demo.data)
     assert done.returncode == 1
     assert "20 tags: running, 1 of 2 systems not connected" in done.stdout.splitlines()[0]
+
+
+def test_a_watch_in_a_pipe_says_when_a_system_is_lost_and_when_it_is_back(demo: Plant, tmp_path: Path) -> None:
+    started(demo)
+    output = tmp_path / "watched.txt"
+    with output.open("w") as file:
+        words = [*PROGRAM, "watch", "heater", "--json", "--for", "90s", "--data", str(demo.data)]
+        watching = subprocess.Popen(words, stdout=file)
+
+    def told() -> list[tuple[Any, ...]]:
+        found = [json.loads(line) for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [(one["event"], one["system"], one["stale"], one["tags"]) for one in found if "event" in one]
+
+    try:
+        wait(output.read_text, "it has begun")
+        kill(demo.pid("simulation"))
+        wait(lambda: told()[:1] == [("stale", "tank-farm", True, 3)], "the loss is told")
+        wait(lambda: told()[1:2] == [("back", "tank-farm", False, 3)], "its return is told")
+    finally:
+        watching.terminate()
+        watching.wait(20)

@@ -7,6 +7,7 @@ Goes on by itself when the log comes back, also on another port, and when a new 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ import msgspec
 from isthmus.app.run.access import reader
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
+from isthmus.core import time
 from isthmus.core.errors import Damaged, Disconnected, IsthmusError, NotFound, Refused
-from isthmus.core.event import Event
+from isthmus.core.event import Event, EventKind
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Samples, Value, plain
 from isthmus.core.tag import TagList
@@ -59,6 +61,18 @@ class News:
     """The log does not answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The watched tags of a system became stale, or are heard of again."""
+
+    system: str
+    stale: bool
+    tags: int
+    at: int
+    why: str
+    """What the system's collector said last of its connection; often nothing."""
+
+
 @dataclass(slots=True)
 class Watch:
     """The tags being watched, and their last values."""
@@ -72,11 +86,23 @@ class Watch:
     plant: str = ""
     """`enterprise/site`, which every path begins with."""
     _by_number: dict[int, TagSetting] = field(default_factory=dict)
+    _tags: Counter[str] = field(default_factory=Counter)
+    """System → how many of its tags are watched."""
+    _stale: set[str] = field(default_factory=set)
+    _why: dict[str, str] = field(default_factory=dict)
     _position: Position | None = None
     _endpoint: Endpoint | None = None
 
     def latest(self, setting: TagSetting) -> Latest | None:
         return self.live.latest(setting.tag.number, setting.tag.type, monotonic_ns())
+
+    def turns(self) -> list[Turn]:
+        """The systems that became stale, or are heard of again, since this was asked last."""
+        now = monotonic_ns()
+        stale = {system for system in self._tags if self.live.silent(system, now)}
+        turned = sorted((stale ^ self._stale) & self._tags.keys())
+        self._stale = stale
+        return [Turn(name, name in stale, self._tags[name], time.now(), self._why.get(name, "")) for name in turned]
 
     def describe(self) -> Iterator[Seen]:
         """The last value of every watched tag that has one."""
@@ -92,6 +118,7 @@ class Watch:
             sorted((s for s in revision.tags if self.wanted(s.tag.path)), key=lambda setting: setting.tag.path)
         )
         self._by_number = {setting.tag.number: setting for setting in self.settings}
+        self._tags = Counter(setting.system for setting in self.settings)
         for system in revision.systems:
             numbers = [setting.tag.number for setting in revision.of_system(system.name)]
             self.live.expect(system.name, numbers, monotonic_ns())
@@ -161,6 +188,8 @@ class Watch:
             except msgspec.DecodeError:
                 return News()
             self.live.note(event)
+            if event.kind is EventKind.CONNECTION:
+                self._why[event.source] = event.message
             return News(event=event)
         if not message.subject.startswith(names.SAMPLES):
             return News()

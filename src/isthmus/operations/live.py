@@ -129,6 +129,11 @@ class Live:
             connected = event.details.get("state") == "connected"
             self._lost.discard(source) if connected else self._lost.add(source)
 
+    def silent(self, source: str, now: int) -> bool:
+        """Whether the tags of a source are stale: it is not heard of, or said that it lost the far end."""
+        position = self._sources.get(source)
+        return position is None or position in self._lost or now - int(self._heard[position]) > PATIENCE
+
     def stale(self, now: int) -> NDArray[np.bool_]:
         """Which tags are stale, by number; one whose source is not known is."""
         silent: NDArray[np.bool_] = now - self._heard > PATIENCE

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from isthmus.app.watching import News, Seen, Watch
+    from isthmus.app.watching import News, Seen, Turn, Watch
     from isthmus.plant.revision import TagSetting
 
 PERIOD: Final = 0.25
@@ -40,7 +40,9 @@ def watch(
 ) -> None:
     """Watch the last values of a running plant: value, unit, quality, age; stale when its source falls silent.
 
-    In a terminal it is a table that stays in place; in a pipe, or with --json, a line for every sample as it comes.
+    In a terminal it is a table that stays in place; in a pipe, or with --json, a line for every sample as it comes,
+    and one when a system's tags become stale or are heard of again: {"event": "stale", "system": "dcs", "stale": true,
+    ...}, later {"event": "back", ...}.
 
     \b
     Examples:
@@ -89,6 +91,8 @@ class Lines:
         """Prints what came; at first the last values."""
         self.print(news.samples if self._begun else watch.describe())
         self._begun = True
+        for turn in watch.turns():
+            self.print_turn(turn)
         if news.away != self._away:
             typer.echo(f"isthmus: the log {'does not answer' if news.away else 'answers again'}", err=True)
             self._away = news.away
@@ -105,6 +109,13 @@ class Lines:
             words += [quality.name(seen.quality), show.marks(seen.mark)]
             typer.echo("  ".join(word for word in words if word))
 
+    def print_turn(self, turn: Turn) -> None:
+        from isthmus.core.time import to_iso
+
+        tags = f"{turn.tags:,} tag{'s' if turn.tags > 1 else ''}"
+        what = f"stale: {tags} not heard of" if turn.stale else f"back: {tags} heard of again"
+        typer.echo("  ".join(word for word in (to_iso(turn.at), turn.system, what, turn.why) if word))
+
 
 class JsonLines(Lines):
     """A JSON object on a line for every sample."""
@@ -114,6 +125,21 @@ class JsonLines(Lines):
 
         for seen in samples:
             typer.echo(msgspec.json.encode(as_data(seen)).decode())
+
+    def print_turn(self, turn: Turn) -> None:
+        import msgspec
+
+        from isthmus.core.time import to_iso
+
+        data = {
+            "event": "stale" if turn.stale else "back",
+            "system": turn.system,
+            "stale": turn.stale,
+            "tags": turn.tags,
+            "time": to_iso(turn.at),
+            "message": turn.why,
+        }
+        typer.echo(msgspec.json.encode(data).decode())
 
 
 def as_data(seen: Seen) -> dict[str, Any]:
