@@ -175,6 +175,8 @@ def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
     assert demo.end(signal.SIGINT, within=30) == 0, demo.output
     assert "Traceback" not in demo.output
     demo.gone(within=1)
+    told = json.loads(invoke("events", "--json", "--data", demo.data).stdout)
+    assert told[-1]["message"] == "the plant is stopped"
 
 
 def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo: Plant, tmp_path: Path) -> None:

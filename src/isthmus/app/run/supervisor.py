@@ -32,6 +32,9 @@ from isthmus.stream.server import LogServer
 LONGEST_START: Final = 60.0
 """Seconds that getting ready may take where the end is fixed."""
 
+LONGEST_TELLING: Final = 2.0
+"""Seconds that a stop waits for the log to take the news of it."""
+
 say = structlog.get_logger("run")
 
 
@@ -137,6 +140,8 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
         await stop.wait()
         notify.stopping()
         say.info("stopping")
+        telling.say(SUPERVISOR, Severity.INFORMATION, "the plant is stopped")  # while it can still be recorded
+        await telling.told(LONGEST_TELLING)
         for kept in reversed(processes):
             await kept.stop()
         await asyncio.wait(keeping)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +29,7 @@ class Telling:
     endpoint: Callable[[], Endpoint]
     _waiting: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST))
     _something: asyncio.Event = field(default_factory=asyncio.Event)
+    _nothing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def died(self, service: str, how: str) -> None:
         """A process ended that should not have."""
@@ -45,7 +47,14 @@ class Telling:
             message=message,
         )
         self._waiting.append(event)
+        self._nothing.clear()
         self._something.set()
+
+    async def told(self, within: float) -> None:
+        """Until the log has all that was said, or for so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._nothing.wait()
 
     async def tell(self) -> None:
         """Puts what waits into the log, for ever."""
@@ -57,5 +66,6 @@ class Telling:
                         await log.emit(self._waiting[0])
                         self._waiting.popleft()
                     self._something.clear()
+                    self._nothing.set()
             except IsthmusError:
                 await asyncio.sleep(AGAIN)
