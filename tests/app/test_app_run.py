@@ -172,6 +172,8 @@ def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant
 
 def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
     started(demo)
+    url = demo.output.partition("Its server: ")[2].split()[0]
+    assert f"url: {url}\n" in (demo.data / "plant.yaml").read_text()
     assert demo.end(signal.SIGINT, within=30) == 0, demo.output
     assert "Traceback" not in demo.output
     demo.gone(within=1)

@@ -12,12 +12,14 @@ from isthmus.app.cli.options import ForOption
 
 WELCOME = """\
 The tank farm runs: 20 tags of an OPC UA server, collected and recorded.
+Its server: {url}
 
 Try in another terminal (in this folder):
   {isthmus} watch --data {data}
   {isthmus} watch 'tank-*/level' --data {data}
   {isthmus} history storage/tank-1/level --from -5m --data {data}
   {isthmus} status --data {data}
+  {isthmus} browse {url}
 
 Edit {file} and save: it is applied at once. Ctrl-C stops.
 """
@@ -58,7 +60,7 @@ def demo(
     seconds = time.duration(for_) / time.SECOND if for_ else None
 
     def ready() -> None:
-        typer.echo(WELCOME.format(isthmus=_called(), data=data, file=chosen.file))
+        typer.echo(WELCOME.format(isthmus=_called(), data=data, file=chosen.file, url=chosen.url))
 
     with held(place, "demo"):
         logs.begin("run", place.run / "run.log", quiet=True)

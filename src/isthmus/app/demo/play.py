@@ -43,6 +43,12 @@ class Demo:
         """The plant file people edit."""
         return self.place.root / "plant.yaml"
 
+    @property
+    def url(self) -> str:
+        """Where the simulation listens; empty when the plant file does not say."""
+        said = _URL.search(self.file.read_text(encoding="utf-8"))
+        return said[0] if said else ""
+
     def prepare(self) -> int:
         """Writes the plant file unless there is one, with the port the simulation will have; the port."""
         if self.name not in DEMOS:
