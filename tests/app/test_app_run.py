@@ -179,6 +179,7 @@ def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
     demo.gone(within=1)
     told = json.loads(invoke("events", "--json", "--data", demo.data).stdout)
     assert told[-1]["message"] == "the plant is stopped"
+    assert {event["severity"] for event in told} == {"information"}
 
 
 def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo: Plant, tmp_path: Path) -> None:

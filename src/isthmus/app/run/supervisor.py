@@ -32,6 +32,9 @@ from isthmus.stream.server import LogServer
 LONGEST_START: Final = 60.0
 """Seconds that getting ready may take where the end is fixed."""
 
+LONGEST_WAIT: Final = 10.0
+"""Seconds that services wait for the processes beside them to be ready."""
+
 LONGEST_TELLING: Final = 2.0
 """Seconds that a stop waits for the log to take the news of it."""
 
@@ -50,7 +53,7 @@ class Wanted:
     quiet: bool = False
     """Services say warnings and errors only; their log files have all."""
     beside: Sequence[Job] = ()
-    """Other processes: started before the services, stopped after them."""
+    """Other processes: ready before the services are started, stopped after them."""
 
     def jobs(self) -> list[Job]:
         """Every process but the log, in the order of starting."""
@@ -126,7 +129,12 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
     telling = Telling(log_endpoint)
     processes = [Kept(job, telling.died) for job in wanted.jobs()]
     async with asyncio.TaskGroup() as group:
-        keeping = [group.create_task(kept.keep(), name=kept.job.name) for kept in processes]
+        first_ones = processes[: len(wanted.beside)]
+        keeping = [group.create_task(kept.keep(), name=kept.job.name) for kept in first_ones]
+        keeping += [
+            group.create_task(_keep_after(kept, first_ones, stop), name=kept.job.name)
+            for kept in processes[len(first_ones) :]
+        ]
         beside = [
             group.create_task(work)
             for work in (
@@ -148,6 +156,18 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
         for task in beside:
             task.cancel()
     write_status(wanted, server, processes, stopping=True)
+
+
+async def _keep_after(kept: Kept, others: Sequence[Kept], stop: asyncio.Event) -> None:
+    """Keeps it running from when the others are ready or had long enough for that; not at all when all is stopped before."""
+    waiting = [asyncio.ensure_future(other.is_ready.wait()) for other in others]
+    stopped = asyncio.ensure_future(stop.wait())
+    ready = asyncio.gather(*waiting)
+    await asyncio.wait((ready, stopped), timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    stopped.cancel()
+    if not stop.is_set():
+        await kept.keep()
 
 
 async def _ready(processes: Sequence[Kept], ready: Callable[[], None]) -> None:
