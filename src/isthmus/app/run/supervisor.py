@@ -159,7 +159,7 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
 
 
 async def _keep_after(kept: Kept, others: Sequence[Kept], stop: asyncio.Event) -> None:
-    """Keeps it running from when the others are ready or had long enough for that; not at all when all is stopped before."""
+    """Keeps it running from when the others are ready, or had long enough for that; not when all stops before."""
     waiting = [asyncio.ensure_future(other.is_ready.wait()) for other in others]
     stopped = asyncio.ensure_future(stop.wait())
     ready = asyncio.gather(*waiting)
