@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 
 from isthmus.app.demo.tankfarm.server import VARIABLES
 from isthmus.core import time
-from tests.app.conftest import PROGRAM, Plant, invoke, wait
+from tests.app.conftest import PROGRAM, Plant, invoke, plant, wait
 
 QUICK_START = Path(__file__).parents[2] / "docs" / "quick-start.md"
 
@@ -179,21 +180,31 @@ def test_a_damaged_backup_is_refused_and_nothing_is_made(running: Plant, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["plant.tar"]
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Plant]:
+    """A demo that the test may change, with something to look back at."""
+    with plant(tmp_path, "demo-data") as made:
+        made.start()
+        made.ready()
+        wait(lambda: made.status()["counters"]["accepted"] > 400, "samples are accepted")
+        yield made
+
+
 @pytest.mark.timeout(400)
-def test_the_quick_start_does_what_it_says(running: Plant) -> None:
-    folder = running.data.parent
+def test_the_quick_start_does_what_it_says(own: Plant) -> None:
+    folder = own.data.parent
     page = QUICK_START.read_text()
     scripts = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(scripts) == 6
     follow(scripts[:3], folder)
-    file = running.data / "plant.yaml"
+    file = own.data / "plant.yaml"
     (line,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    text, revision = file.read_text(), running.status()["revision"]
+    text, revision = file.read_text(), own.status()["revision"]
     text = re.sub(r"^      level: \{unit: m,.*\n", line, text, flags=re.MULTILINE)
     text = re.sub(r"^      level: \{address", "      height: {address", text, flags=re.MULTILINE)
     file.write_text(text)
-    wait(lambda: running.status()["revision"] == revision + 1, f"the rename is applied: {running.output}")
-    shown = printed("history", "storage/tank-1/height", "--from", "-5m", "--data", running.data, "--format", "csv")
+    wait(lambda: own.status()["revision"] == revision + 1, f"the rename is applied: {own.output}")
+    shown = printed("history", "storage/tank-1/height", "--from", "-5m", "--data", own.data, "--format", "csv")
     assert len(shown.splitlines()) > 20
     follow([scripts[0], *scripts[3:]], folder)
 

@@ -313,7 +313,7 @@ async def test_history_of_an_outage_is_recalled_where_the_server_has_it(
     plant: Server, tmp_path: Path, kind: str
 ) -> None:
     async with either(kind, plant, tmp_path, {"name": "kept", "history": 5000}, {"name": "lost"}) as server:
-        began = time.now()
+        began = time.now() - 5 * time.MILLISECOND  # node-opcua's times are whole milliseconds
         for i in range(10):
             await change(server, "kept", 100.0 + i)
             await asyncio.sleep(0.01)
