@@ -20,10 +20,9 @@ def main(names: list[str]) -> int:
     for name in names or TOPICS:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         topics.append(import_module(f"bench.{name}").measure())
-    text = page(topics)
-    print(text)
+        print(page(topics[-1:]), flush=True)
     if not names:
-        PAGE.write_text(text, encoding="utf-8")
+        PAGE.write_text(page(topics), encoding="utf-8")
     return 0
 
 
