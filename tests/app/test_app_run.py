@@ -128,7 +128,10 @@ def test_a_mistake_in_the_followed_plant_file_is_named_and_what_ran_goes_on(stor
     file.write_text(right.replace("unit: kW,", "unit: kilowatts,"))
     wait(lambda: f"plant.yaml:{line}:21: types.heater.tags.power.unit" in story.output, "the mistake is named")
     assert story.status()["revision"] == 1
+    file.write_text(right)
+    wait(lambda: "plant.yaml: right again, revision 1 runs as before" in story.output, "it is told that it is mended")
     file.write_text(right.replace("unit: kW,", "unit: W,"))
+    wait(lambda: "applied revision 2:" in story.output, "what was applied is told")
     wait(lambda: story.status()["services"]["collect"]["counters"].get("revision") == 2, "the collector took it over")
     assert story.status()["services"]["collect"]["restarts"] == restarts
 
@@ -192,9 +195,32 @@ def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo
     assert demo.start("--for", "1s").wait(60) == 0, demo.output
     assert "the plant file differs from the applied revision" in demo.output
     assert demo.status()["revision"] == 1
-    assert demo.start("--for", "1s", "--apply").wait(60) == 0, demo.output
+    told = [json.loads(line) for line in demo.output.splitlines()]
+    assert {"log ready", "ready", "stopping"} < {line["event"] for line in told}
+    words = [*PROGRAM, "run", str(file), "--data", str(demo.data), "--for", "1s", "--apply"]
+    told_in_words = in_a_terminal(words)
     assert demo.status()["revision"] == 2
+    assert "applied revision 2:\r\n  ~ tank-farm: is reopened" in told_in_words
+    assert "acme/lyon runs: revision 2, 20 tags of 1 system, collected and recorded" in told_in_words
+    assert f"history storage/tank-1/level --from -5m --data {demo.data}" in told_in_words
+    assert "Z tank-farm: disconnected: " in told_in_words
+    assert told_in_words.endswith("`isthmus run` goes on from there.\r\n")
+    assert "{" not in told_in_words
     demo.gone(within=1)
+
+
+def in_a_terminal(words: list[str]) -> str:
+    """What a command shows in a terminal, until it ends well."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux says EIO when the last one closes the terminal
+            while more := screen.read(65536):
+                shown += more
+        assert process.wait(60) == 0, shown
+    return shown.decode()
 
 
 def test_nothing_to_run_is_said_and_nothing_is_made(tmp_path: Path) -> None:

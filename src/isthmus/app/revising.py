@@ -26,6 +26,10 @@ class Proposal:
     revision: Revision
     plan: Plan
 
+    def told(self) -> str:
+        """What its application changed, for people."""
+        return "\n".join([f"applied revision {self.revision.number}:", *(f"  {line}" for line in self.plan.lines())])
+
 
 def author() -> str:
     """Who sits at the keyboard, as the operating system knows them."""

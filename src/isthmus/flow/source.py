@@ -199,7 +199,7 @@ async def _changed(source: Source, hold: Hold, epoch: int, state: str, error: Ex
         return
     same = state == source.state
     source.state, source.problem, source.since = state, problem, time.now()
-    say.info(state, system=source.name, **({"problem": problem} if problem else {}))
+    (say.warning if error else say.info)(state, system=source.name, **({"problem": problem} if problem else {}))
     if not same:
         event = connection_event(source, epoch)
         await hold.put(Waiting(events=(event,), done=nothing), source.overflow)

@@ -10,20 +10,6 @@ import typer
 
 from isthmus.app.cli.options import ForOption
 
-WELCOME = """\
-The tank farm runs: 20 tags of an OPC UA server, collected and recorded.
-Its server: {url}
-
-Try in another terminal (in this folder):
-  {isthmus} watch --data {data}
-  {isthmus} watch 'tank-*/level' --data {data}
-  {isthmus} history storage/tank-1/level --from -5m --data {data}
-  {isthmus} status --data {data}
-  {isthmus} browse {url}
-
-Edit {file} and save: it is applied at once. Ctrl-C stops.
-"""
-
 
 def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
@@ -50,6 +36,7 @@ def demo(
     """
     import asyncio
 
+    from isthmus.app.cli import banner
     from isthmus.app.demo.play import Demo, play
     from isthmus.app.run import logs
     from isthmus.app.run.place import Place, held
@@ -60,21 +47,11 @@ def demo(
     seconds = time.duration(for_) / time.SECOND if for_ else None
 
     def ready() -> None:
-        typer.echo(WELCOME.format(isthmus=_called(), data=data, file=chosen.file, url=chosen.url))
+        change = f"Edit {chosen.file} and save: it is applied at once."
+        typer.echo(banner.runs(place, change, server=chosen.url))
 
     with held(place, "demo"):
-        logs.begin("run", place.run / "run.log", quiet=True)
-        typer.echo("Starting the tank farm ...")
+        logs.begin("run", place.run / "run.log", logs.Speech.TEXT)
+        typer.echo(f"Starting {name} ...")
         asyncio.run(play(chosen, port=port, seconds=seconds, say=typer.echo, ready=ready))
-        typer.echo("Stopped. What was recorded stays; `isthmus demo` goes on from there.")
-
-
-def _called() -> str:
-    """How this program was called, so that what is printed can be pasted."""
-    import shutil
-    import sys
-
-    here = Path(sys.argv[0])
-    if here.name != "isthmus":
-        return f"{Path(sys.executable).name} -m isthmus"
-    return "isthmus" if (found := shutil.which("isthmus")) and Path(found).samefile(here) else str(here)
+        typer.echo(banner.stopped(place, "demo"))

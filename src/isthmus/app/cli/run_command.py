@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ from isthmus.app.cli.options import DataOption, ForOption
 from isthmus.app.cli.where import data_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from isthmus.app.run.place import Place
     from isthmus.app.run.supervisor import Wanted
 
@@ -22,6 +25,13 @@ class Service(StrEnum):
 
     COLLECT = "collect"
     RECORD = "record"
+
+
+class LogFormat(StrEnum):
+    """How a running plant speaks on the error output."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +55,10 @@ def run(
         str, typer.Option(metavar="NAME", help="Collect the systems that the plant file gives this node.")
     ] = "",
     for_: ForOption = None,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="Problems in words, or everything as JSON lines; else words in a terminal, JSON elsewhere."),
+    ] = None,
 ) -> None:
     """Run a plant: its log, its collectors, its recorder, until Ctrl-C.
 
@@ -57,17 +71,34 @@ def run(
       isthmus run --data /var/lib/isthmus
       isthmus run plant.yaml --service collect --node edge-1
     """
+    from isthmus.app.cli import banner
     from isthmus.app.run import logs
     from isthmus.app.run.place import SERVICES, Place, held
     from isthmus.app.run.supervisor import Wanted
 
     place = Place(data_folder(data, plant))
+    speech = logs.Speech(log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON))
+    tell = typer.echo if speech is logs.Speech.TEXT else _nothing
     _look(place, plant)
     with held(place, "run"):
-        logs.begin("run", place.run / "run.log")
-        _prepare(place, plant, apply)
+        logs.begin("run", place.run / "run.log", speech)
+        _prepare(place, plant, apply, tell)
         services = (service.value,) if service is not None else SERVICES
-        _supervise(Wanted(place, services, node, port), for_)
+        tell("Starting ...")
+        _supervise(Wanted(place, services, node, port, speech), for_, lambda: tell(_runs(place, plant, service)))
+        tell(banner.stopped(place, "run"))
+
+
+def _nothing(_words: str) -> None:
+    """Says nothing: the log lines do."""
+
+
+def _runs(place: Place, plant: Path | None, service: Service | None) -> str:
+    from isthmus.app.cli import banner
+
+    change = f"`isthmus apply {plant or 'PLANT'}` changes it while it runs."
+    done = {None: "collected and recorded", Service.COLLECT: "collected", Service.RECORD: "recorded"}[service]
+    return banner.runs(place, change, services=done)
 
 
 def _look(place: Place, plant: Path | None) -> None:
@@ -79,7 +110,7 @@ def _look(place: Place, plant: Path | None) -> None:
         raise NotFound(f"nothing was applied in {place.root} yet", hint="isthmus run PLANT, or isthmus demo")
 
 
-def _prepare(place: Place, plant: Path | None, apply: bool) -> None:
+def _prepare(place: Place, plant: Path | None, apply: bool, tell: Callable[[str], None]) -> None:
     """Applies the plant file where that is wanted, and says what will run."""
     import structlog
 
@@ -98,6 +129,8 @@ def _prepare(place: Place, plant: Path | None, apply: bool) -> None:
     if running is None or (apply and not proposal.plan.nothing):
         revision = revising.apply(proposal, place.root)
         say.info("applied", revision=revision.number, plant=revision.plant, tags=len(revision.tags))
+        if running is not None:
+            tell(proposal.told())
     elif not proposal.plan.nothing:
         say.warning(
             "the plant file differs from the applied revision, which runs",
@@ -108,7 +141,7 @@ def _prepare(place: Place, plant: Path | None, apply: bool) -> None:
         )
 
 
-def _supervise(wanted: Wanted, for_: str | None) -> None:
+def _supervise(wanted: Wanted, for_: str | None, ready: Callable[[], None]) -> None:
     import asyncio
 
     from isthmus.app.run.supervisor import stop_on_signals, supervise
@@ -117,6 +150,6 @@ def _supervise(wanted: Wanted, for_: str | None) -> None:
     seconds = time.duration(for_) / time.SECOND if for_ else None
 
     async def main() -> None:
-        await supervise(wanted, stop_on_signals(), seconds=seconds)
+        await supervise(wanted, stop_on_signals(), ready, seconds=seconds)
 
     asyncio.run(main())

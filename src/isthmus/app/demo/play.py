@@ -17,6 +17,7 @@ from typing import Final
 from isthmus.app import revising
 from isthmus.app.run.endpoint import current
 from isthmus.app.run.kept import Job
+from isthmus.app.run.logs import Speech
 from isthmus.app.run.place import Place
 from isthmus.app.run.supervisor import Wanted, stop_on_signals, supervise
 from isthmus.core.errors import IsthmusError, NotFound
@@ -91,11 +92,11 @@ async def play(
     simulation = demo.job(demo.prepare())
     simulation.status.unlink(missing_ok=True)
     seen = demo.file.read_bytes()
-    await asyncio.to_thread(_apply, demo, say)
+    right = await asyncio.to_thread(_apply, demo, say)
     if current(demo.place) is None:
         raise IsthmusError("the plant file has errors and nothing ran before", where=str(demo.file), hint="mend it")
-    wanted = Wanted(demo.place, port=port, quiet=True, beside=(simulation,))
-    following = asyncio.create_task(_follow(demo, seen, say))
+    wanted = Wanted(demo.place, port=port, speech=Speech.TEXT, beside=(simulation,))
+    following = asyncio.create_task(_follow(demo, seen, right, say))
     try:
         await supervise(wanted, stop, ready, seconds=seconds)
     finally:
@@ -103,8 +104,11 @@ async def play(
         await asyncio.wait((following,))
 
 
-async def _follow(demo: Demo, seen: bytes, say: Callable[[str], None]) -> None:
-    """Applies the plant file whenever it is saved; what is wrong with it is said, and what ran goes on."""
+async def _follow(demo: Demo, seen: bytes, right: bool, say: Callable[[str], None]) -> None:
+    """Applies the plant file whenever it is saved; what is wrong with it is said, and what ran goes on.
+
+    A file that was not right and now says what runs is told too: nothing else would show that it is mended.
+    """
     while True:
         await asyncio.sleep(LOOK)
         try:
@@ -113,17 +117,20 @@ async def _follow(demo: Demo, seen: bytes, say: Callable[[str], None]) -> None:
             continue  # an editor may be replacing it
         if text != seen:
             seen = text
-            await asyncio.to_thread(_apply, demo, say)
+            right = await asyncio.to_thread(_apply, demo, say, mended=not right)
 
 
-def _apply(demo: Demo, say: Callable[[str], None]) -> None:
+def _apply(demo: Demo, say: Callable[[str], None], *, mended: bool = False) -> bool:
+    """Whether the plant file is right; then it runs."""
     try:
         proposal = revising.propose(demo.file, demo.place.root, comment="the demo follows its file")
-        if proposal.plan.nothing:
-            return
-        revision = revising.apply(proposal, demo.place.root)
+        if not proposal.plan.nothing:
+            revising.apply(proposal, demo.place.root)
     except IsthmusError as error:
-        say(f"{demo.file}: not applied:\n{error}")
-        return
-    if proposal.previous is not None:
-        say("\n".join([f"applied revision {revision.number}:", *(f"  {line}" for line in proposal.plan.lines())]))
+        say(f"{demo.file}: not applied, what ran goes on:\n{error}")
+        return False
+    if proposal.previous is not None and not proposal.plan.nothing:
+        say(proposal.told())
+    elif mended and proposal.previous is not None:
+        say(f"{demo.file}: right again, revision {proposal.previous.number} runs as before")
+    return True

@@ -85,7 +85,9 @@ class Kept:
                 wait = SHORTEST
             self._note("waiting")
             self.restarts += 1
-            say.error("died", process=self.job.name, how=self.last_end, again_in=wait)
+            say.error(
+                "died", process=self.job.name, problem=self.last_end, again_in=time.to_text(round(wait * time.SECOND))
+            )
             self.tell(self.job.name, self.last_end)
             await self._pause(wait)
             wait = min(2 * wait, LONGEST)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What processes say while they run: readable lines on a terminal, JSON lines otherwise, and a file of bounded size."""
+"""What processes say while they run: words for people or JSON lines for machines, and a file of bounded size."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
+from enum import StrEnum
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +15,16 @@ import structlog
 
 SIZE: Final = 4 << 20
 """Bytes of a log file before it is put aside; one former file is kept."""
+
+
+class Speech(StrEnum):
+    """How a process speaks on its error output."""
+
+    TEXT = "text"
+    """To people: problems, and how systems are connected, in words."""
+    JSON = "json"
+    """To machines: everything, a JSON object a line."""
+
 
 _LIBRARIES: Final = ("alembic", "asyncio", "asyncua", "nats", "sqlalchemy")
 
@@ -25,12 +37,12 @@ _SHARED: Final[tuple[Any, ...]] = (
 )
 
 
-def begin(service: str, file: Path | None, *, quiet: bool = False) -> None:
-    """From now on everything logged goes to the error output and, as JSON, to `file`.
+def begin(service: str, file: Path | None, speech: Speech = Speech.JSON) -> None:
+    """From now on everything logged goes to the error output, as `speech` says, and as JSON to `file`.
 
-    With `quiet` the error output gets warnings and errors only. Libraries are heard from warnings upwards.
+    Libraries are heard from warnings upwards.
     """
-    handlers: list[logging.Handler] = [_screen(quiet)]
+    handlers: list[logging.Handler] = [_screen(speech)]
     if file is not None:
         handlers.append(_file(file))
     logging.basicConfig(handlers=handlers, level=logging.INFO, force=True)
@@ -41,7 +53,6 @@ def begin(service: str, file: Path | None, *, quiet: bool = False) -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             *_SHARED,
-            structlog.processors.format_exc_info if not sys.stderr.isatty() else _as_is,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -57,15 +68,17 @@ def only_errors() -> None:
     logging.basicConfig(level=logging.ERROR)
 
 
-def _as_is(_logger: Any, _name: str, event: Any) -> Any:
-    return event
-
-
-def _screen(quiet: bool) -> logging.Handler:
+def _screen(speech: Speech) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING if quiet else logging.INFO)
-    handler.setFormatter(_console() if sys.stderr.isatty() else _json())
+    if speech is Speech.TEXT:
+        handler.addFilter(_for_people)
+    handler.setFormatter(_words() if speech is Speech.TEXT else _json())
     return handler
+
+
+def _for_people(record: logging.LogRecord) -> bool:
+    """Problems, and what becomes of a system."""
+    return record.levelno >= logging.WARNING or (isinstance(record.msg, dict) and "system" in record.msg)
 
 
 def _file(path: Path) -> logging.Handler:
@@ -78,8 +91,24 @@ def _json() -> logging.Formatter:
     return _formatter(structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str))
 
 
-def _console() -> logging.Formatter:
-    return _formatter(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
+def _words() -> logging.Formatter:
+    return _formatter(_say)
+
+
+def _say(_logger: Any, _name: str, event: Any) -> str:
+    """`03:12:05Z tank-farm: disconnected: connection refused`; a traceback is in the file only."""
+    fields = {name: event.pop(name, "") for name in ("timestamp", "event", "service", "system", "process")}
+    subject = fields["system"] or fields["process"] or fields["service"]
+    why, hint = (event.pop(name, "") for name in ("problem", "hint"))
+    hint = hint or ("its log file has more" if "exception" in event else "")
+    rest = [f"{name.replace('_', ' ')} {value}" for name, value in event.items() if name not in _UNSAID]
+    words = ": ".join(str(word) for word in (subject, fields["event"], why) if word)
+    clock = datetime.fromisoformat(fields["timestamp"]).astimezone(UTC).strftime("%H:%M:%SZ")
+    more = f" ({', '.join(rest)})" if rest else ""
+    return f"{clock} {words}{more}{f'; {hint}' if hint else ''}"
+
+
+_UNSAID: Final = frozenset({"level", "logger", "exception", "exc_info", "stack_info"})
 
 
 def _formatter(*last: Any) -> logging.Formatter:

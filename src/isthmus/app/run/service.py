@@ -86,7 +86,7 @@ def main(service: str, body: Callable[[Work], Awaitable[None]]) -> None:
     arguments = _arguments(service)
     lifeline.end_with(arguments.parent)
     place = Place(arguments.data)
-    logs.begin(service, place.run / f"{service}.log", quiet=arguments.quiet)
+    logs.begin(service, place.run / f"{service}.log", logs.Speech(arguments.log_format))
     say = structlog.get_logger("run")
     try:
         asyncio.run(_run(service, place, arguments.node, body))
@@ -102,7 +102,7 @@ def _arguments(service: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"isthmus {service}", description="Started by `isthmus run`.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--node", default="")
-    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--log-format", choices=list(logs.Speech), default=logs.Speech.JSON)
     parser.add_argument(lifeline.PARENT, type=int, required=True)
     return parser.parse_args()
 

@@ -20,6 +20,7 @@ import structlog
 from isthmus.app.run import notify, status
 from isthmus.app.run.endpoint import current, endpoint, external_log
 from isthmus.app.run.kept import Job, Kept
+from isthmus.app.run.logs import Speech
 from isthmus.app.run.place import SERVICES, SUPERVISOR, Place
 from isthmus.app.run.revisions import keep_revisions
 from isthmus.app.run.telling import Telling
@@ -50,8 +51,8 @@ class Wanted:
     node: str = ""
     port: int = 0
     """Of the embedded log; 0: the one of last time, or any that is free."""
-    quiet: bool = False
-    """Services say warnings and errors only; their log files have all."""
+    speech: Speech = Speech.JSON
+    """Of the services; their log files have all."""
     beside: Sequence[Job] = ()
     """Other processes: ready before the services are started, stopped after them."""
 
@@ -60,9 +61,7 @@ class Wanted:
         return [*self.beside, *(self._job(service) for service in self.services)]
 
     def _job(self, service: str) -> Job:
-        arguments = ["--data", str(self.place.root), "--node", self.node]
-        if self.quiet:
-            arguments.append("--quiet")
+        arguments = ["--data", str(self.place.root), "--node", self.node, "--log-format", self.speech]
         return Job(service, f"isthmus.app.run.{service}", arguments, self.place.status(service))
 
 

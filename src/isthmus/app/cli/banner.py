@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `isthmus run` and `isthmus demo` tell a person: what runs, where it is kept, where to look, that it stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from shlex import quote
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from isthmus.app.run.place import Place
+    from isthmus.plant.revision import Revision
+
+
+def runs(place: Place, change: str, *, server: str = "", services: str = "collected and recorded") -> str:
+    """A plant runs now; `change` says how it is changed, `server` what simulates it."""
+    from isthmus.app.run.endpoint import revision_of
+
+    revision = revision_of(place)
+    tags, systems = len(revision.tags), len({setting.system for setting in revision.tags})
+    program, data = called(), f"--data {quote(str(place.root))}"
+    of = f"{tags:,} tag{'' if tags == 1 else 's'} of {systems} system{'' if systems == 1 else 's'}"
+    lines = [f"{revision.plant} runs: revision {revision.number}, {of}, {services}. Its data: {place.root}"]
+    lines += [f"Its server: {server}"] if server else []
+    lines += ["", "Try in another terminal (in this folder):"]
+    lines += [f"  {program} {command} {data}" for command in _commands(revision)]
+    lines += [f"  {program} browse {server}"] if server else []
+    return "\n".join([*lines, "", f"{change} Ctrl-C stops.", ""])
+
+
+def stopped(place: Place, command: str) -> str:
+    """The plant stopped in good order."""
+    return f"Stopped. What was recorded stays in {place.root}; `isthmus {command}` goes on from there."
+
+
+def _commands(revision: Revision) -> Iterator[str]:
+    """With tags that this revision has, whatever they were called before."""
+    yield "watch"
+    names = Counter(setting.tag.path.rpartition("/")[2] for setting in revision.tags if setting.tag.type == "float")
+    if names:
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            yield f"watch '*/{name}'"
+        example = next(s.tag.path for s in revision.tags if s.tag.path.endswith(f"/{name}"))
+        yield f"history {quote(example.removeprefix(f'{revision.plant}/'))} --from -5m"
+    yield "status"
+
+
+def called() -> str:
+    """How this program was called, so that what is printed can be pasted."""
+    import shutil
+    import sys
+    from pathlib import Path
+
+    here = Path(sys.argv[0])
+    if here.name != "isthmus":
+        return f"{Path(sys.executable).name} -m isthmus"
+    return "isthmus" if (found := shutil.which("isthmus")) and Path(found).samefile(here) else quote(str(here))
