@@ -15,10 +15,20 @@ import typer
 from typer.testing import CliRunner
 
 from isthmus.app.cli.commands import HEADINGS, MODULES, app
+from isthmus.app.cli.history_group import ASKING
 from tests.app.conftest import PROGRAM, invoke, run
 
 HEAVY = ("asyncua", "pyarrow", "numpy", "sqlalchemy", "nats", "pydantic", "alembic", "pint")
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+TOP: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def _commands() -> dict[str, Any]:
+    """Every command by the words that call it: `watch`, `history`, `history compact`."""
+    beside = {f"{name} {one}": command for name in TOP for one, command in getattr(TOP[name], "named", dict)().items()}
+    return {name: getattr(command, "commands", {ASKING: command})[ASKING] for name, command in TOP.items()} | beside
+
+
+COMMANDS = _commands()
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -36,9 +46,9 @@ except SystemExit:
 
 
 def test_help_lists_every_command_under_a_heading() -> None:
-    assert sorted(COMMANDS) == sorted(name for names in HEADINGS.values() for name in names)
+    assert sorted(TOP) == sorted(name for names in HEADINGS.values() for name in names)
     shown = run("--help").stdout
-    assert all(f"\n  {name} " in shown for name in COMMANDS)
+    assert all(f"\n  {name} " in shown for name in TOP)
     assert len(MODULES) == len(set(MODULES))
 
 
@@ -52,7 +62,7 @@ def test_every_command_says_what_it_does_with_examples_and_describes_its_options
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_shows_its_help(name: str) -> None:
-    shown = CliRunner().invoke(app, [name, "--help"], prog_name="isthmus")
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], prog_name="isthmus")
     assert shown.exit_code == 0
     assert shown.output.startswith(f"Usage: isthmus {name}")
 
@@ -88,6 +98,16 @@ def test_an_error_is_shown_without_a_traceback(tmp_path: Path) -> None:
     done = run("watch", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("isthmus: data: there is no plant here; ")
+
+
+def test_a_tag_called_like_a_command_beside_history_is_asked_for_after_two_dashes(tmp_path: Path) -> None:
+    history = TOP["history"]
+    beside = {name: history.named()[name] for name in history.named()}
+    assert ASKING not in beside
+    asked = invoke("history", "--data", tmp_path / "none", "--", "correct")
+    assert "there is no plant here" in asked.stderr
+    assert "Commands:" in invoke("history", "--help").stdout or not beside
+    assert "isthmus history -- compact" in invoke("history", "--help").stdout.replace("\n  ", " ")
 
 
 def test_ctrl_c_is_quiet_and_exits_130(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import typer
 
+from isthmus.app.cli.history_group import ASKING, Group
+
 ROOT: Final = Path(__file__).parents[3]
 """The checkout."""
 
@@ -48,6 +50,10 @@ def _sentence(text: str) -> str:
 
 
 def _command(name: str, command: Any) -> str:
+    """A command's part of the page; for a group that of every command in it."""
+    if isinstance(command, Group):
+        beside = (_command(f"{name} {one}", command.named()[one]) for one in sorted(command.named()))
+        return "\n\n".join([_command(name, command.commands[ASKING]), *beside])
     context = typer.Context(command, info_name=f"isthmus {name}")
     usage = " ".join(command.collect_usage_pieces(context))
     parts = [f"### isthmus {name}", f"```\nisthmus {name} {usage}\n```", *_paragraphs(command.help)]

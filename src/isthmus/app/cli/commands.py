@@ -26,7 +26,7 @@ MODULES: Final = (
     "run_command",
     "service_command",
     "watch_command",
-    "history_command",
+    "history_group",
     "events_command",
     "status_command",
     "doctor_command",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 import typer
 
 from isthmus.app.cli import show, summed_output
+from isthmus.app.cli.history_group import ASKING, Asking
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, ToOption
 from isthmus.app.cli.where import check_new, data_folder
@@ -33,7 +34,7 @@ class Format(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("history")(history)
+    app.command(ASKING, cls=Asking, hidden=True)(history)
 
 
 def history(
@@ -73,6 +74,8 @@ def history(
 
     Aggregates are those of OPC UA Part 13, one column each; without --every they are of the whole range. What was not
     observed is never interpolated over: the quality says how much of an interval is known.
+
+    A tag that is called like one of the commands below is asked for after `--`: isthmus history -- compact.
 
     \b
     Examples:
