@@ -29,12 +29,12 @@ class Instruments:
         self._factor = np.array([row.from_si.factor for row in taken])
         self._offset = np.array([row.from_si.offset for row in taken])
         self._whole = np.flatnonzero([row.tag.type is not DataType.FLOAT for row in taken])
-        self._sampled = np.full(len(taken), now, np.int64)
+        self.sampled = np.full(len(taken), now, np.int64)
 
     def sense(self, dt: float, state: State, now: int) -> None:
         """Looks at the plant after `dt` s; `now` is the plant's clock."""
         self.bank.sense(dt, np.array([read(state) for read in self._reads]))
-        self._sampled[self.bank.sampled] = now
+        self.sampled[self.bank.sampled] = now
 
     def show(self, value: NDArray[np.float64], quality: NDArray[np.uint32], at: NDArray[np.int64]) -> None:
         """Fills in these instruments' places of the columns of all tags."""
@@ -42,8 +42,8 @@ class Instruments:
         wire[self._whole] = np.rint(wire[self._whole])
         value[self.positions] = wire
         quality[self.positions[self.bank.saturated]] = _UNCERTAIN_RANGE
-        at[self.positions] = self._sampled
+        at[self.positions] = self.sampled
 
     def shift(self, by: int) -> None:
         """The clock was set by so many ns: what has been sampled keeps its age."""
-        self._sampled += by
+        self.sampled += by

@@ -26,6 +26,7 @@ from isthmus.app.demo.chemical.weather import Weather
 from isthmus.app.demo.chemical.wrongs import effects
 from isthmus.app.demo.pieces.fault import Fault, Faults, Truth
 from isthmus.app.demo.pieces.limits import not_negative, positive
+from isthmus.app.demo.pieces.sensor import SensorBank
 from isthmus.core.quality import GOOD
 
 FINE: Final = 1.0
@@ -70,6 +71,20 @@ class Past:
     text: Mapping[int, Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that makes this plant at this moment: a plant that takes it up goes on as this one would have."""
+
+    now: int
+    born: int
+    state: State
+    banks: tuple[SensorBank, SensorBank]
+    """Of the instruments that steer, and of those that watch."""
+    sampled: tuple[NDArray[np.int64], NDArray[np.int64]]
+    air: np.random.Generator
+    faults: tuple[list[Truth], dict[int, Fault], dict[int, float], int]
+
+
 class Plant:
     """The chemical plant. The same seed and the same steps give the same values."""
 
@@ -95,6 +110,8 @@ class Plant:
         if coarse > _COARSEST:
             raise ValueError(f"coarse must be at most {_COARSEST:g} s, not {coarse!r}: the model is not stable beyond")
         self.tempo, self._coarse, self.now = float(tempo), float(coarse), int(start)
+        self.born = self.now
+        """When this plant's life began: what its faults' numbers belong to."""
         weather, lorries, laboratory, self._air = streams(seed)
         process = Process(Equipment(), Weather(weather), Logistics(lorries), moment=start / _NS - settle * 3600)
         self.state = State(process, Controls(), Operation(campaign), Laboratory(laboratory), Books())
@@ -136,7 +153,7 @@ class Plant:
         stride = round(step * _NS)
         if end <= start or stride < 1:
             raise ValueError("past needs an end after its start and a step above 0")
-        self._move_clock(start)
+        self.set_clock(start)
         moments = np.arange(start + stride, end + 1, stride, dtype=np.int64)
         for first in range(0, len(moments), _BLOCK):
             yield self._lived(moments[first : first + _BLOCK])
@@ -154,6 +171,31 @@ class Plant:
     def clear(self, number: int) -> None:
         """Repairs a fault."""
         self.faults.clear(number, self.now)
+
+    def remember(self) -> Memory:
+        """What `take_up` needs. It shares everything with this plant: keep it as bytes, or let this plant rest."""
+        steering, watching = self._steering, self._watching
+        banks, sampled = (steering.bank, watching.bank), (steering.sampled, watching.sampled)
+        return Memory(self.now, self.born, self.state, banks, sampled, self._air, self.faults.remember())
+
+    def take_up(self, memory: Memory) -> None:
+        """Becomes the plant that `memory` is of, at its moment."""
+        self.now, self.born, self.state, self._air = memory.now, memory.born, memory.state, memory.air
+        for instruments, bank, sampled in zip(
+            (self._steering, self._watching), memory.banks, memory.sampled, strict=True
+        ):
+            instruments.bank, instruments.sampled = bank, sampled
+        self.faults = Faults(effects(self.state.process.plant, memory.banks))
+        self.faults.take_up(memory.faults)
+
+    def set_clock(self, now: int) -> None:
+        """Goes on at another moment (ns): in between, the plant stood still. What has been sampled keeps its age."""
+        moved = now - self.now
+        self.now = now
+        self._steering.shift(moved)
+        self._watching.shift(moved)
+        self.state.process.moment += moved / _NS
+        self.state.laboratory.shift(moved / _NS)
 
     @property
     def truth(self) -> tuple[Truth, ...]:
@@ -224,15 +266,6 @@ class Plant:
             for i, words in now.text.items():
                 text[i].append(words)
         return Past(moments, value, quality, at, text)
-
-    def _move_clock(self, now: int) -> None:
-        """Sets the clock; what has been sampled keeps its age."""
-        moved = now - self.now
-        self.now = now
-        self._steering.shift(moved)
-        self._watching.shift(moved)
-        self.state.process.moment += moved / _NS
-        self.state.laboratory.shift(moved / _NS)
 
 
 def rows() -> Iterator[Row]:

@@ -109,6 +109,19 @@ class Faults:
         for truth in [t for t in self.truth if t.number in self._active]:
             self._grow(truth, dt, now)
 
+    def remember(self) -> tuple[list[Truth], dict[int, Fault], dict[int, float], int]:
+        """What is known, what waits, how old in s of the process each is that lasts, and the last number given."""
+        return self.truth, self._waiting, self._active, self._count
+
+    def take_up(self, memory: tuple[list[Truth], dict[int, Fault], dict[int, float], int]) -> None:
+        """Goes on from what another remembered; the targets feel it already."""
+        self.truth, self._waiting, self._active, self._count = memory
+
+    @property
+    def waiting(self) -> Mapping[int, Fault]:
+        """Those whose start has not come, by number."""
+        return self._waiting
+
     def _begin(self, number: int, fault: Fault, now: int) -> None:
         del self._waiting[number]
         self._active[number] = 0.0
