@@ -44,6 +44,13 @@ class Mark(IntFlag):
     """Not of the tag's data type, and no exact conversion exists."""
     SUBSTITUTED = 16
     """Not measured: typed in or calculated in place of a measurement."""
+    CORRECTED = 32
+    """In place of all other samples of its tag at its time, which stay kept; of several the one seen last counts."""
+
+
+def marks(mark: int) -> str:
+    """`out of range, future`; empty for none."""
+    return ", ".join((bit.name or "").lower().replace("_", " ") for bit in Mark if mark & bit)
 
 
 def is_good(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
