@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from isthmus.core.errors import IsthmusError
 from isthmus.core.time import SECOND, from_iso
-from isthmus.store.history.aggregates.calendar import Shift, Unit, edges, instant, periods
+from isthmus.plant.calendar import DAY, Calendar, Rotation, Shift
+from isthmus.store.history.aggregates.calendar import Unit, edges, instant, periods
 
 HOUR = 3600 * SECOND
 ZONES = (
@@ -33,7 +34,14 @@ ZONES = (
     "Asia/Kathmandu",
     "UTC",
 )
-THREE = (Shift("early", time(6)), Shift("late", time(14)), Shift("night", time(22)))
+MINUTES = 60
+THREE = Calendar(
+    shifts=(
+        Shift("early", 6 * MINUTES, 14 * MINUTES),
+        Shift("late", 14 * MINUTES, 22 * MINUTES),
+        Shift("night", 22 * MINUTES, 30 * MINUTES),
+    )
+)
 
 moments = st.integers(int(datetime(1905, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2100, 1, 1).timestamp()))
 zones = st.sampled_from(ZONES)
@@ -61,18 +69,56 @@ def test_days_have_23_24_and_25_hours() -> None:
 
 def test_the_night_shift_lasts_seven_or_nine_hours_when_clocks_change() -> None:
     spring = periods("Europe/Paris", "shift", from_iso("2026-03-28T06:00Z"), from_iso("2026-03-29T12:00Z"), THREE)
-    assert spring.names == ("early", "late", "night", "early")
+    assert spring.names == ("2026-03-28 early", "2026-03-28 late", "2026-03-28 night", "2026-03-29 early")
     assert hours(spring.edges) == [8, 8, 7, 8]
     autumn = periods("Europe/Paris", "shift", from_iso("2026-10-24T21:00Z"), from_iso("2026-10-25T04:00Z"), THREE)
-    assert (autumn.names, hours(autumn.edges)) == (("night",), [9])
+    assert (autumn.names, hours(autumn.edges)) == (("2026-10-24 night",), [9])
 
 
-def test_shifts_may_rest_on_some_days() -> None:
-    week = frozenset(range(5))
-    pattern = (Shift("day", time(6), week), Shift("rest", time(18)))
-    found = periods("Europe/Paris", "shift", from_iso("2026-11-20T08:00Z"), from_iso("2026-11-23T08:00Z"), pattern)
-    assert found.names == ("day", "rest", "rest", "rest", "day")
-    assert hours(found.edges) == [12, 24, 24, 12, 12]
+def test_a_shift_that_begins_in_the_repeated_hour_begins_the_first_time_and_the_one_before_ends_there() -> None:
+    two = Calendar(shifts=(Shift("a", 150, 150 + DAY // 2), Shift("b", 150 + DAY // 2, 150 + DAY)))
+    found = periods("Europe/Paris", "shift", from_iso("2026-10-24T12:00Z"), from_iso("2026-10-26T00:00Z"), two)
+    assert found.names == ("2026-10-24 a", "2026-10-24 b", "2026-10-25 a", "2026-10-25 b")
+    assert found.edges[2] == from_iso("2026-10-25T00:30Z")
+    assert hours(found.edges) == [12, 12, 13, 12]
+
+
+def test_between_shifts_that_rest_at_the_week_end_there_is_time_without_a_name() -> None:
+    day = Calendar(shifts=(Shift("day", 6 * MINUTES, 18 * MINUTES, (0, 1, 2, 3, 4)),))
+    found = periods("Europe/Paris", "shift", from_iso("2026-11-20T08:00Z"), from_iso("2026-11-23T08:00Z"), day)
+    assert found.names == ("2026-11-20 day", "", "2026-11-23 day")
+    assert hours(found.edges) == [12, 60, 12]
+    assert [worked is None for worked in found.shifts] == [False, True, False]
+
+
+def test_on_days_without_shifts_none_begins_and_the_night_before_goes_on_to_its_end() -> None:
+    calendar = Calendar(shifts=THREE.shifts, no_shifts=(("2026-12-25", "2026-12-26"),))
+    found = periods("Europe/Paris", "shift", from_iso("2026-12-24T20:00Z"), from_iso("2026-12-27T06:00Z"), calendar)
+    assert found.names == ("2026-12-24 late", "2026-12-24 night", "", "2026-12-27 early")
+    assert hours(found.edges) == [8, 8, 48, 8]
+
+
+def test_a_range_without_any_shift_is_one_period_without_a_name() -> None:
+    closed = Calendar(shifts=THREE.shifts, no_shifts=(("2026-08-01", "2026-08-31"),))
+    found = periods("Europe/Paris", "shift", from_iso("2026-08-10T00:00Z"), from_iso("2026-08-12T00:00Z"), closed)
+    assert found.names == ("",)
+
+
+def test_crews_rotate_by_days_or_by_weeks() -> None:
+    crews = {"A": ("early", "late", "night"), "B": ("late", "night", "early"), "C": ("night", "early", "late")}
+    weekly = Calendar(shifts=THREE.shifts, rotation=Rotation(begins="2026-01-05", each=7, crews=crews))
+    days = from_iso("2026-01-05T05:00Z"), from_iso("2026-01-06T05:00Z")
+    found = periods("Europe/Paris", "shift", *days, weekly)
+    assert found.names == ("2026-01-05 early A", "2026-01-05 late B", "2026-01-05 night C")
+    begin, end = days
+    later = begin + 9 * 24 * HOUR, end + 9 * 24 * HOUR
+    assert [w.crew for w in periods("Europe/Paris", "shift", *later, weekly).shifts if w] == ["C", "A", "B"]
+    before = begin - 24 * HOUR, end - 24 * HOUR
+    assert [w.crew for w in periods("Europe/Paris", "shift", *before, weekly).shifts if w] == ["B", "C", "A"]
+    daily = Calendar(shifts=THREE.shifts, rotation=Rotation(begins="2026-01-05", each=1, crews={"A": ("early", "off")}))
+    assert [w.crew for w in periods("Europe/Paris", "shift", *days, daily).shifts if w] == ["A", "", ""]
+    next_day = begin + 24 * HOUR, end + 24 * HOUR
+    assert [w.crew for w in periods("Europe/Paris", "shift", *next_day, daily).shifts if w] == ["", "", ""]
 
 
 def test_weeks_begin_on_monday_and_months_on_their_first() -> None:
@@ -81,6 +127,13 @@ def test_weeks_begin_on_monday_and_months_on_their_first() -> None:
     months = periods("Europe/Paris", "month", start, end)
     assert months.names == ("2026-10-01", "2026-11-01")
     assert hours(months.edges) == [31 * 24 + 1, 30 * 24]
+
+
+def test_weeks_begin_where_the_plant_says() -> None:
+    start, end = from_iso("2026-10-20T00:00Z"), from_iso("2026-10-26T00:00Z")
+    found = periods("Europe/Paris", "week", start, end, Calendar(week_begins=6))
+    assert found.names == ("2026-10-18", "2026-10-25")
+    assert hours(found.edges) == [24 * 7, 24 * 7 + 1]
 
 
 def test_hours_are_named_with_their_offset_where_the_clock_shows_one_twice() -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import time
 
 import numpy as np
 from hypothesis import given, settings
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from isthmus.core.time import SECOND, from_iso
-from isthmus.store.history.aggregates.calendar import Shift, edges
+from isthmus.plant.calendar import Calendar, Shift
+from isthmus.store.history.aggregates.calendar import edges
 from isthmus.store.history.aggregates.catalogue import AGGREGATES, aggregate, aggregates
 from isthmus.store.history.aggregates.intervals import between, every
 from isthmus.store.history.aggregates.pixels import pixels
@@ -89,6 +89,6 @@ def test_plant_days_and_shifts_are_intervals() -> None:
     on = Series(np.array([begin - 2 * DAY, end + 2 * DAY], np.int64), np.ones(2), np.zeros(2, np.uint32), stepped=True)
     days = aggregate("Total2", on, between(edges("Europe/Paris", "day", begin, end)))
     assert days.value.tolist() == [86_400, 82_800, 86_400]
-    night = (Shift("day", time(6)), Shift("night", time(18)))
+    night = Calendar(shifts=(Shift("day", 6 * 60, 18 * 60), Shift("night", 18 * 60, 30 * 60)))
     shifts = aggregate("DurationInStateNonZero", on, between(edges("Europe/Paris", "shift", begin, end, night)))
     assert [hours / 3_600_000 for hours in shifts.value.tolist()] == [12, 12, 11, 12, 12, 12][: len(shifts)]

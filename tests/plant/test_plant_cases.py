@@ -14,7 +14,9 @@ import msgspec
 import pytest
 
 from isthmus.core.errors import PlantFileError
+from isthmus.plant.calendar import PLAIN
 from isthmus.plant.check import Checked, check_plant
+from isthmus.plant.retention import NONE
 from tests.plant.bench_kind import KINDS
 
 FOLDER = Path(__file__).parents[1] / "cases" / "plant"
@@ -60,6 +62,8 @@ def _plain(checked: Checked, folder: Path) -> dict[str, Any]:
     return {
         "plant": checked.plant,
         "time_zone": checked.time_zone,
+        **({"calendar": checked.calendar} if checked.calendar != PLAIN else {}),
+        **({"retention": checked.retention} if checked.retention != NONE else {}),
         "systems": checked.systems,
         "assets": checked.assets,
         "tags": checked.tags,

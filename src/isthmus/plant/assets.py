@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from isthmus.core.path import LONGEST
+from isthmus.plant.classes import check_class
 from isthmus.plant.doors import Door
 from isthmus.plant.findings import Findings, nearest, one_of
 from isthmus.plant.grammar import ASSET, ASSET_PART, ASSET_TAG, OWN_TAG, Entries, Shape
@@ -17,6 +18,7 @@ from isthmus.plant.models import Model, Models, TagModel, meaning, shown_type, u
 from isthmus.plant.nodes import Map, Node, Scalar
 from isthmus.plant.placing import Placed
 from isthmus.plant.reading import as_map, below, entries, read
+from isthmus.plant.retention import Retention
 from isthmus.plant.revision import AssetSetting, Place, TagSetting
 from isthmus.plant.wiring import Wire, wired
 
@@ -55,15 +57,24 @@ class Spot:
     """The system its tags are read from unless they say otherwise."""
     doubtful: bool
     """Its system is named and does not exist: reported once, not again for each tag."""
+    keep: str = ""
+    """The class of history of its tags unless they choose one; empty: the default one."""
 
 
 class Survey:
     """One walk over the assets of a plant."""
 
     def __init__(
-        self, plant: str, loaded: Loaded, models: Models, doors: Mapping[str, Door], findings: Findings
+        self,
+        plant: str,
+        loaded: Loaded,
+        models: Models,
+        doors: Mapping[str, Door],
+        retention: Retention,
+        findings: Findings,
     ) -> None:
         self.floor = Floor()
+        self._retention = retention
         self._plant, self._loaded, self._models, self._doors, self._findings = plant, loaded, models, doors, findings
         self._addresses: dict[tuple[str, str], str] = {}
         self._weight = 0
@@ -88,7 +99,7 @@ class Survey:
         door, doubtful = self._door(asset.node, values, said, None, False)
         path = f"{self._plant}/{name}"
         former = f"{self._plant}/{values['was']}" if "was" in values else path
-        spot = Spot(path, former, said, door, doubtful)
+        spot = Spot(path, former, said, door, doubtful, self._keep(asset.node, values, said))
         model = self._model(asset.node, values, said)
         self._weight += model.size if model is not None else 1 + len(values.get("tags", _NOTHING).entries)
         if self._weight > MOST_TAGS:
@@ -141,6 +152,13 @@ class Survey:
             )
         return door, door is None
 
+    def _keep(self, node: Map, values: dict[str, Any], said: str) -> str:
+        """The class of history chosen here; empty where none is."""
+        keep: str = values.get("keep", "")
+        if keep:
+            check_class(keep, node, said, self._retention, self._findings)
+        return keep
+
     def _equip(self, model: Model, values: dict[str, Any], key: Scalar, spot: Spot) -> None:
         """The tags and parts that the type gives, as far as the asset says where they are found."""
         given = self._held(values, ASSET, "tags", spot.said)
@@ -165,7 +183,8 @@ class Survey:
             found = node if isinstance(node, Map) else _NOTHING
             door, doubtful = self._door(found, inner, said, spot.door, spot.doubtful)
             former = f"{spot.former}/{part.was or part.name}"
-            inside = Spot(f"{spot.path}/{part.name}", former, said, door, doubtful)
+            keep = self._keep(found, inner, said) or spot.keep
+            inside = Spot(f"{spot.path}/{part.name}", former, said, door, doubtful, keep)
             setting = AssetSetting(
                 path=inside.path, type=part.type, description=part.description, place=self._place(where)
             )
@@ -207,7 +226,8 @@ class Survey:
             self._findings.problem(where, said, "has no system", "say system: NAME, here or for the whole asset")
         if door is None:
             return
-        wire = Wire(f"{spot.path}/{model.name}", said, door, device, self._place(where))
+        keep = self._keep(node, values, said) or model.keep or spot.keep
+        wire = Wire(f"{spot.path}/{model.name}", said, door, device, keep, self._place(where))
         setting = wired(wire, model, values, node, self._findings)
         if setting is None:
             return

@@ -10,6 +10,8 @@ from typing import Any
 
 from isthmus.core.errors import Problem
 from isthmus.plant.assets import Progress, Survey
+from isthmus.plant.calendar import PLAIN, Calendar
+from isthmus.plant.classes import check_types, read_retention
 from isthmus.plant.doors import Kinds, read_doors
 from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import STREAM
@@ -17,7 +19,9 @@ from isthmus.plant.load import Loaded, load, printable
 from isthmus.plant.models import read_models
 from isthmus.plant.placing import place_assets
 from isthmus.plant.reading import read
+from isthmus.plant.retention import NONE, Retention
 from isthmus.plant.revision import AssetSetting, SystemSetting, TagSetting
+from isthmus.plant.shifts import read_calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Checked:
     stream: dict[str, Any]
     sources: dict[str, str]
     warnings: tuple[Problem, ...]
+    calendar: Calendar = PLAIN
+    retention: Retention = NONE
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -52,15 +58,20 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checke
     progress("reading files", 0, 0)
     loaded = load(Path(path), findings)
     stream = _stream(loaded, findings)
+    calendar = read_calendar(loaded.header.get("calendar"), findings)
+    retention = read_retention(loaded.header.get("history"), findings)
     models = read_models(loaded.types, findings)
+    check_types(loaded.types, models, retention, findings)
     doors = read_doors(loaded, kinds, findings)
     placed = place_assets(loaded, findings)
     plant = loaded.header.get("plant", "plant")
-    floor = Survey(plant, loaded, models, doors, findings).walk(placed, progress)
+    floor = Survey(plant, loaded, models, doors, retention, findings).walk(placed, progress)
     findings.raise_problems()
     return Checked(
         plant=plant,
         time_zone=loaded.header["time_zone"],
+        calendar=calendar,
+        retention=retention,
         systems=tuple(door.setting for door in doors.values()),
         assets=tuple(floor.assets),
         tags=tuple(floor.tags),

@@ -12,6 +12,8 @@ import msgspec
 
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
+from isthmus.plant.calendar import DAY_NAMES, Calendar, Shift, clock
+from isthmus.plant.retention import DEFAULT, Retention, Span
 from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting, wiring
 
 
@@ -28,6 +30,7 @@ class StepKind(StrEnum):
     NUMBER = "new number"
     READ = "read otherwise"
     LIMITS = "change limits"
+    KEEP = "change class of history"
     WORDS = "change description"
     ASSET = "asset"
     PLANT = "plant"
@@ -132,9 +135,43 @@ def _plant(previous: Revision | None, new: Revision) -> Iterator[Step]:
         ("plant", previous.plant, new.plant),
         ("time_zone", previous.time_zone, new.time_zone),
         ("stream", _shown(previous.stream), _shown(new.stream)),
+        *_calendar(previous.calendar, new.calendar),
+        *_retention(previous.retention, new.retention),
     ):
         if before != after:
             yield Step(StepKind.PLANT, name, f"{before} → {after}")
+
+
+def _calendar(before: Calendar, after: Calendar) -> Iterator[tuple[str, str, str]]:
+    """(name, before, after) of each part of the calendar."""
+    yield "calendar.week_begins", DAY_NAMES[before.week_begins], DAY_NAMES[after.week_begins]
+    yield "calendar.shifts", _shifts(before), _shifts(after)
+    yield "calendar.rotation", _shown(before.rotation), _shown(after.rotation)
+    yield "calendar.no_shifts", _shown(before.no_shifts), _shown(after.no_shifts)
+
+
+def _retention(before: Retention, after: Retention) -> Iterator[tuple[str, str, str]]:
+    for name in sorted(before.classes.keys() | after.classes.keys()):
+        yield f"history.classes.{name}", _span(before.classes.get(name)), _span(after.classes.get(name))
+    yield "history.events", _days(before.events), _days(after.events)
+    yield "history.quarantine", _days(before.quarantine), _days(after.quarantine)
+
+
+def _span(span: Span | None) -> str:
+    return f"{_days(span.raw)}, roll-ups {_days(span.rollups)}" if span is not None else "none"
+
+
+def _days(days: int) -> str:
+    return _count(days, "day") if days else "for ever"
+
+
+def _shifts(calendar: Calendar) -> str:
+    return ", ".join(map(_shift, calendar.shifts)) or "none"
+
+
+def _shift(shift: Shift) -> str:
+    days = "" if len(shift.days) == 7 else " " + " ".join(DAY_NAMES[day][:3] for day in shift.days)
+    return f"{shift.name} {clock(shift.begins)}-{clock(shift.ends)}{days}"
 
 
 def _systems(previous: Revision | None, new: Revision) -> Iterator[Step]:
@@ -280,6 +317,7 @@ _COMPARED: Final[dict[StepKind, dict[str, Callable[[Any], str]]]] = {
         "queue": _shown,
     },
     StepKind.LIMITS: {"range": _shown, "labels": _shown, "write": _shown},
+    StepKind.KEEP: {"keep": lambda name: name or DEFAULT},
     StepKind.WORDS: {"description": _shown},
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from typing import Any, Final
 from zoneinfo import available_timezones
@@ -18,6 +19,7 @@ from isthmus.core import path as paths
 from isthmus.core import time, unit
 from isthmus.core.errors import IsthmusError
 from isthmus.core.tag import DataType
+from isthmus.plant.calendar import DAY_NAMES
 from isthmus.plant.findings import nearest, one_of
 from isthmus.plant.nodes import List, Map, Node, Scalar
 
@@ -25,10 +27,15 @@ Json = Mapping[str, Any]
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,62}[A-Za-z0-9_\-])?")
 _TYPE = re.compile(r"([A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,62}[A-Za-z0-9_\-])?)(?:@([1-9][0-9]{0,5}))?")
+_KEPT = re.compile(r"(\d{1,5})\s*([dwy])")
+_CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
+_DATE = re.compile(r"[12]\d{3}-\d\d-\d\d")
 _SITE = re.compile(r"(?:nats|tls)://[^\s/@]+")
 
 SHORTEST_INTERVAL: Final = time.MILLISECOND
 LONGEST_INTERVAL: Final = 86_400 * time.SECOND
+LONGEST_KEPT: Final = 100 * 366
+"""Days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +279,76 @@ def secret(node: Node) -> dict[str, str]:
     return {"!secret": node.text}
 
 
+def _clock(node: Node) -> int:
+    text = written(node)
+    match = _CLOCK.fullmatch(text)
+    if match is None or int(match[1]) > 23 or int(match[2]) > 59:
+        raise IsthmusError(f"{text[:80]!r} is not a time of day", hint="write 06:00, from 00:00 to 23:59")
+    return int(match[1]) * 60 + int(match[2])
+
+
+def _weekdays(node: Node) -> tuple[int, ...]:
+    text = written(node)
+    first, dash, last = text.lower().partition("-")
+    low, high = _weekday(first, text), _weekday(last if dash else first, text)
+    return tuple((low + step) % 7 for step in range((high - low) % 7 + 1))
+
+
+def _weekday(word: str, text: str) -> int:
+    for number, name in enumerate(DAY_NAMES):
+        if word.strip() in (name, name[:3]):
+            return number
+    raise IsthmusError(f"{text[:80]!r} is no day of the week", hint="write mon, mon-fri or sat-sun")
+
+
+def _date(node: Node) -> str:
+    return _day(written(node))
+
+
+def _day(text: str) -> str:
+    try:
+        if not _DATE.fullmatch(text):
+            raise ValueError("not YYYY-MM-DD")
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise IsthmusError(f"{text[:80]!r} is not a date", hint="write 2026-12-25") from error
+
+
+def _dates(node: Node) -> tuple[str, str]:
+    text = written(node)
+    first, slash, last = text.partition("/")
+    found = _day(first.strip()), _day(last.strip() if slash else first.strip())
+    if found[0] > found[1]:
+        raise IsthmusError(f"{text[:80]!r} ends before it begins")
+    return found
+
+
+def _crews(node: Node) -> dict[str, tuple[str, ...]]:
+    if not isinstance(node, Map) or not node.entries:
+        raise IsthmusError("wants a mapping of crews", hint="write crews: {A: early late night off}")
+    return {_name(key): _works(key.text, value) for key, value in node.entries.values()}
+
+
+def _works(crew: str, node: Node) -> tuple[str, ...]:
+    """The shifts of one crew, separated by blanks or as a list."""
+    works = [_name(item) for item in node.items] if isinstance(node, List) else written(node).split()
+    if not 0 < len(works) <= 1000:
+        raise IsthmusError(f"crew {crew[:80]} works {len(works):,} shifts", hint="from 1 to 1,000: early early off off")
+    return tuple(works)
+
+
+def _kept(node: Node) -> int:
+    """Days; 0 for ever."""
+    text = written(node).strip().lower()
+    match = _KEPT.fullmatch(text)
+    if text == "forever":
+        return 0
+    days = int(match[1]) * {"d": 1, "w": 7, "y": 366}[match[2]] if match is not None else 0
+    if not 0 < days <= LONGEST_KEPT:
+        raise IsthmusError(f"{text[:80]!r} is not how long to keep", hint="write 90d, 8w, 5y (up to 100y) or forever")
+    return days
+
+
 _STRING: Final[Json] = {"type": "string", "minLength": 1}
 _WRITTEN: Final[Json] = {"type": ["string", "number"]}
 
@@ -308,3 +385,34 @@ VALUES: Final = Form(
 ZONE: Final = Form("time zone", _zone, _STRING, "an IANA name: `Europe/Paris`")
 SERVER: Final = Form("address", _server, {"type": "string", "pattern": r"^(nats|tls)://"}, "`nats://host:4222`")
 SECRET: Final = Form("secret", secret, {"type": "string"}, "`!secret name`")
+_CLOCKED: Final[Json] = {"type": "string", "pattern": r"^\d{1,2}:\d\d$"}
+CLOCK: Final = Form("time of day", _clock, _CLOCKED, "`06:00`, as the clocks of the plant show it")
+WEEKDAYS: Final = Form(
+    "days of the week",
+    _weekdays,
+    {"type": "string", "examples": ["mon-fri", "sat-sun", *(name[:3] for name in DAY_NAMES)]},
+    "`mon`, `mon-fri`, `sat-sun`",
+)
+DATE: Final = Form("date", _date, {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}, "`2026-12-25`")
+DATES: Final = Form(
+    "dates",
+    _dates,
+    {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d(\s*/\s*\d{4}-\d\d-\d\d)?$"},
+    "`2026-12-25`, or the first and the last: `2026-12-24/2027-01-01`",
+)
+CREWS: Final = Form(
+    "crews",
+    _crews,
+    {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"anyOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}]},
+    },
+    "`{A: early late night off, B: late night off early}`",
+)
+KEPT: Final = Form(
+    "time to keep",
+    _kept,
+    {"type": "string", "pattern": r"^\s*(\d{1,5}\s*[dwyDWY]|forever)\s*$"},
+    "`90d`, `8w`, `5y` (a year counts as 366 days) or `forever`",
+)

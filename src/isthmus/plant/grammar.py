@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.plant import forms
+from isthmus.plant.calendar import DAY_NAMES
 from isthmus.plant.forms import Form
 
 
@@ -100,6 +101,8 @@ PLANT: Final = Shape(
         Key("plant", forms.PATH, "`enterprise/site`: every path below starts with it.", required=True),
         Key("time_zone", forms.ZONE, "Where the plant's days and shifts begin and end.", required=True),
         Key("description", forms.TEXT, "What this plant is."),
+        Key("calendar", Nested("calendar"), "Where its weeks begin, its shifts, and days without them."),
+        Key("history", Nested("history"), "How long history is kept; without it, for ever."),
         Key("stream", Nested("stream"), "Where the log is; without it Isthmus runs its own."),
         *_SHARED_SECTIONS,
     ),
@@ -125,11 +128,101 @@ STREAM: Final = Shape(
     example="stream: {url: nats://log.acme.example:4222, user: isthmus, password: !secret log}\n",
 )
 
+CALENDAR: Final = Shape(
+    "calendar",
+    "calendar: weeks and shifts",
+    "How the plant divides its time, in its own time zone. `isthmus history --every shift` sums up by it.",
+    (
+        Key(
+            "week_begins",
+            forms.choice(*DAY_NAMES),
+            "The first day of a week; without it Monday, as ISO 8601 has it.",
+        ),
+        Key("shifts", Entries(forms.NAME, "shift"), "The shifts of a day. Not every moment has to belong to one."),
+        Key("rotation", Nested("rotation"), "Which crew works which shift."),
+        Key("no_shifts", Listed(forms.DATES), "Days on which no shift begins: holidays, a shutdown."),
+    ),
+    example=(
+        "calendar:\n  shifts:\n    early: 06:00\n    late: 14:00\n    night: 22:00\n"
+        "  rotation:\n    begins: 2026-01-05\n    each: week\n"
+        "    crews: {A: early late night, B: late night early, C: night early late}\n"
+        "  no_shifts: [2026-12-25, 2026-12-31/2027-01-01]\n"
+    ),
+)
+SHIFT: Final = Shape(
+    "shift",
+    "A shift",
+    "A shift belongs to the day on which it begins, also when it ends on the next. Where clocks are changed it is an "
+    "hour shorter or longer; a beginning that the clocks skip is at the jump, one they show twice is the first.",
+    (
+        Key("begins", forms.CLOCK, "When it begins.", required=True),
+        Key("ends", forms.CLOCK, "When it ends, at most 24 hours later; without it, where the next one begins."),
+        Key("days", Listed(forms.WEEKDAYS), "The days on which it begins; without it, every day."),
+    ),
+    short="begins",
+    example=(
+        "shifts:\n  early: {begins: 06:00, ends: 14:00, days: mon-fri}\n"
+        "  late: {begins: 14:00, ends: 22:00, days: mon-fri}\n  weekend: {begins: 08:00, ends: 18:00, days: sat-sun}\n"
+    ),
+)
+ROTATION: Final = Shape(
+    "rotation",
+    "rotation: the crews of the shifts",
+    "The crews go through their shifts in a cycle.",
+    (
+        Key("begins", forms.DATE, "The first day of a cycle.", required=True),
+        Key("each", forms.choice("day", "week"), "What one entry of a crew stands for; without it, a day."),
+        Key("crews", forms.CREWS, "Crew → its shifts, one after the other, `off` for none; all of one length, and a "
+            "shift has one crew at a time.", required=True),
+    ),
+    example=(
+        "rotation:\n  begins: 2026-01-05\n  crews:\n    A: early early late late night night off off\n"
+        "    B: off off early early late late night night\n"
+    ),
+)  # fmt: skip
+
+HISTORY: Final = Shape(
+    "history",
+    "history: how long it is kept",
+    "What is older goes once a day, in whole days (UTC). Without this section everything is kept for ever.",
+    (
+        Key(
+            "classes",
+            Entries(forms.NAME, "class of history"),
+            "What `keep` of a tag, a part or an asset may name. "
+            "`default` is the class of tags that choose none; without it they are kept for ever.",
+        ),
+        Key("events", forms.KEPT, "How long events are kept, gaps among them; without it, for ever."),
+        Key(
+            "quarantine",
+            forms.KEPT,
+            "How long messages that could not be understood are kept, the newest 10,000 of "
+            "them at most; without it, no shorter.",
+        ),
+    ),
+    example=(
+        "history:\n  classes:\n    default: {raw: 2y, rollups: forever}\n    vibration: {raw: 30d, rollups: 5y}\n"
+        "  events: 10y\n"
+    ),
+)
+CLASS: Final = Shape(
+    "class of history",
+    "A class of history",
+    "Once the samples are gone their roll-ups can still tell what the tag was on average, at least and at most, by the "
+    "minute and by the quarter of an hour.",
+    (
+        Key("raw", forms.KEPT, "How long samples are kept.", required=True),
+        Key("rollups", forms.KEPT, "How long their roll-ups are kept; without it, as long as the samples."),
+    ),
+    short="raw",
+)  # fmt: skip
+
 _ANY_TAG: Final = (
     Key("description", forms.TEXT, "What the tag is, for people."),
     Key("range", forms.RANGE, "In the tag's unit. A value outside is kept as it is and marked."),
     Key("every", forms.DURATION, "Wanted sampling interval; without it, as fast as the system likes."),
     Key("deadband", forms.NOT_NEGATIVE, "Changes up to this, in the tag's unit, are not sent by the system."),
+    Key("keep", forms.NAME, "The class of history it belongs to; without it, that of its part or asset."),
     Key("queue", forms.whole(0, 10_000), "Values the system should queue between two messages; 0: as the kind likes."),
     Key(
         "write",
@@ -229,6 +322,7 @@ ASSET: Final = Shape(
         Key("parts", Entries(forms.NAME, "part of an asset"), "The same for the parts its type has."),
         Key("description", forms.TEXT, "What it is."),
         Key("owner", forms.LINE, "Who answers for it."),
+        Key("keep", forms.NAME, "The class of history of its tags and parts, where they choose none."),
         Key("was", forms.PATH, "The path it had before, below `plant`: its history follows."),
         Key("rows", forms.LINE, "A CSV file: one asset per row. `{column}` in the path and in any value stands for the "
             "row's cell; a value that is one empty cell counts as not said."),
@@ -270,6 +364,7 @@ ASSET_PART: Final = Shape(
     "Where the tags of a part are found.",
     (
         Key("system", forms.NAME, "The system its tags are read from, when it is not the asset's."),
+        Key("keep", forms.NAME, "The class of history of its tags, when it is not the asset's."),
         Key("tags", Entries(forms.NAME, "tag of an asset"), "As for an asset."),
         Key("parts", Entries(forms.NAME, "part of an asset"), "As for an asset."),
     ),
@@ -279,6 +374,7 @@ ASSET_PART: Final = Shape(
 SHAPES: Final = {
     shape.name: shape
     for shape in (
-        PLANT, INCLUDED, TYPE, TYPE_TAG, TYPE_PART, WRITE, SYSTEM, ASSET, ASSET_TAG, OWN_TAG, ASSET_PART, STREAM,
+        PLANT, INCLUDED, CALENDAR, SHIFT, ROTATION, HISTORY, CLASS, TYPE, TYPE_TAG, TYPE_PART, WRITE, SYSTEM, ASSET,
+        ASSET_TAG, OWN_TAG, ASSET_PART, STREAM,
     )
 }  # fmt: skip

@@ -38,6 +38,7 @@ class TagModel(msgspec.Struct, frozen=True, kw_only=True):
     every: int = 0
     deadband: float = 0.0
     queue: int = 0
+    keep: str = ""
     write: Writing | None = None
     was: str = ""
 
@@ -156,7 +157,7 @@ def meaning(name: str, said: dict[str, Any], node: Map, path: str, findings: Fin
     )
 
 
-_PLAIN: Final = ("unit", "description", "range", "every", "deadband", "queue", "was")
+_PLAIN: Final = ("unit", "description", "range", "every", "deadband", "queue", "keep", "was")
 
 
 def drop_unfit(said: dict[str, Any], type_: DataType, node: Map, path: str, findings: Findings) -> None:

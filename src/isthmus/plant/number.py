@@ -104,6 +104,8 @@ def resolve(
         comment=comment,
         plant=checked.plant,
         time_zone=checked.time_zone,
+        calendar=checked.calendar,
+        retention=checked.retention,
         systems=tuple(sorted(checked.systems, key=lambda system: system.name)),
         assets=tuple(sorted(checked.assets, key=lambda asset: asset.path)),
         tags=_numbered(checked.tags, checked.renames, previous, numbers),

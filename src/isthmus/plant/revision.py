@@ -11,6 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from isthmus.core.tag import DataType, Tag
+from isthmus.plant.calendar import PLAIN, Calendar
+from isthmus.plant.retention import NONE, Retention
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +61,8 @@ class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deadband: float = 0.0
     """Absolute, in the device's unit, applied at the source."""
     queue: int = 0
+    keep: str = ""
+    """Its class of history; empty: the default one."""
     labels: dict[int, str] = {}
     """Names of the values of an enumeration."""
     description: str = ""
@@ -126,6 +130,10 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     assets: tuple[AssetSetting, ...]
     tags: tuple[TagSetting, ...]
     """In order of their numbers."""
+    calendar: Calendar = PLAIN
+    """How the plant divides its time."""
+    retention: Retention = NONE
+    """How long history is kept."""
     stream: dict[str, Any] = {}
     """Where the log is: empty for the embedded one, else `url`."""
     sources: dict[str, str] = {}
@@ -138,7 +146,11 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Who, when, comments and the lines things stand on do not count.
         """
         settings = (_unplaced(self.systems), _unplaced(self.assets), _unplaced(self.tags))
-        content = (self.plant, self.time_zone, *settings, self.stream)
+        content: list[Any] = [self.plant, self.time_zone, *settings, self.stream]
+        if self.calendar != PLAIN:  # what was said before there were such sections keeps its digest
+            content.append(self.calendar)
+        if self.retention != NONE:
+            content.append(self.retention)
         return hashlib.sha256(_ordered(content)).hexdigest()[:32]
 
     @cached_property

@@ -29,6 +29,8 @@ class Wire:
     door: Door
     device: str
     """The unit the device gives it in."""
+    keep: str
+    """Its class of history; empty: the default one."""
     place: Place
 
 
@@ -53,6 +55,7 @@ def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findin
         every=values.get("every", model.every),
         deadband=_deadband(values.get("deadband", model.deadband), scale),
         queue=values.get("queue", model.queue),
+        keep=wire.keep,
         labels=model.labels,
         description=values.get("description", model.description),
         write=writing(values, model.type, limits, wire.said, findings) if rewritten else model.write,
