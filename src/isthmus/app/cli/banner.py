@@ -8,14 +8,24 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from isthmus.app.run.place import Place
     from isthmus.plant.revision import Revision
 
 
-def runs(place: Place, change: str, *, server: str = "", services: str = "collected and recorded") -> str:
-    """A plant runs now; `change` says how it is changed, `server` what simulates it."""
+def runs(
+    place: Place,
+    change: str,
+    *,
+    servers: Mapping[str, str] | None = None,
+    more: Sequence[str] = (),
+    services: str = "collected and recorded",
+) -> str:
+    """A plant runs now; `change` says how it is changed.
+
+    Of a simulated one `servers` has addresses and what serves each, `more` further commands to try.
+    """
     from isthmus.app.run.endpoint import revision_of
 
     revision = revision_of(place)
@@ -23,10 +33,10 @@ def runs(place: Place, change: str, *, server: str = "", services: str = "collec
     program, data = called(), f"--data {quote(str(place.root))}"
     of = f"{tags:,} tag{'' if tags == 1 else 's'} of {systems} system{'' if systems == 1 else 's'}"
     lines = [f"{revision.plant} runs: revision {revision.number}, {of}, {services}. Its data: {place.root}"]
-    lines += [f"Its server: {server}"] if server else []
+    lines += [f"Its server: {url} ({what})" if what else f"Its server: {url}" for url, what in (servers or {}).items()]
     lines += ["", "Try in another terminal (in this folder):"]
-    lines += [f"  {program} {command} {data}" for command in _commands(revision)]
-    lines += [f"  {program} browse {server}"] if server else []
+    lines += [f"  {program} {command} {data}" for command in (*_commands(revision), *more)]
+    lines += [f"  {program} browse {url}" for url in list(servers or {})[:1]]
     return "\n".join([*lines, "", f"{change} Ctrl-C stops.", ""])
 
 

@@ -22,7 +22,7 @@ HEADINGS: Final = {
 }
 
 MODULES: Final = (
-    "demo_command",
+    "demo_group",
     "run_command",
     "service_command",
     "watch_command",

@@ -3,20 +3,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from isthmus.app.cli.history_group import ASKING, Asking
 from isthmus.app.cli.options import ForOption
 
+if TYPE_CHECKING:
+    from isthmus.app.demo.play import Demo
+    from isthmus.app.run.place import Place
 
-def register(app: typer.Typer) -> None:
-    app.command("demo")(demo)
+
+class Name(StrEnum):
+    """The demo plants."""
+
+    CHEMICAL = "chemical"
+    TANK_FARM = "tank-farm"
+
+
+class Plan(StrEnum):
+    """What the operators of a new chemical plant do by themselves."""
+
+    CAMPAIGN = "campaign"
+    STEADY = "steady"
+
+
+def register(group: typer.Typer) -> None:
+    group.command(ASKING, cls=Asking, hidden=True)(demo)
 
 
 def demo(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which demo plant.")] = "tank-farm",
+    name: Annotated[
+        Name, typer.Argument(metavar="NAME", help="Which plant: chemical (300 tags) or tank-farm (20 tags).")
+    ] = Name.CHEMICAL,
     data: Annotated[
         Path, typer.Option("--data", metavar="DIR", help="Where it keeps its plant file and what it records.")
     ] = Path("demo-data"),
@@ -24,34 +48,102 @@ def demo(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
     ] = 0,
     for_: ForOption = None,
+    past: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="First give a new chemical plant so much history: `30d`.")
+    ] = None,
+    tempo: Annotated[
+        float, typer.Option(metavar="X", min=0.1, max=3600, help="How many times as fast the chemical plant lives.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of a new chemical plant: another story.")] = 1,
+    plan: Annotated[
+        Plan, typer.Option(help="Of a new chemical plant: grades in campaigns with a stop, or one grade for ever.")
+    ] = Plan.CAMPAIGN,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:TARGET[@WHEN]",
+            help="Let something go wrong: now, `@2h` after the start, or `@-10d` in the past. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Run a simulated plant and Isthmus beside it, to try everything with.
 
-    The demo follows its plant file: change DIR/plant.yaml, save, and it is applied; what is wrong is shown.
+    The chemical plant has two OPC UA servers of different make around one physical model. The second is node-opcua
+    where Node.js finds that package (`make demo` installs it where npm is there), else another asyncua.
+
+    The demo follows its plant file: change DIR/plant.yaml, or what it includes, save, and it is applied; what is wrong
+    is shown.
 
     \b
     Examples:
       isthmus demo
-      isthmus demo --for 60s
+      isthmus demo --past 30d --fault fouling:E101@-10d
+      isthmus demo --tempo 60 --for 10m
+      isthmus demo tank-farm
+      isthmus demo fault start bearing-wear P201
     """
     import asyncio
 
     from isthmus.app.cli import banner
-    from isthmus.app.demo.play import Demo, play
+    from isthmus.app.demo.play import begin, play
     from isthmus.app.run import logs
     from isthmus.app.run.place import Place, held
     from isthmus.core import time
 
     place = Place(data)
-    chosen = Demo(name, place)
     seconds = time.duration(for_) / time.SECOND if for_ else None
+    if name is Name.CHEMICAL:
+        from isthmus.app.cli.demo_chemical import chosen as choose
+
+        chosen = choose(place, past=past, tempo=tempo, seed=seed, plan=plan.value, faults=fault or ())
+    else:
+        _refuse(past=past is not None, tempo=tempo != 1.0, seed=seed != 1, fault=bool(fault))
+        chosen = _tank_farm(place)
 
     def ready() -> None:
-        change = f"Edit {chosen.file} and save: it is applied at once."
-        typer.echo(banner.runs(place, change, server=chosen.url))
+        change = f"Edit {chosen.demo.file} and save: it is applied at once."
+        servers = {url: chosen.served.get(server, "") for server, url in chosen.demo.urls.items()}
+        typer.echo(banner.runs(place, change, servers=servers, more=chosen.more))
+        chosen.after()
 
     with held(place, "demo"):
         logs.begin("run", place.run / "run.log", logs.Speech.TEXT)
-        typer.echo(f"Starting {name} ...")
-        asyncio.run(play(chosen, port=port, seconds=seconds, say=typer.echo, ready=ready))
-        typer.echo(banner.stopped(place, "demo"))
+        typer.echo(f"Starting {name.value} ...")
+        begun = begin(chosen.demo, typer.echo)
+        chosen.before()
+        asyncio.run(play(begun, port=port, seconds=seconds, say=typer.echo, ready=ready))
+        typer.echo(banner.stopped(place, f"demo {name.value}"))
+
+
+def _nothing() -> None:
+    """Nothing more to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A demo, and what goes with it."""
+
+    demo: Demo
+    served: Mapping[str, str] = field(default_factory=dict)
+    """Server → what serves it; empty where there is nothing to choose."""
+    more: Sequence[str] = ()
+    """Commands that only this demo has."""
+    before: Callable[[], None] = _nothing
+    """Done when the plant file is applied and nothing runs yet."""
+    after: Callable[[], None] = _nothing
+    """Done when all runs."""
+
+
+def _tank_farm(place: Place) -> Chosen:
+    from isthmus.app.demo.tankfarm.demo import tank_farm
+
+    return Chosen(tank_farm(place))
+
+
+def _refuse(**asked: bool) -> None:
+    """Raises IsthmusError when the tank farm is asked for what it has not."""
+    from isthmus.core.errors import IsthmusError
+
+    for name, wanted in asked.items():
+        if wanted:
+            raise IsthmusError(f"the tank farm has no --{name}", hint="the chemical plant has: isthmus demo chemical")

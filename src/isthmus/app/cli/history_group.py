@@ -28,8 +28,13 @@ class Group(TyperGroup):
         return super().parse_args(ctx, args if named else [ASKING, *args])
 
     def named(self) -> dict[str, Any]:
-        """The commands that are called by a name."""
-        return {name: command for name, command in self.commands.items() if name != ASKING}
+        """The commands that are called by a name, those of a group below by two."""
+        named: dict[str, Any] = {}
+        for name, command in self.commands.items():
+            below = getattr(command, "commands", None)
+            named |= {f"{name} {one}": below[one] for one in below} if below else {name: command}
+        del named[ASKING]
+        return named
 
 
 class _Nameless(typer.Context):

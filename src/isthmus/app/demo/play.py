@@ -7,10 +7,10 @@ import asyncio
 import random
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +20,14 @@ from isthmus.app.run.kept import Job
 from isthmus.app.run.logs import Speech
 from isthmus.app.run.place import Place
 from isthmus.app.run.supervisor import Wanted, stop_on_signals, supervise
-from isthmus.core.errors import IsthmusError, NotFound
+from isthmus.core.errors import InUse, IsthmusError
 
 LOOK: Final = 0.5
 """Seconds between two looks at the plant file."""
 
-_URL = re.compile(r"opc\.tcp://127\.0\.0\.1:(\d+)/[a-z-]+")
+_URL = re.compile(r"opc\.tcp://127\.0\.0\.1:(\d+)/([a-z-]+)")
 PORTS: Final = range(20_000, 32_000)
-
-DEMOS: Final = {"tank-farm": "isthmus.app.demo.tankfarm"}
-"""Name → package with `plant.yaml` and `server`."""
+_SUFFIXES: Final = (".yaml", ".csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,12 @@ class Demo:
 
     name: str
     place: Place
+    files: Traversable
+    """The folder with its `plant.yaml` and what that includes."""
+    servers: tuple[str, ...]
+    """Its OPC UA servers, by the names at the end of their addresses."""
+    jobs: Callable[[Mapping[str, int]], Sequence[Job]]
+    """The simulation's processes; takes server → port."""
 
     @property
     def file(self) -> Path:
@@ -45,29 +49,52 @@ class Demo:
         return self.place.root / "plant.yaml"
 
     @property
-    def url(self) -> str:
-        """Where the simulation listens; empty when the plant file does not say."""
-        said = _URL.search(self.file.read_text(encoding="utf-8"))
-        return said[0] if said else ""
+    def urls(self) -> dict[str, str]:
+        """Server → where the plant file says it listens."""
+        text = self.file.read_text(encoding="utf-8")
+        return {said[2]: said[0] for said in _URL.finditer(text) if said[2] in self.servers}
 
-    def prepare(self) -> int:
-        """Writes the plant file unless there is one, with the port the simulation will have; the port."""
-        if self.name not in DEMOS:
-            raise NotFound(f"there is no demo {self.name!r}", hint=f"there is: {', '.join(DEMOS)}")
+    def prepare(self) -> dict[str, int]:
+        """Writes the plant file and its includes unless they are there, with the ports that will be used; these."""
         new = not self.file.exists()
-        text = (files(DEMOS[self.name]) / "plant.yaml" if new else self.file).read_text(encoding="utf-8")
-        said = _URL.search(text)
-        port = _free(int(said[1]) if said and not new else 0)
-        if said and int(said[1]) != port:
-            text = text.replace(said[0], f"opc.tcp://127.0.0.1:{port}/{self.name}")
-            self.file.write_text(text, encoding="utf-8")
-        return port
+        if new:
+            self._copy()
+        text = self.file.read_text(encoding="utf-8")
+        self._look(text)
+        ports = {name: _free(0 if new else _port(text, name)) for name in self.servers}
+        moved = _URL.sub(lambda said: _moved(said, ports), text)
+        if moved != text:
+            self.file.write_text(moved, encoding="utf-8")
+        return ports
 
-    def job(self, port: int) -> Job:
-        """The simulation's process."""
-        file = self.place.status("simulation")
-        arguments = ["--port", str(port), "--status", str(file)]
-        return Job("simulation", f"{DEMOS[self.name]}.server", arguments, file, patience=5.0)
+    def sources(self) -> dict[str, bytes]:
+        """File name → what it says now: the plant file, and what may be included in it."""
+        found = (path for path in self.place.root.iterdir() if path.suffix in _SUFFIXES)
+        return {path.name: path.read_bytes() for path in sorted(found)}
+
+    def _copy(self) -> None:
+        """The plant file last: when it is there, all are."""
+        sources = [file for file in self.files.iterdir() if file.name.endswith(_SUFFIXES)]
+        for file in sorted(sources, key=lambda file: (file.name == self.file.name, file.name)):
+            (self.place.root / file.name).write_bytes(file.read_bytes())
+
+    def _look(self, text: str) -> None:
+        """Raises InUse when the plant file is another demo's."""
+        named = {said[2] for said in _URL.finditer(text)}
+        if named and not named & set(self.servers):
+            raise InUse(
+                f"is not the plant file of the demo {self.name}: it reads {', '.join(sorted(named))}",
+                where=str(self.file),
+                hint="choose another directory with --data, or the demo that this one is of",
+            )
+
+
+def _port(text: str, name: str) -> int:
+    return next((int(said[1]) for said in _URL.finditer(text) if said[2] == name), 0)
+
+
+def _moved(said: re.Match[str], ports: Mapping[str, int]) -> str:
+    return f"opc.tcp://127.0.0.1:{ports[said[2]]}/{said[2]}" if said[2] in ports else said[0]
 
 
 def _free(port: int) -> int:
@@ -84,19 +111,38 @@ def _free(port: int) -> int:
     raise IsthmusError("no port of the loopback is free")
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A demo whose plant file is there and applied."""
+
+    demo: Demo
+    jobs: Sequence[Job]
+    seen: dict[str, bytes]
+    right: bool
+
+
+def begin(demo: Demo, say: Callable[[str], None]) -> Begun:
+    """Makes the plant file and applies it. The caller holds the data directory.
+
+    Raises IsthmusError when the file is wrong and nothing ran before.
+    """
+    jobs = demo.jobs(demo.prepare())
+    seen = demo.sources()
+    right = _apply(demo, say)
+    if current(demo.place) is None:
+        raise IsthmusError("the plant file has errors and nothing ran before", where=str(demo.file), hint="mend it")
+    return Begun(demo, jobs, seen, right)
+
+
 async def play(
-    demo: Demo, *, port: int, seconds: float | None, say: Callable[[str], None], ready: Callable[[], None]
+    begun: Begun, *, port: int, seconds: float | None, say: Callable[[str], None], ready: Callable[[], None]
 ) -> None:
     """Runs the demo until Ctrl-C, SIGTERM, or for so many seconds once ready. The caller holds the data directory."""
     stop = stop_on_signals()
-    simulation = demo.job(demo.prepare())
-    simulation.status.unlink(missing_ok=True)
-    seen = demo.file.read_bytes()
-    right = await asyncio.to_thread(_apply, demo, say)
-    if current(demo.place) is None:
-        raise IsthmusError("the plant file has errors and nothing ran before", where=str(demo.file), hint="mend it")
-    wanted = Wanted(demo.place, port=port, speech=Speech.TEXT, beside=(simulation,))
-    following = asyncio.create_task(_follow(demo, seen, right, say))
+    for job in begun.jobs:
+        job.status.unlink(missing_ok=True)
+    wanted = Wanted(begun.demo.place, port=port, speech=Speech.TEXT, beside=begun.jobs)
+    following = asyncio.create_task(_follow(begun, say))
     try:
         await supervise(wanted, stop, ready, seconds=seconds)
     finally:
@@ -104,19 +150,20 @@ async def play(
         await asyncio.wait((following,))
 
 
-async def _follow(demo: Demo, seen: bytes, right: bool, say: Callable[[str], None]) -> None:
+async def _follow(begun: Begun, say: Callable[[str], None]) -> None:
     """Applies the plant file whenever it is saved; what is wrong with it is said, and what ran goes on.
 
     A file that was not right and now says what runs is told too: nothing else would show that it is mended.
     """
+    demo, seen, right = begun.demo, begun.seen, begun.right
     while True:
         await asyncio.sleep(LOOK)
         try:
-            text = demo.file.read_bytes()
+            sources = demo.sources()
         except OSError:
             continue  # an editor may be replacing it
-        if text != seen:
-            seen = text
+        if sources != seen and demo.file.name in sources:
+            seen = sources
             right = await asyncio.to_thread(_apply, demo, say, mended=not right)
 
 

@@ -159,9 +159,8 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
 
 async def _keep_after(kept: Kept, others: Sequence[Kept], stop: asyncio.Event) -> None:
     """Keeps it running from when the others are ready, or had long enough for that; not when all stops before."""
-    waiting = [asyncio.ensure_future(other.is_ready.wait()) for other in others]
+    ready = asyncio.ensure_future(_all_ready(others))
     stopped = asyncio.ensure_future(stop.wait())
-    ready = asyncio.gather(*waiting)
     await asyncio.wait((ready, stopped), timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED)
     ready.cancel()
     stopped.cancel()
@@ -169,9 +168,13 @@ async def _keep_after(kept: Kept, others: Sequence[Kept], stop: asyncio.Event) -
         await kept.keep()
 
 
-async def _ready(processes: Sequence[Kept], ready: Callable[[], None]) -> None:
+async def _all_ready(processes: Sequence[Kept]) -> None:
     for kept in processes:
         await kept.is_ready.wait()
+
+
+async def _ready(processes: Sequence[Kept], ready: Callable[[], None]) -> None:
+    await _all_ready(processes)
     notify.ready()
     ready()
 
