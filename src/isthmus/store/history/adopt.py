@@ -16,13 +16,14 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import Damaged
 from isthmus.core.event import Event
+from isthmus.store.history.checked import Opened, open_checked
 from isthmus.store.history.columns import join, ordered
 from isthmus.store.history.damage import set_aside
 from isthmus.store.history.flush import latest
 from isthmus.store.history.folder import TEMPORARY, Folder, settle
 from isthmus.store.history.gaps import LOG, gap
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.segment import Opened, Segment, open_segment
+from isthmus.store.history.segment import Footer, Segment, open_segment
 
 log = structlog.get_logger("history")
 
@@ -39,7 +40,7 @@ def open_manifest(folder: Folder) -> Manifest:
     except BaseException:
         manifest.close()
         raise
-    open_segment.cache_clear()  # a recorder reads no segments
+    open_checked.cache_clear()  # a recorder reads no segments
     return manifest
 
 
@@ -133,7 +134,7 @@ def _commit(manifest: Manifest, path: Path) -> None:
     log.info("segment adopted", file=path.name, rows=segment.rows)
 
 
-def _missing(ordinal: int, opened: Opened, stored_at: int | None) -> tuple[Event, ...]:
+def _missing(ordinal: int, opened: Opened[Footer], stored_at: int | None) -> tuple[Event, ...]:
     """The gap that segments between `ordinal` and the opened one leave, if there are any."""
     first, last = ordinal + 1, opened.footer.state.ordinal - 1
     if first > last:

@@ -40,8 +40,11 @@ def flush(folder: Folder, manifest: Manifest, cut: Cut) -> Segment | None:
 
 def latest(columns: Columns) -> Columns:
     """The last live sample of each tag of ordered columns: back-filled ones never are."""
-    rows = np.flatnonzero((columns.mark & np.uint8(Mark.HISTORICAL)) == 0)
-    tag = columns.tag[rows]
-    final = np.ones(len(rows), np.bool_)
-    final[:-1] = tag[1:] != tag[:-1]
-    return columns.pick(rows[final])
+    return final(columns.pick((columns.mark & np.uint8(Mark.HISTORICAL)) == 0))
+
+
+def final(columns: Columns) -> Columns:
+    """The last sample of each tag of ordered columns."""
+    ends = np.ones(len(columns), np.bool_)
+    ends[:-1] = columns.tag[1:] != columns.tag[:-1]
+    return columns.pick(ends)

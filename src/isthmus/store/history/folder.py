@@ -26,6 +26,15 @@ class Folder:
         return self.root / "segments"
 
     @property
+    def kept(self) -> Path:
+        """What was made of segments, or imported: runs, days, carried values, roll-ups."""
+        return self.root / "kept"
+
+    def place(self, file: str) -> Path:
+        """Where a file that the manifest lists lies: segments are named by a number, kept files by their kind."""
+        return (self.segments if file[:1].isdigit() else self.kept) / file
+
+    @property
     def damaged(self) -> Path:
         """What was set aside because it is not what was written."""
         return self.root / "damaged"
@@ -41,7 +50,7 @@ class Folder:
 
     def make(self) -> None:
         """Makes what is missing."""
-        for path in (self.root, self.segments, self.damaged, self.lists):
+        for path in (self.root, self.segments, self.kept, self.damaged, self.lists):
             path.mkdir(parents=True, exist_ok=True)
 
     def set_aside(self, path: Path) -> Path:

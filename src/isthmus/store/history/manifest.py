@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest says which segments count and up to which position of the log: one commit takes both, or neither.
+"""The manifest says which files count and up to which position of the log: one commit takes both, or neither.
 
 A small SQLite database beside the segments. `commit` compares the former position and sets the new one in the
 transaction that lists the segment, so a sample is recorded exactly once whatever dies. It can be made again from the
@@ -12,43 +12,31 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 import msgspec
-import numpy as np
 
-from isthmus.core.errors import Damaged, InUse
+from isthmus.core import time
+from isthmus.core.errors import Damaged, InUse, IsthmusError
 from isthmus.core.event import Event, EventKind
 from isthmus.core.time import EARLIEST, LATEST
-from isthmus.store.history.columns import Columns, empty
+from isthmus.store.history import tables
+from isthmus.store.history.columns import Columns
+from isthmus.store.history.kept import Bookmark, Kept, Kind
 from isthmus.store.history.segment import Segment
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
 
-VERSION: Final = 1
 ODDITIES: Final = 10_000
 """Quarantined messages kept; of more than these the oldest go."""
-_TABLES: Final = """
-CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL, checksum INTEGER NOT NULL);
-CREATE TABLE segments (ordinal INTEGER PRIMARY KEY, file TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL,
-  size INTEGER NOT NULL, first_tag INTEGER NOT NULL, last_tag INTEGER NOT NULL, first_time INTEGER NOT NULL,
-  last_time INTEGER NOT NULL);
-CREATE TABLE damaged (file TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, why TEXT NOT NULL);
-CREATE TABLE latest (tag INTEGER PRIMARY KEY, time INTEGER NOT NULL, seen INTEGER NOT NULL, value REAL,
-  integer INTEGER, text TEXT, quality INTEGER NOT NULL, mark INTEGER NOT NULL);
-CREATE TABLE events (id TEXT PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX events_by_time ON events (at);
-CREATE INDEX events_by_kind ON events (kind, at);
-CREATE TABLE quarantine (number INTEGER PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL,
-  subject TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL);
-"""
 _LATEST: Final = """
 INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET time = excluded.time,
   seen = excluded.seen, value = excluded.value, integer = excluded.integer, text = excluded.text,
   quality = excluded.quality, mark = excluded.mark WHERE excluded.time >= latest.time
 """
 _SEGMENT: Final = "ordinal, file, rows, size, first_tag, last_tag, first_time, last_time"
+_KEPT: Final = "file, kind, day, number, rows, size, first_tag, last_tag, first_time, last_time"
 _ODDITY: Final = "stream, sequence, subject, at, body"
 
 
@@ -93,23 +81,37 @@ class Manifest:
         return manifest
 
     def _prepare(self, reading: bool) -> None:
+        version = self._version()
+        if version > tables.VERSION:
+            raise IsthmusError("the history was written by a newer Isthmus", hint="use that version, or a later one")
         if reading:
+            if version == 0:
+                raise Damaged("it is empty")
+            if version == 1:
+                tables.pretend(self._db)
             self._db.execute("PRAGMA query_only = 1")
         else:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not reading:
-            with self._transaction():
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    self._db.execute(statement)
-                self._db.execute("INSERT INTO state VALUES (1, ?, ?)", _checked(State()))
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
-        elif version != VERSION:
-            raise Damaged(f"version {version}, not {VERSION}")
+            if version < tables.VERSION:
+                self._make()
         if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise Damaged("the database is malformed")
         self.state()
+
+    def _version(self) -> int:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def _make(self) -> None:
+        """Makes the tables that are missing; of two processes that come at once the second finds them made."""
+        with self._transaction():
+            match self._version():
+                case 0:
+                    tables.make(self._db)
+                    self._db.execute("INSERT INTO state VALUES (1, ?, ?)", _checked(State()))
+                case 1:
+                    tables.upgrade(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -162,22 +164,59 @@ class Manifest:
             if segment is not None:
                 self._list(segment)
             if latest is not None:
-                self._db.executemany(_LATEST, _rows(latest))
+                self._db.executemany(_LATEST, tables.rows(latest))
             self._add(events)
             self._add_oddities(oddities)
 
-    def set_aside(self, segment: Segment, rest: Segment | None, why: str, event: Event) -> None:
-        """From now on `rest` counts in the segment's place, or nothing; the event says so."""
+    def replace(
+        self,
+        add: Sequence[Kept],
+        gone: Sequence[str],
+        *,
+        events: Iterable[Event] = (),
+        latest: Columns | None = None,
+        bookmark: Bookmark | None = None,
+    ) -> None:
+        """From now on the files `add` count and those named in `gone` (segments or kept files) do not.
+
+        Those gone are listed as leaving: they stay on the disk for readers that still have them in their list. Raises
+        InUse, and changes nothing, when one of `gone` does not count any more.
+        """
+        now = time.now()
         with self._transaction():
-            gone = self._db.execute("DELETE FROM segments WHERE file = ?", (segment.file,)).rowcount
-            if gone and rest is not None:
+            for file in gone:
+                self._leave(file, now)
+            for kept in add:
+                self._list(kept)
+            if latest is not None:
+                self._db.executemany(_LATEST, tables.rows(latest))
+            if bookmark is not None:
+                self._db.execute("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", (bookmark.id, bookmark.body))
+            self._add(events)
+
+    def _leave(self, file: str, now: int) -> None:
+        if not self._unlist(file):
+            raise InUse(f"{file} of the history was replaced meanwhile", hint="try again")
+        self._db.execute("INSERT OR IGNORE INTO leaving VALUES (?, ?)", (file, now))
+
+    def _unlist(self, file: str) -> bool:
+        found = [self._db.execute(f"DELETE FROM {table} WHERE file = ?", (file,)) for table in ("segments", "kept")]
+        return any(cursor.rowcount for cursor in found)
+
+    def set_aside(self, part: Segment | Kept, rest: Segment | Kept | None, why: str, event: Event) -> None:
+        """From now on `rest` counts in the file's place, or nothing; the event says so."""
+        with self._transaction():
+            if self._unlist(part.file) and rest is not None:
                 self._list(rest)
-            self._db.execute("INSERT OR IGNORE INTO damaged VALUES (?, ?, ?)", (segment.file, segment.ordinal, why))
+            number = part.ordinal if isinstance(part, Segment) else part.number
+            self._db.execute("INSERT OR IGNORE INTO damaged VALUES (?, ?, ?)", (part.file, number, why))
             self._add((event,))
 
-    def _list(self, segment: Segment) -> None:
-        values = msgspec.structs.astuple(segment)
-        self._db.execute(f"INSERT INTO segments ({_SEGMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    def _list(self, part: Segment | Kept) -> None:
+        table, names = ("segments", _SEGMENT) if isinstance(part, Segment) else ("kept", _KEPT)
+        values = [str(v) if isinstance(v, Kind) else v for v in msgspec.structs.astuple(part)]
+        places = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", values)
 
     def add_events(self, events: Sequence[Event]) -> None:
         """Events that come with no position of the log."""
@@ -206,6 +245,52 @@ class Manifest:
         """Those that count, oldest first."""
         return [Segment(*row) for row in self._db.execute(f"SELECT {_SEGMENT} FROM segments ORDER BY ordinal")]
 
+    def kept(self, kind: Kind | None = None, first_day: int | None = None, last_day: int | None = None) -> list[Kept]:
+        """The kept files that count, of one kind or all, of these days (included) or all.
+
+        In the order in which their samples came: days first, then runs in order of their numbers.
+        """
+        where, values = [], []
+        for clause, value in (("kind = ?", kind), ("day >= ?", first_day), ("day <= ?", last_day)):
+            if value is not None:
+                where.append(clause)
+                values.append(str(value) if isinstance(value, Kind) else value)
+        order = "kind = 'run', CASE kind WHEN 'run' THEN number ELSE day END, file"
+        query = f"SELECT {_KEPT} FROM kept WHERE {' AND '.join(where) or '1'} ORDER BY {order}"
+        return [Kept(file, Kind(kind), *rest) for file, kind, *rest in self._db.execute(query, values)]
+
+    def next_number(self) -> int:
+        """A number for the files of the next act."""
+        return int(self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM kept").fetchone()[0])
+
+    def leaving(self, before: int = LATEST) -> list[str]:
+        """Files that do not count since a time before `before` (ns)."""
+        return [file for (file,) in self._db.execute("SELECT file FROM leaving WHERE since < ?", (before,))]
+
+    def left(self, files: Iterable[str]) -> None:
+        """These were leaving and are not on the disk any more."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM leaving WHERE file = ?", ((file,) for file in files))
+
+    def bookmark(self, name: str) -> bytes | None:
+        """What was noted under this name; None: nothing."""
+        found = self._db.execute("SELECT body FROM bookmarks WHERE id = ?", (name,)).fetchone()
+        return None if found is None else found[0]
+
+    def bookmarks(self) -> dict[str, bytes]:
+        """Everything that was noted, by id."""
+        return dict(self._db.execute("SELECT id, body FROM bookmarks"))
+
+    def forget_bookmark(self, name: str) -> None:
+        """The import is over and need not go on."""
+        with self._transaction():
+            self._db.execute("DELETE FROM bookmarks WHERE id = ?", (name,))
+
+    def forget_events(self, before: int) -> int:
+        """Drops events of before a time (ns), what retention does; how many. Files forget them when next compacted."""
+        with self._transaction():
+            return self._db.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
+
     def damaged(self) -> dict[str, str]:
         """Files that were set aside → why."""
         return dict(self._db.execute("SELECT file, why FROM damaged"))
@@ -213,10 +298,10 @@ class Manifest:
     def latest(self, numbers: Sequence[int] | None = None) -> Columns:
         """The latest live sample of each tag, in order of their numbers."""
         if numbers is None:
-            return _columns(self._db.execute("SELECT * FROM latest ORDER BY tag").fetchall())
+            return tables.columns(self._db.execute("SELECT * FROM latest ORDER BY tag").fetchall())
         wanted = msgspec.json.encode(sorted(set(numbers))).decode()
         query = "SELECT latest.* FROM latest JOIN json_each(?) ON tag = json_each.value ORDER BY tag"
-        return _columns(self._db.execute(query, (wanted,)).fetchall())
+        return tables.columns(self._db.execute(query, (wanted,)).fetchall())
 
     def events(self, start: int = EARLIEST, end: int = LATEST, kind: EventKind | None = None) -> list[Event]:
         """Events with start <= at < end, oldest first."""
@@ -242,32 +327,3 @@ def _quoted(path: Path) -> str:
 def _is_damage(error: Exception) -> bool:
     """Whether the file itself is wrong, rather than the circumstances (no room, no permission, busy, absent)."""
     return not isinstance(error, sqlite3.OperationalError)
-
-
-def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
-    """Rows of the table `latest`; SQLite keeps NaN as NULL."""
-    integers = [n if whole else None for n, whole in zip(columns.integer.tolist(), columns.whole.tolist(), strict=True)]
-    texts = [columns.words[code - 1] if code else None for code in columns.text.tolist()]
-    arrays = (columns.tag, columns.time, columns.seen, columns.value)
-    rest = (columns.quality, columns.mark)
-    return zip(*(a.tolist() for a in arrays), integers, texts, *(a.tolist() for a in rest), strict=True)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
-    """What `_rows` made rows of."""
-    if not rows:
-        return empty()
-    tag, time, seen, value, integer, text, quality, mark = zip(*rows, strict=True)
-    words = {word: code for code, word in enumerate(sorted({word for word in text if word is not None}), start=1)}
-    return Columns(
-        words=tuple(words),
-        tag=np.array(tag, np.uint32),
-        time=np.array(time, np.int64),
-        seen=np.array(seen, np.int64),
-        value=np.array([np.nan if v is None else v for v in value], np.float64),
-        integer=np.array([n or 0 for n in integer], np.int64),
-        whole=np.array([n is not None for n in integer], np.bool_),
-        text=np.array([words.get(word, 0) for word in text], np.int32),
-        quality=np.array(quality, np.uint32),
-        mark=np.array(mark, np.uint8),
-    )

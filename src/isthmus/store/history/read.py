@@ -23,14 +23,16 @@ from isthmus.core.event import Event, EventKind
 from isthmus.core.tag import Tag
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.adopt import gathered
+from isthmus.store.history.checked import Group, Opened
 from isthmus.store.history.columns import Columns, join, ordered, to_table
-from isthmus.store.history.damage import set_aside
+from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.flush import latest
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.intake import Intake
+from isthmus.store.history.kept import Kept, KeptFooter, Kind
 from isthmus.store.history.lists import Lists, known_tags
 from isthmus.store.history.manifest import Manifest, Oddity
-from isthmus.store.history.segment import Group, Opened, Segment, open_segment
+from isthmus.store.history.segment import Footer, Segment
 from isthmus.store.history.state import State
 from isthmus.stream.follow import Hole, Idle, NewStream, follow
 from isthmus.stream.log import Log, LogState, Position
@@ -53,6 +55,8 @@ class History:
     behind: bool
     """The log was not asked: it may have newer samples."""
     segments: tuple[Segment, ...]
+    kept: tuple[Kept, ...]
+    """Days in their order, then runs in theirs; carried values and roll-ups among them."""
     tail: Columns
     """Samples behind the segments, ordered."""
     _manifest: Manifest
@@ -79,28 +83,53 @@ class History:
 
     def _parts(self, wanted: NDArray[np.uint32], start: int, end: int) -> Iterator[Columns]:
         """The row groups that may hold samples of the wanted tags and times, in log order."""
-        for segment in self.segments:
-            if segment.file in self._unreadable:
-                yield from self._unreadable[segment.file]
+        for part in self.parts:
+            if part.file in self._unreadable:
+                yield from self._unreadable[part.file]
                 continue
-            if not _may_hold(segment, wanted, start, end):
+            if not _may_hold(part, wanted, start, end):
                 continue
             try:
-                opened = open_segment(self.folder.segments / segment.file)
-                for group in _groups(opened, wanted, start, end):
-                    yield opened.columns(group)
+                found = opened(self.folder, part)
+                for group in _groups(found, wanted, start, end):
+                    yield found.columns(group)
             except Damaged as error:
-                yield from self._set_aside(segment, error.what)
+                yield from self._set_aside(part, error.what)
             except FileNotFoundError:
-                yield from self._set_aside(segment, "is not there")
+                yield from self._set_aside(part, "is not there")
 
-    def _set_aside(self, segment: Segment, why: str) -> tuple[Columns, ...]:
-        """What is left of the segment; what was read of it already is once in the answer, as all samples are."""
-        if segment.file not in self._unreadable:
-            event, rest = set_aside(self.folder, segment, why)
-            self._unreadable[segment.file] = rest
+    @property
+    def parts(self) -> list[Kept | Segment]:
+        """The files that hold samples, in the order in which these came."""
+        return [*(kept for kept in self.kept if kept.kind.of_samples), *self.segments]
+
+    def derived(
+        self, kind: Kind, numbers: Sequence[int], first_day: int, last_day: int
+    ) -> Iterator[tuple[Kept, pa.Table]]:
+        """Row groups of one kind of these UTC days (included) that may hold rows of these tags, with their file.
+
+        Of a file that turns out damaged no more is given: it is set aside, and made again by the next compaction.
+        """
+        wanted = _numbers(numbers)
+        for kept in self.kept:
+            if kept.kind is not kind or not first_day <= kept.day <= last_day or kept.file in self._unreadable:
+                continue
+            try:
+                found = opened(self.folder, kept)
+                for group in _groups(found, wanted, EARLIEST, LATEST):
+                    yield kept, found.read(group)
+            except Damaged as error:
+                self._set_aside(kept, error.what)
+            except FileNotFoundError:
+                self._set_aside(kept, "is not there")
+
+    def _set_aside(self, part: Kept | Segment, why: str) -> tuple[Columns, ...]:
+        """What is left of the file; what was read of it already is once in the answer, as all samples are."""
+        if part.file not in self._unreadable:
+            event, rest = set_aside(self.folder, part, why)
+            self._unreadable[part.file] = rest
             self._events += (event,)
-        return self._unreadable[segment.file]
+        return self._unreadable[part.file]
 
     def last(self, numbers: Sequence[int] | None = None) -> pa.Table:
         """The latest live sample of these tags (None: of all that have one), in order of their numbers."""
@@ -133,28 +162,28 @@ class History:
 
     @property
     def rows(self) -> int:
-        """Samples kept, in segments and behind them."""
-        return sum(segment.rows for segment in self.segments) + len(self.tail)
+        """Samples in the files and behind them; one that is in several files is counted in each."""
+        return sum(part.rows for part in self.parts) + len(self.tail)
 
     @property
     def size(self) -> int:
-        """Bytes of the segments."""
-        return sum(segment.size for segment in self.segments)
+        """Bytes of all files."""
+        return sum(segment.size for segment in self.segments) + sum(kept.size for kept in self.kept)
 
 
 def _numbers(numbers: Sequence[int]) -> NDArray[np.uint32]:
     return np.unique(np.array([n for n in numbers if 0 <= n < 2**32], np.uint32))
 
 
-def _may_hold(part: Segment | Group, wanted: NDArray[np.uint32], start: int, end: int) -> bool:
+def _may_hold(part: Kept | Segment | Group, wanted: NDArray[np.uint32], start: int, end: int) -> bool:
     if part.rows == 0 or part.last_time < start or part.first_time >= end:
         return False
     first = int(np.searchsorted(wanted, part.first_tag))
     return first < len(wanted) and int(wanted[first]) <= part.last_tag
 
 
-def _groups(opened: Opened, wanted: NDArray[np.uint32], start: int, end: int) -> list[int]:
-    return [i for i, group in enumerate(opened.footer.groups) if _may_hold(group, wanted, start, end)]
+def _groups(found: Opened[Footer] | Opened[KeptFooter], wanted: NDArray[np.uint32], start: int, end: int) -> list[int]:
+    return [i for i, group in enumerate(found.footer.groups) if _may_hold(group, wanted, start, end)]
 
 
 def _within(columns: Columns, wanted: NDArray[np.uint32], start: int, end: int) -> Columns:
@@ -208,9 +237,9 @@ def _manifest(folder: Folder) -> Manifest:
 
 async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> History | None:
     """None when the log was purged before it could be read."""
-    state, segments = manifest.state(), tuple(manifest.segments())
+    state, segments, kept = manifest.state(), tuple(manifest.segments()), tuple(manifest.kept())
     if log is None:
-        return History(folder, state.position, True, segments, ordered(join(())), manifest)
+        return History(folder, state.position, True, segments, kept, ordered(join(())), manifest)
     intake = await _tail(folder, state, log)
     if intake is None:
         return None
@@ -220,6 +249,7 @@ async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> Hist
         position=intake.position,
         behind=False,
         segments=segments,
+        kept=kept,
         tail=tail,
         _manifest=manifest,
         _events=tuple(intake.events.values()),

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How kept files are written: row group by row group into a temporary file, safe on the disk before they are named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import pyarrow as pa
+
+from isthmus.store.history.checked import CheckedWriter
+from isthmus.store.history.columns import SCHEMA, Columns, join, to_table
+from isthmus.store.history.folder import TEMPORARY, Folder, settle
+from isthmus.store.history.kept import GROUP, Kept, KeptFooter, Kind, name
+from isthmus.store.history.segment import FORM
+from isthmus.store.history.segment import GROUP as SMALL_GROUP
+
+SYNC: Final = 16 << 20
+"""Bytes after which what is written is sent to the disk, so that a large file never holds up a recorder's flush."""
+
+
+class KeptWriter:
+    """A kept file that is being written; `close` gives it its name, `abandon` leaves nothing of it."""
+
+    def __init__(self, folder: Folder, kind: Kind, schema: pa.Schema = SCHEMA, form: dict[str, Any] = FORM) -> None:
+        self._folder = folder
+        self._path = folder.kept / f"{kind}-{uuid4().hex}{TEMPORARY}"
+        self._file = self._path.open("wb", buffering=0)
+        self._to = _Steady(self._file.fileno())
+        self._writer = CheckedWriter(self._to, schema, form)
+        self._group = SMALL_GROUP if kind is Kind.RUN else GROUP
+        self.rows = 0
+
+    @property
+    def group(self) -> int:
+        """Rows of a row group."""
+        return self._group
+
+    def add(self, table: pa.Table) -> None:
+        """Rows that follow those before, as row groups."""
+        for first in range(0, len(table), self._group):
+            self._writer.add(table.slice(first, self._group))
+        self.rows += len(table)
+
+    def close(self, footer: KeptFooter) -> Kept:
+        """The file under its name and safe on the disk; only its name waits for `settle(folder.kept)`."""
+        footer = msgspec.structs.replace(footer, groups=tuple(self._writer.groups))
+        size, checksum = self._writer.close(footer)
+        os.fsync(self._file.fileno())
+        self._file.close()
+        file = name(footer.kind, footer.day, footer.number, checksum)
+        self._path.rename(self._folder.kept / file)
+        return Kept.of(file, size, footer)
+
+    def abandon(self) -> None:
+        """Gives up and removes what was written."""
+        self._to.off = True
+        self._writer.abandon()
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class _Steady:
+    """Writes all of every piece, and has the disk take what has gathered."""
+
+    def __init__(self, file: int) -> None:
+        self._file, self._waiting = file, 0
+        self.off = False
+
+    def write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left and not self.off:
+            left = left[os.write(self._file, left) :]
+        self._waiting += len(data)
+        if self._waiting >= SYNC and not self.off:
+            os.fdatasync(self._file)
+            self._waiting = 0
+
+
+def write_samples(folder: Folder, columns: Columns, footer: KeptFooter) -> Kept:
+    """A run or a day of these ordered samples, safe on the disk with its name."""
+    writer = KeptWriter(folder, footer.kind)
+    try:
+        for first in range(0, len(columns), writer.group):
+            writer.add(to_table(columns.pick(slice(first, first + writer.group))))
+        kept = writer.close(footer)
+    except BaseException:
+        writer.abandon()
+        raise
+    settle(folder.kept)
+    return kept
+
+
+def write_rest(folder: Folder, footer: KeptFooter, intact: Sequence[Columns]) -> Kept:
+    """What is left of a damaged run or day, as another one in its place."""
+    return write_samples(folder, join(intact), msgspec.structs.replace(footer, groups=(), act=uuid4().hex, others=()))
+
+
+def rest_of(path: Path) -> list[Path]:
+    """Temporary files that writers left in a folder when they died."""
+    return sorted(path.glob(f"*{TEMPORARY}"))
