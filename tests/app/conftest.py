@@ -21,10 +21,10 @@ import structlog
 from typer.testing import CliRunner
 
 from isthmus.app.cli.commands import app
-from isthmus.app.cli.status_command import gather
+from isthmus.app.condition import gather
 from isthmus.app.recorded import recorded
 from isthmus.app.run.place import Place
-from isthmus.core.errors import IsthmusError, NotFound
+from isthmus.core.errors import IsthmusError, Misasked, NotFound
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ def invoke(*arguments: str | Path) -> Result:
     finally:
         structlog.reset_defaults()
     if isinstance(result.exception, IsthmusError):
-        return Result(1, result.stdout, f"isthmus: {result.exception}\n")
+        return Result(
+            2 if isinstance(result.exception, Misasked) else 1, result.stdout, f"isthmus: {result.exception}\n"
+        )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Result(result.exit_code, result.stdout, result.stderr)
@@ -85,7 +87,7 @@ class Plant:
     """A plant in a directory of its own, and the program that runs it."""
 
     data: Path
-    words: list[str] = field(default_factory=lambda: ["demo"])
+    words: list[str] = field(default_factory=lambda: ["demo", "tank-farm"])
     process: subprocess.Popen[str] | None = None
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a plant is, from what its services say of themselves: one document for `isthmus status` and the API."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from isthmus.app.run import status as files
+from isthmus.app.run.endpoint import revision_of
+from isthmus.app.run.place import SUPERVISOR, Place
+from isthmus.core import time
+
+COUNTERS: Final = (
+    ("accepted", "accepted samples", "collect", "accepted"),
+    ("held", "waiting for the log", "collect", "held"),
+    ("discarded", "discarded at the bound", "collect", "discarded"),
+    ("recorded", "recorded samples", "record", "recorded"),
+    ("in_memory", "in memory", "record", "rows"),
+    ("gaps", "gaps ever recorded", "record", "gaps"),
+    ("repeated", "blocks that came again", "record", "repeated"),
+)
+"""(key for scripts, words for people, service, its counter); since the service started, but gaps: ever recorded."""
+
+
+def gather(place: Place) -> dict[str, Any]:
+    """Everything the services say of themselves, in one document."""
+    revision, holder, now = revision_of(place), place.holder(), time.now()
+    runs = holder is not None and not holder.brief
+    supervisor = files.read(place.status(SUPERVISOR))
+    runs = runs and supervisor is not None and holder is not None and supervisor.pid == holder.pid
+    services = {}
+    for name, kept in (supervisor.counters["services"] if supervisor else {}).items():
+        said = files.read(place.status(name))
+        own = said if said is not None and said.pid == kept["pid"] else None
+        services[name] = {
+            **kept,
+            "state": _state(kept, own is not None and own.silent(now), runs),
+            "heartbeat": time.to_iso(said.heartbeat) if said is not None else None,
+            "age": round((now - said.heartbeat) / time.SECOND, 1) if said is not None else None,
+            "counters": said.counters if said is not None else {},
+        }
+    ready = bool(services) and all(service["state"] == "ready" for service in services.values())
+    systems = services.get("collect", {}).get("counters", {}).get("systems", {})
+    away = [name for name, system in systems.items() if system["state"] != "connected"]
+    return {
+        "state": "stopped" if not runs else "not ready" if not ready else "not connected" if away else "ready",
+        "data": str(place.root),
+        "plant": revision.plant,
+        "revision": revision.number,
+        "tags": len(revision.tags),
+        "supervisor": {"pid": supervisor.pid, "since": time.to_iso(supervisor.started)}
+        if supervisor and runs
+        else None,
+        "log": _log(supervisor.counters["log"] if supervisor else {}, services, runs),
+        "services": services,
+        "systems": systems,
+        "not_connected": away if runs else list(systems),
+        "bad": sum(system["bad"] for system in systems.values()),
+        "counters": {
+            key: services.get(service, {}).get("counters", {}).get(counter, 0) for key, _, service, counter in COUNTERS
+        },
+    }
+
+
+def _state(kept: dict[str, Any], silent: bool, runs: bool) -> str:
+    if not runs:
+        return "stopped"
+    return "silent" if silent and kept["state"] == "ready" else str(kept["state"])
+
+
+def _log(said: dict[str, Any], services: dict[str, Any], runs: bool) -> dict[str, Any]:
+    """The log server, as the supervisor knows it, and the stream, as the recorder sees it."""
+    recorder = services.get("record", {}).get("counters", {})
+    seen = recorder.get("log", {})
+    return {
+        "embedded": said.get("embedded", True),
+        "state": "stopped" if not runs else "ready" if said.get("ready", True) else "starting",
+        **(
+            {"pid": said["pid"] if runs else None, "restarts": said["restarts"], "url": said["url"]}
+            if "pid" in said
+            else {}
+        ),
+        "bytes": seen.get("bytes", 0),
+        "limit": seen.get("limit", 0),
+        "fill": seen.get("fill", 0.0),
+        "unread": recorder.get("unread", 0),
+        "unwritten": recorder.get("unwritten", 0),
+        "problem": seen.get("problem", ""),
+    }
