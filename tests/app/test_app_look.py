@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -106,7 +107,12 @@ def test_history_gives_the_same_samples_in_every_format(running: Plant, tmp_path
     assert [time.from_iso(row["time"]) for row in as_json] == frame["time"].astype("int64").tolist()
     assert list(frame["tag"]) == [row["tag"] for row in as_json]
     flows = [row["value"] for row in as_json if row["tag"].endswith("flow")]
-    assert flows == frame[frame["tag"].astype(str).str.endswith("flow")]["value"].tolist()
+    exact = frame[frame["tag"].astype(str).str.endswith("flow")]["value"]
+    assert np.array(flows, np.float32).tolist() == exact.tolist()  # the server has single precision
+    assert max(len(str(flow)) for flow in flows) < 9
+    assert str(frame["time"].dtype) == "datetime64[ns, UTC]"
+    assert set(frame["quality"].astype(str)) == {row["quality"] for row in as_json}
+    assert set(frame["marks"].astype(str)) == {row["marks"] for row in as_json}
     table = printed(*words, running.data, "--last", "2").splitlines()
     assert table[0].split() == ["tag", "time", "(UTC)", "value", "unit", "quality", "marks"]
     assert f"of {len(as_json)} rows, the newest; --last 0 for all" in table[-1]

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -97,6 +98,62 @@ def test_bounds_stand_next_to_the_range(running: Plant, span: tuple[str, str]) -
     assert (outer[0]["time"], outer[-1]["time"]) == span
     none = list(csv.DictReader(io.StringIO(history(running, LEVEL, "--to", span[0], "--bounds", "--format", "csv"))))
     assert none[0]["quality"] == "BadBoundNotFound"
+
+
+def test_tags_stand_side_by_side_on_one_time_base(running: Plant, span: tuple[str, str], tmp_path: Path) -> None:
+    words = ["*/level", "--from", span[0], "--to", span[1], "--every", "5s", "--aligned"]
+    apart = rows(running, "*/level", *words[1:5], "--every", "5s", "--aggregate", "Interpolative")
+    table = list(csv.DictReader(io.StringIO(history(running, *words, "--format", "csv"))))
+    history(running, *words, "--format", "parquet", "-o", tmp_path / "x.parquet")
+    parquet = pq.read_table(tmp_path / "x.parquet")
+    assert parquet.schema.field("time").type == pa.timestamp("ns", "UTC")
+    paths = [f"acme/lyon/storage/tank-{number}/level" for number in (1, 2, 3, 4)]
+    assert list(table[0]) == ["time", "end", "period", *(f"{p}{more}" for p in paths for more in (" (m)", " quality"))]
+    for row in apart:
+        there = next(one for one in table if one["time"] == row["time"])
+        value = row["Interpolative"]["value"]
+        assert there[f"{row['tag']} (m)"] == ("" if value is None else str(value))
+        assert there[f"{row['tag']} quality"] == row["Interpolative"]["quality"]
+    assert len(apart) == 4 * len(table) == 4 * len(parquet)
+    shown = history(running, *words, "--last", "1").splitlines()
+    assert shown[0].split()[2:] == ["tank-1/level", "tank-2/level", "tank-3/level", "tank-4/level"]
+    assert f"1 of {len(table)} rows, the newest; --last 0 for all" in shown
+    at = json.loads(history(running, "*/level", "--at", span[0], "--aligned", "--format", "json"))["rows"]
+    assert [row["time"] for row in at] == [span[0]]
+
+
+def test_a_cut_table_of_sums_says_so(running: Plant, span: tuple[str, str]) -> None:
+    words = [LEVEL, "--from", span[0], "--to", span[1], "--every", "1s", "--aggregate", "Count", "--last", "2"]
+    assert "2 of " in history(running, *words)
+    assert "--last 0 for all" in history(running, *words)
+
+
+def test_the_standards_settings_change_what_they_are_for(running: Plant, span: tuple[str, str]) -> None:
+    early = time.to_iso(time.from_iso(span[0]) - 10**9)
+    words = [LEVEL, "--from", early, "--to", span[1], "--aggregate", "TimeAverage2"]
+    strict, mild = (rows(running, *words, *more)[0]["TimeAverage2"] for more in ((), ("--percent-data-good", "1")))
+    assert (strict["quality"], mild["quality"]) == ("UncertainDataSubNormal", "Good")
+    assert strict["value"] == mild["value"]
+    between = time.to_iso(time.from_iso(span[1]) - 1)
+    held, line = (rows(running, LEVEL, "--at", between, *more)[0]["value"] for more in (["--stepped"], ["--sloped"]))
+    raw = rows(running, LEVEL, "--at", between, "--stepped", "--no-treat-uncertain-as-bad")[0]["value"]
+    assert held["value"] == raw["value"] != line["value"]
+    assert "contradict each other" in refused(running, *words, "--percent-data-good", "20", "--percent-data-bad", "50")
+
+
+def test_a_wrong_question_exits_2_and_says_which_forms_there_are(running: Plant) -> None:
+    for words, said in (
+        (["--from", "yesterdy"], "'yesterdy' is not a time; write 2026-11-23T06:30:00Z"),
+        (["--from", "-1m", "--to", "-1h"], "the range to read ends before it begins"),
+        (["--from", "2030-01-01"], "the range to read ends before it begins"),
+        (["--aggregate", "Averge"], "did you mean Average?"),
+        (["--aligned"], "--aligned needs"),
+    ):
+        done = invoke("history", LEVEL, *words, "--data", running.data)
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+    assert invoke("events", "--to", "-2d", "--data", running.data).returncode == 2
+    assert invoke("history", LEVEL, "--from", "yesterday", "--to", "today", "--data", running.data).returncode == 0
 
 
 def test_what_cannot_be_asked_is_said_in_words(running: Plant) -> None:

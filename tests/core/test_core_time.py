@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.core import time
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import IsthmusError, Misasked
 
 
 @given(st.integers(time.from_iso("1678-01-01"), time.from_iso("2261-12-31")))
@@ -43,6 +43,33 @@ def test_any_other_text_is_refused_with_a_hint(text: str) -> None:
 def test_times_that_do_not_exist_are_refused(text: str) -> None:
     with pytest.raises(IsthmusError):
         time.from_iso(text)
+
+
+NOON = time.from_iso("2026-03-29T12:00", ZoneInfo("Europe/Paris"))  # the clocks went forward that night
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("now", "2026-03-29T10:00:00Z"),
+        ("today", "2026-03-28T23:00:00Z"),
+        ("Yesterday", "2026-03-27T23:00:00Z"),
+        ("06:30", "2026-03-29T04:30:00Z"),
+        ("3:12:05.5", "2026-03-29T01:12:05.500Z"),
+        ("today 00:30", "2026-03-28T23:30:00Z"),
+        ("yesterday 06:30", "2026-03-28T05:30:00Z"),
+        ("2026-03-28", "2026-03-27T23:00:00Z"),
+        ("-1h", "2026-03-29T09:00:00Z"),
+    ],
+)
+def test_times_are_understood_as_an_engineer_says_them(text: str, means: str) -> None:
+    assert time.to_iso(time.moment(text, NOON, ZoneInfo("Europe/Paris"))) == means
+
+
+@pytest.mark.parametrize("text", ["yesterdy", "25:00", "6:5", "", "today yesterday", "tomorrow", "-", "-1y", "03:12Z"])
+def test_a_time_nobody_can_read_is_a_wrong_question(text: str) -> None:
+    with pytest.raises(Misasked):
+        time.moment(text, NOON)
 
 
 @pytest.mark.parametrize(("text", "ns"), [("250ms", 250 * 10**6), ("1.5s", 1_500_000_000), ("2h", 7200 * 10**9)])

@@ -3,25 +3,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isthmus.app.gaps import concerning
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
 from isthmus.core import time
-from isthmus.core.errors import NotFound
+from isthmus.core.errors import Misasked, NotFound
 from isthmus.core.event import Event
 from isthmus.core.path import matcher
+from isthmus.core.quality import marks, name
 from isthmus.core.samples import Value, plain
+from isthmus.core.single import shortened
+from isthmus.core.tag import DataType
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.former import joined
+
+ZONED: Final = pa.timestamp("ns", tz="UTC")
+"""A time in a table for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +66,33 @@ class Recorded:
         return replace(self, tables=tables, left_out=self.left_out + left_out)
 
     def rows(self) -> Iterator[Row]:
-        """One sample after the other, as Python values."""
+        """One sample after the other, as Python values; floats as short as the device's precision allows."""
         for setting, table in self.tables:
-            names = ("time", "seen", "value", "integer", "text", "quality", "mark")
-            columns = [
-                (table[name].cast("int64") if name in ("time", "seen") else table[name]).to_pylist() for name in names
-            ]
+            times = [table[one].cast("int64").to_pylist() for one in ("time", "seen")]
+            others = [table[one].to_pylist() for one in ("integer", "text", "quality", "mark")]
+            columns = [*times, _shown(setting, table["value"]), *others]
             for at, seen, value, integer, text, quality, mark in zip(*columns, strict=True):
                 shown = plain(setting.tag.type, value, integer if integer is not None else _whole(value), text)
                 yield Row(setting, at, seen, shown if shown is not None else text, quality, mark)
 
     def table(self) -> pa.Table:
-        """All of it as one table with names: what the Parquet format writes. Times are naive UTC."""
+        """All of it as one table with the names of CSV: what the Parquet format writes. Doubles are exact.
+
+        A value is in `value`, the exact one of a whole-number tag in `integer`, a text in `text`.
+        """
         parts = [_named(setting, table) for setting, table in self.tables]
         return pa.concat_tables(parts)
 
     def write_parquet(self, path: Path) -> None:
         pq.write_table(self.table(), path, compression="zstd")
+
+
+def _shown(setting: TagSetting, column: pa.ChunkedArray) -> list[float]:
+    """The values, floats as short as the device's precision allows."""
+    if setting.tag.type is not DataType.FLOAT:
+        return list(column.to_pylist())
+    shown: list[float] = shortened(column.to_numpy(), setting.scale, setting.offset).tolist()
+    return shown
 
 
 def _whole(value: float) -> int:
@@ -85,9 +104,24 @@ def _named(setting: TagSetting, table: pa.Table) -> pa.Table:
     def repeated(text: str) -> pa.Array:
         return pa.DictionaryArray.from_arrays(pa.array([0] * len(table), pa.int32()), pa.array([text]))
 
-    names = [name for name in table.column_names if name != "tag"]
-    columns = [repeated(setting.tag.path), *(table[name] for name in names), repeated(setting.tag.unit)]
-    return pa.table(columns, names=["tag", *names, "unit"])
+    columns = {
+        "tag": repeated(setting.tag.path),
+        "time": table["time"].cast(ZONED),
+        "seen": table["seen"].cast(ZONED),
+        **{column: table[column] for column in ("value", "integer", "text")},
+        "unit": repeated(setting.tag.unit),
+        "quality": _words(table["quality"], name),
+        "code": table["quality"],
+        "marks": _words(table["mark"], marks),
+    }
+    return pa.table(columns)
+
+
+def _words(column: pa.ChunkedArray, said: Callable[[int], str]) -> pa.Array:
+    """Names instead of numbers, each kept once."""
+    numbers, places = np.unique(column.to_numpy(), return_inverse=True)
+    words = pa.array([said(int(number)) for number in numbers], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), words)
 
 
 def find(revision: Revision, patterns: Sequence[str]) -> list[TagSetting]:
@@ -123,14 +157,23 @@ def zone(revision: Revision) -> tzinfo:
         raise NotFound(f"no time zone {revision.time_zone!r} on this machine") from error
 
 
+def span(start: str, end: str, now: int, local: tzinfo) -> tuple[int, int]:
+    """From when to when, of times as people write them (ns); raises Misasked when that is nothing."""
+    first, last = (time.moment(text, now, local) for text in (start, end))
+    if first < last:
+        return first, last
+    what = "is empty" if first == last else "ends before it begins"
+    shown = f"from {time.to_iso(first)} to {time.to_iso(last)}"
+    raise Misasked(f"the range to read {what}: {shown}", hint="--from has to be before --to, which is now unless said")
+
+
 async def recorded(place: Place, patterns: Sequence[str], start: str, end: str) -> Recorded:
     """What was recorded of the tags between two times as people write them; `now` is when the reading begins."""
     revision = revision_of(place)
     settings = find(revision, patterns)
     now = time.now()
-    first, last = (time.moment(text, now, zone(revision)) for text in (start, end))
-    sources = {setting.system for setting in settings}
+    first, last = span(start, end, now, zone(revision))
     async with history_of(place, "history") as history:
         tables = [(setting, joined(history, setting, first, last)) for setting in settings]
-        gaps = [gap for gap in history.gaps(first, last) if gap.source in sources or "/" not in gap.source]
+        gaps = concerning(history.gaps(first, last), settings, revision)
     return Recorded(first, last, tables, gaps)

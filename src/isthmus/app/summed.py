@@ -5,23 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from isthmus.app.recorded import Recorded, find, zone
+from isthmus.app.gaps import concerning
+from isthmus.app.recorded import ZONED, Recorded, find, span, zone
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.core import quality, time
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import IsthmusError, Misasked, NotFound
 from isthmus.core.samples import Value
+from isthmus.core.single import shortest
+from isthmus.core.tag import DataType
 from isthmus.store.history.aggregates.calendar import periods
 from isthmus.store.history.aggregates.catalogue import aggregates, definition
 from isthmus.store.history.aggregates.intervals import Intervals, between, every
 from isthmus.store.history.aggregates.reading import at_times
+from isthmus.store.history.aggregates.series import Settings
 from isthmus.store.history.aggregates.status import describe
 from isthmus.store.history.columns import to_table
 from isthmus.store.history.excerpt import Excerpt, excerpt
@@ -43,6 +47,7 @@ Period = Literal["hour", "day", "week", "month"]
 MOST: Final = 1_000_000
 """Answers to one question, about 0.5 kB each."""
 
+_NUMBERS: Final = (DataType.FLOAT, DataType.INTEGER, DataType.UNSIGNED)
 _COUNTS: Final = ("WorstQuality", "WorstQuality2", "Count", "NumberOfTransitions")
 _UNITS: Final = {"Duration": "ms", "Percent": "%", "Worst": "", "Count": "", "NumberOf": ""}
 
@@ -67,6 +72,12 @@ class Answer:
     @property
     def code(self) -> str:
         return quality.name(self.quality)
+
+    def shown(self, setting: TagSetting) -> Value:
+        """The value; a sample's as short as the device's precision allows."""
+        if self.sampled and isinstance(self.value, float):
+            return shortest(self.value, setting.scale, setting.offset)
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +104,24 @@ class Summed:
     rows: Sequence[Row]
     """In order of tags, then as asked for."""
     gaps: Sequence[Event]
+    left_out: int = 0
+    """Rows that are not here, because only the last ones were wanted."""
 
     def newest(self, most: int) -> Summed:
         """At most so many rows of each tag, the last ones; 0: all."""
         rows: dict[str, list[Row]] = {}
         for row in self.rows:
             rows.setdefault(row.setting.tag.path, []).append(row)
-        return replace(self, rows=[row for some in rows.values() for row in some[-most:]])
+        kept = [row for some in rows.values() for row in some[-most:]]
+        return replace(self, rows=kept, left_out=self.left_out + len(self.rows) - len(kept))
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Flat rows for CSV and Parquet; times are ns."""
+    def records(self, *, exact: bool = False) -> Iterator[dict[str, Any]]:
+        """Flat rows for CSV and Parquet; times are ns. Parquet has the `exact` doubles."""
         for row in self.rows:
             flat: dict[str, Any] = {"tag": row.setting.tag.path, "time": row.time, "end": row.end, "period": row.period}
             for name, answer in zip(self.names, row.answers, strict=True):
                 flat |= {
-                    name: answer.value,
+                    name: answer.value if exact else answer.shown(row.setting),
                     f"{name} unit": answer.unit,
                     f"{name} quality": answer.code,
                     f"{name} code": answer.quality,
@@ -117,8 +131,8 @@ class Summed:
             yield flat
 
     def table(self) -> pa.Table:
-        """All of it as one table, which Parquet holds; times are naive UTC. Unlike tags make a column of text."""
-        records = list(self.records())
+        """All of it as one table, which Parquet holds; times have nanoseconds. Unlike tags make a column of text."""
+        records = list(self.records(exact=True))
         names = list(records[0]) if records else ["tag", "time", "end", "period"]
         return pa.table({name: _column(name, [record[name] for record in records], self.names) for name in names})
 
@@ -128,7 +142,7 @@ class Summed:
 
 def _column(name: str, values: list[Any], answers: Sequence[str]) -> pa.Array:
     if name.rpartition(" ")[2] in ("time", "end"):
-        return pa.array(values, pa.int64()).cast(pa.timestamp("ns"))
+        return pa.array(values, pa.int64()).cast(ZONED)
     if name not in answers:
         return pa.array(values)
     kinds = {type(value) for value in values if value is not None}
@@ -140,11 +154,27 @@ def _column(name: str, values: list[Any], answers: Sequence[str]) -> pa.Array:
 
 
 @asynccontextmanager
-async def _excerpts(place: Place, patterns: Sequence[str]) -> AsyncIterator[_Question]:
+async def _excerpts(
+    place: Place, patterns: Sequence[str], retrieval: Retrieval | None = None
+) -> AsyncIterator[_Question]:
     revision = revision_of(place)
     settings = find(revision, patterns)
     async with history_of(place, "history") as history:
-        yield _Question(revision, settings, history, time.now())
+        yield _Question(revision, settings, history, time.now(), retrieval or Retrieval())
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How history is summed up: the standard's configuration, and how values lie between samples."""
+
+    settings: Settings = field(default_factory=Settings)
+    stepped: bool | None = None
+    """A number's value holds until the next one, or moves in a line to it; None: as its tag says."""
+
+    def applied(self, found: Excerpt) -> Excerpt:
+        if self.stepped is None or found.setting.tag.type not in _NUMBERS:
+            return found
+        return replace(found, series=replace(found.series, stepped=self.stepped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +183,13 @@ class _Question:
     settings: Sequence[TagSetting]
     history: History
     now: int
+    retrieval: Retrieval
 
     def moment(self, text: str) -> int:
         return time.moment(text, self.now, zone(self.revision))
+
+    def span(self, start: str, end: str) -> tuple[int, int]:
+        return span(start, end, self.now, zone(self.revision))
 
     def watches(self) -> dict[str, Watch]:
         """What is known of each system of the tags."""
@@ -163,31 +197,45 @@ class _Question:
         return {name: watch(self.history, name, self.revision.of_system(name)) for name in systems}
 
     def excerpts(self, watches: Mapping[str, Watch], start: int, end: int) -> Iterator[Excerpt]:
+        leading = 2 if self.retrieval.settings.use_sloped_extrapolation else 1
         for setting in self.settings:
-            yield excerpt(self.history, setting, watches[setting.system], start, end)
+            found = excerpt(self.history, setting, watches[setting.system], start, end, leading=leading)
+            yield self.retrieval.applied(found)
 
     def gaps(self, start: int, end: int) -> list[Event]:
-        sources = {setting.system for setting in self.settings} | {"log"}
-        return [gap for gap in self.history.gaps(start, end) if gap.source in sources]
+        return concerning(self.history.gaps(start, end), self.settings, self.revision)
 
 
 async def summed(
-    place: Place, patterns: Sequence[str], start: str, end: str, names: Sequence[str], width: str | None
+    place: Place,
+    patterns: Sequence[str],
+    start: str,
+    end: str,
+    names: Sequence[str],
+    width: str | None,
+    retrieval: Retrieval | None = None,
 ) -> Summed:
     """Aggregates of every interval of this width (`15m`, or `day` in plant time); None: of the whole range.
 
-    Raises NotFound for an unknown aggregate, IsthmusError for one that needs numbers when a tag is text.
+    Raises Misasked for an unknown aggregate, IsthmusError for one that needs numbers when a tag is text.
     """
-    names = tuple(dict.fromkeys(definition(name).name for name in names))
-    async with _excerpts(place, patterns) as question:
-        first, last = question.moment(start), question.moment(end)
+    names = _known(names)
+    async with _excerpts(place, patterns, retrieval) as question:
+        first, last = question.span(start, end)
         intervals, periods_ = _intervals(question.revision, first, last, width)
         _few_enough(len(intervals) * len(names) * len(question.settings))
         low, high = int(intervals.edges[0]), int(intervals.edges[-1])
         rows: list[Row] = []
         for found in question.excerpts(question.watches(), low, high):
-            rows += _summed(found, names, intervals, periods_)
+            rows += _summed(found, names, intervals, periods_, question.retrieval.settings)
         return Summed(low, high, names, rows, question.gaps(low, high))
+
+
+def _known(names: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(definition(name).name for name in names))
+    except NotFound as error:
+        raise Misasked(error.what, hint=error.hint) from error
 
 
 def _few_enough(count: int) -> None:
@@ -205,15 +253,17 @@ def _intervals(revision: Revision, start: int, end: int, width: str | None) -> t
     try:
         span = time.duration(width) if width is not None else 0
     except IsthmusError as error:
-        raise IsthmusError(error.what, hint="write 15m, 1h or 1d, or in plant time hour, day, week or month") from error
+        raise Misasked(error.what, hint="write 15m, 1h or 1d, or in plant time hour, day, week or month") from error
     if width is not None and span == 0:
-        raise IsthmusError("an interval cannot be of no width", hint="write 15m, 1h or 1d")
+        raise Misasked("an interval cannot be of no width", hint="write 15m, 1h or 1d")
     return every(start, end, span), ()
 
 
-def _summed(found: Excerpt, names: Sequence[str], intervals: Intervals, periods_: Sequence[str]) -> Iterator[Row]:
+def _summed(
+    found: Excerpt, names: Sequence[str], intervals: Intervals, periods_: Sequence[str], settings: Settings
+) -> Iterator[Row]:
     try:
-        results = aggregates(names, found.series, intervals)
+        results = aggregates(names, found.series, intervals, settings)
     except IsthmusError as error:
         raise IsthmusError(error.what, where=found.setting.tag.path, hint=error.hint) from error
     order = slice(None, None, -1 if intervals.backward else 1)
@@ -241,15 +291,17 @@ def _unit(name: str, unit: str) -> str:
     return f"({unit})2" if name.startswith("Variance") and unit else unit
 
 
-async def values_at(place: Place, patterns: Sequence[str], moments: Sequence[str]) -> Summed:
+async def values_at(
+    place: Place, patterns: Sequence[str], moments: Sequence[str], retrieval: Retrieval | None = None
+) -> Summed:
     """The values at these times, in their order: raw where there is a sample, else interpolated (ReadAtTime)."""
-    async with _excerpts(place, patterns) as question:
+    async with _excerpts(place, patterns, retrieval) as question:
         times = [question.moment(text) for text in moments]
         rows: dict[str, list[Row]] = {setting.tag.path: [] for setting in question.settings}
         watches = question.watches()
         for at in times:
             for found in question.excerpts(watches, at, at + 1):
-                result = at_times(found.series, np.array([at], np.int64))
+                result = at_times(found.series, np.array([at], np.int64), question.retrieval.settings)
                 answer = _answer(found, "value", result, 0)
                 rows[found.setting.tag.path].append(Row(found.setting, at, None, "", (answer,)))
         low, high = min(times), max(times)
@@ -259,10 +311,9 @@ async def values_at(place: Place, patterns: Sequence[str], moments: Sequence[str
 async def bounded(place: Place, patterns: Sequence[str], start: str, end: str) -> Recorded:
     """Raw samples with the values that bound the range (ReadRaw with returnBounds)."""
     async with _excerpts(place, patterns) as question:
-        first, last = question.moment(start), question.moment(end)
-        low, high = min(first, last), max(first, last)
+        first, last = question.span(start, end)
         tables = [
             (found.setting, to_table(found.bounded(first, last)))
-            for found in question.excerpts(question.watches(), low, high)
+            for found in question.excerpts(question.watches(), first, last)
         ]
-        return Recorded(first, last, tables, question.gaps(low, high))
+        return Recorded(first, last, tables, question.gaps(first, last))

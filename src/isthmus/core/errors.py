@@ -46,6 +46,10 @@ class NotFound(IsthmusError):
     """Nothing has this name; the hint offers the nearest one."""
 
 
+class Misasked(IsthmusError):
+    """The question makes no sense, whatever there is: a time nobody can read, a range that ends before it begins."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One finding in a plant file: where it stands and what to do about it. Lines and columns count from 1."""

@@ -6,6 +6,7 @@ StatusCodes and their layout: OPC UA Part 4 (1.05), 7.39; Part 6, A.2.
 
 from __future__ import annotations
 
+import re
 from enum import IntFlag
 from typing import Final
 
@@ -114,3 +115,13 @@ def name(quality: int) -> str:
     """The standard's name of a StatusCode where it is one a plant meets often, else severity and hexadecimal code."""
     known = _NAMES.get(quality & 0xFFFF_0000)
     return known if known is not None else f"{severity(quality).capitalize()}(0x{quality:08X})"
+
+
+_CODES: Final = {known.lower(): code for code, known in _NAMES.items()}
+_CODED: Final = re.compile(r"(?:good|uncertain|bad)\(0x([0-9a-f]{8})\)", re.IGNORECASE)
+
+
+def code(text: str) -> int | None:
+    """The StatusCode that `name` calls so, in capitals or not; None for any other text."""
+    coded = _CODED.fullmatch(text)
+    return int(coded[1], 16) if coded else _CODES.get(text.lower())

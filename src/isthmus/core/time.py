@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import IsthmusError, Misasked
 
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000
@@ -21,6 +21,9 @@ LATEST: Final = 2**63 - 1
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
 )
+_DAYS: Final = {"today": 0, "yesterday": 1}
+_LOCAL = re.compile(r"(today|yesterday)?\s*(\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?", re.IGNORECASE)
+FORMS: Final = "write 2026-11-23T06:30:00Z, 2026-11-23 06:30, 06:30, yesterday 06:30, today, now, or -2h"
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)", re.IGNORECASE)
 _UNITS = {"ms": 10**6, "s": SECOND, "m": 60 * SECOND, "min": 60 * SECOND, "h": 3600 * SECOND}
 _UNITS |= {"d": 86_400 * SECOND, "w": 7 * 86_400 * SECOND}
@@ -47,21 +50,21 @@ def to_iso(ns: int) -> str:
 def from_iso(text: str, zone: tzinfo = UTC) -> int:
     """Nanoseconds of an ISO 8601 date or time; one without an offset is read in `zone`.
 
-    Raises IsthmusError when `text` is no such time or lies outside what 64 bits of nanoseconds hold (1677 to 2262).
+    Raises Misasked when `text` is no such time or lies outside what 64 bits of nanoseconds hold (1677 to 2262).
     """
     match = _ISO.fullmatch(text.strip())
     if match is None:
-        raise IsthmusError(f"{text!r} is not a time", hint="write 2026-11-23T06:30:00Z, or 2026-11-23 06:30")
+        raise Misasked(f"{text!r} is not a time", hint=FORMS)
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     try:
         moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
         moment = moment.replace(tzinfo=_offset(offset) if offset else zone)
         whole = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
     except (ValueError, OverflowError) as error:
-        raise IsthmusError(f"{text!r} is not a time: {error}") from error
+        raise Misasked(f"{text!r} is not a time: {error}") from error
     ns = whole * SECOND + int((fraction or "").ljust(9, "0"))
     if not EARLIEST <= ns <= LATEST:
-        raise IsthmusError(f"{text!r} lies outside the years 1678 to 2261")
+        raise Misasked(f"{text!r} lies outside the years 1678 to 2261")
     return ns
 
 
@@ -75,24 +78,42 @@ def _offset(text: str) -> tzinfo:
 
 
 def duration(text: str) -> int:
-    """Nanoseconds of `250ms`, `1s`, `5m`, `2h`, `7d`, `1w`. Raises IsthmusError for anything else."""
+    """Nanoseconds of `250ms`, `1s`, `5m`, `2h`, `7d`, `1w`. Raises Misasked for anything else."""
     match = _SPAN.fullmatch(text.strip())
     if match is None:
-        raise IsthmusError(f"{text!r} is not a duration", hint="write a number and ms, s, m, h, d or w: 250ms, 1s, 2h")
+        raise Misasked(f"{text!r} is not a duration", hint="write a number and ms, s, m, h, d or w: 250ms, 1s, 2h")
     ns = float(match[1]) * _UNITS[match[2].lower()]
     if ns > LATEST:
-        raise IsthmusError(f"{text!r} is longer than 292 years")
+        raise Misasked(f"{text!r} is longer than 292 years")
     return round(ns)
 
 
 def moment(text: str, reference: int, zone: tzinfo = UTC) -> int:
-    """A time as people write it: `now`, `-2h` (before `reference`), or ISO 8601 (in `zone` unless it names one)."""
+    """A time as people write it; `reference` is now.
+
+    `now`; `-2h`, before now; ISO 8601, in `zone` unless it names another; and on the days of `zone`: `today` and
+    `yesterday`, which begin at midnight, `yesterday 06:30`, and `06:30`, which is today's. Raises Misasked for anything
+    else.
+    """
     text = text.strip()
-    if text == "now":
+    if text.lower() == "now":
         return reference
     if text.startswith("-"):
         return reference - duration(text[1:])
+    local = _LOCAL.fullmatch(text)
+    if local is not None and text:
+        return from_iso(f"{_day(reference, _DAYS[(local[1] or 'today').lower()], zone)} {_clock(local[2])}", zone)
     return from_iso(text, zone)
+
+
+def _day(reference: int, back: int, zone: tzinfo) -> str:
+    """The date in `zone`, so many days ago."""
+    today = datetime.fromtimestamp(reference // SECOND, zone).date()
+    return (today - timedelta(days=back)).isoformat()
+
+
+def _clock(text: str | None) -> str:
+    return text.rjust(len(text) + (text[1] == ":"), "0") if text else "00:00"
 
 
 def to_text(ns: int) -> str:

@@ -13,13 +13,13 @@ import sys
 def main() -> None:
     """Runs the command that the process was started with, and exits."""
     from isthmus.app.cli.commands import app
-    from isthmus.core.errors import IsthmusError
+    from isthmus.core.errors import IsthmusError, Misasked
 
     try:
         app(prog_name="isthmus")
     except IsthmusError as error:
         sys.stderr.write(f"isthmus: {error}\n" if "\n" not in str(error) else f"{error}\n")
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, Misasked) else 1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader (`| head`) has enough

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.app.cli import show
+from isthmus.app.cli import show, told
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, JsonOption, ToOption
 from isthmus.app.cli.where import data_folder
@@ -34,9 +34,7 @@ def events(
       isthmus events
       isthmus events --kind gap --from -7d
     """
-    import msgspec
-
-    from isthmus.app.recorded import zone
+    from isthmus.app.recorded import span, zone
     from isthmus.app.run.access import history_of
     from isthmus.app.run.endpoint import revision_of
     from isthmus.app.run.place import Place
@@ -46,15 +44,19 @@ def events(
     if kind is not None and kind not in set(EventKind):
         raise typer.BadParameter(f"there is no kind {kind!r}; there are {', '.join(EventKind)}")
     place, wanted = Place(data_folder(data)), EventKind(kind) if kind is not None else None
-    now, local = time.now(), zone(revision_of(place))
+    first, last = span(from_, to, time.now(), zone(revision_of(place)))
 
     async def read() -> list[Event]:
         async with history_of(place, "events") as history:
-            return history.events(time.moment(from_, now, local), time.moment(to, now, local), wanted)
+            return history.events(first, last, wanted)
 
     found = run(read())
     if as_json:
-        show.print_json([{**msgspec.to_builtins(event), "time": time.to_iso(event.at)} for event in found])
+        show.print_json([told.as_data(event) for event in found])
         return
     rows = [[time.to_iso(e.at // time.MILLISECOND * time.MILLISECOND), e.severity, e.kind, e.message] for e in found]
-    typer.echo(show.table(["time (UTC)", "severity", "kind", "what happened"], rows) if rows else "nothing happened")
+    typer.echo(
+        show.table(["time (UTC)", "severity", "kind", "what happened"], rows)
+        if rows
+        else told.nothing("happened", first, last)
+    )

@@ -6,18 +6,19 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from isthmus.app.cli import show, summed_output
+from isthmus.app.cli import aligned_output, sample_output, summed_output
 from isthmus.app.cli.history_group import ASKING, Asking
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, ToOption
 from isthmus.app.cli.where import check_new, data_folder
 
 if TYPE_CHECKING:
-    from isthmus.app.recorded import Recorded, Row
+    from isthmus.app.aligned import Aligned
+    from isthmus.app.recorded import Recorded
     from isthmus.app.summed import Summed
 
 SHOWN: Final = 40
@@ -66,6 +67,46 @@ def history(
     bounds: Annotated[
         bool, typer.Option("--bounds", help="Also the samples next to the range, before and after it.")
     ] = False,
+    aligned: Annotated[
+        bool,
+        typer.Option(
+            "--aligned",
+            help="Tags side by side: a row for each time, a column for each tag. Without an --aggregate interpolated.",
+        ),
+    ] = False,
+    uncertain_as_bad: Annotated[
+        bool,
+        typer.Option(
+            "--treat-uncertain-as-bad/--no-treat-uncertain-as-bad",
+            help="TreatUncertainAsBad: leave samples of Uncertain quality out.",
+        ),
+    ] = True,
+    percent_bad: Annotated[
+        int,
+        typer.Option(
+            "--percent-data-bad", metavar="N", min=0, max=100, help="PercentDataBad: so much Bad makes a result Bad."
+        ),
+    ] = 100,
+    percent_good: Annotated[
+        int,
+        typer.Option(
+            "--percent-data-good", metavar="N", min=0, max=100, help="PercentDataGood: so much Good makes it Good."
+        ),
+    ] = 100,
+    sloped: Annotated[
+        bool,
+        typer.Option(
+            "--use-sloped-extrapolation",
+            help="UseSlopedExtrapolation: after the end of data go on along the last line, instead of holding.",
+        ),
+    ] = False,
+    stepped: Annotated[
+        bool | None,
+        typer.Option(
+            "--stepped/--sloped",
+            help="Stepped: a number holds until the next sample, or moves in a line to it; else as its tag says.",
+        ),
+    ] = None,
 ) -> None:
     """Print what was recorded of a tag: every sample with its time, value, quality and marks.
 
@@ -73,7 +114,11 @@ def history(
     UTC. Gaps, in which samples are missing, are named below a table.
 
     Aggregates are those of OPC UA Part 13, one column each; without --every they are of the whole range. What was not
-    observed is never interpolated over: the quality says how much of an interval is known.
+    observed is never interpolated over: the quality says how much of an interval is known. The last options are the
+    AggregateConfiguration of Part 13 (4.2.1.2), with its defaults; they hold for --at and --aligned too.
+
+    Every format has the same names and ISO 8601 times with all their nanoseconds. Numbers that a device sent in single
+    precision are written with no more digits than that has, but in Parquet, which has the exact doubles.
 
     A tag that is called like one of the commands below is asked for after `--`: isthmus history -- compact.
 
@@ -86,37 +131,49 @@ def history(
       isthmus history 'reactor-*/temperature' --from -7d --every day --aggregate TimeAverage2
       isthmus history reactor-1/temperature --at 2026-11-23T03:12
       isthmus history reactor-1/temperature --from -10m --bounds
+      isthmus history 'reactor-1/*' --from yesterday --to today --every 1m --aligned --format csv
     """
+    from isthmus.app.aligned import aligned as side_by_side
     from isthmus.app.cli.slow import slow
     from isthmus.app.recorded import recorded
     from isthmus.app.run.place import Place
-    from isthmus.app.summed import bounded, summed, values_at
+    from isthmus.app.summed import Retrieval, bounded, summed, values_at
+    from isthmus.store.history.aggregates.series import Settings
 
-    _agree(aggregate, every, at, bounds=bounds)
+    if aligned and every is not None and not aggregate:
+        aggregate = ["Interpolative"]
+    _agree(aggregate, every, at, bounds=bounds, aligned=aligned)
+    retrieval = Retrieval(Settings(uncertain_as_bad, percent_bad, percent_good, sloped), stepped)
     if output is not None:
         check_new(output)
     if format_ is Format.PARQUET and output is None:
         raise typer.BadParameter("parquet needs --output FILE")
     place = Place(data_folder(data))
     with slow("reading history"):
-        if aggregate:
-            _write(run(summed(place, tags, from_, to, aggregate, every)).newest(last or 0), format_, output)
-        elif at:
-            _write(run(values_at(place, tags, at)).newest(last or 0), format_, output)
+        if aggregate or at:
+            asked = summed(place, tags, from_, to, aggregate, every, retrieval) if aggregate else None
+            answer = run(asked or values_at(place, tags, at or (), retrieval)).newest(last or 0)
+            _write(side_by_side(answer) if aligned else answer, format_, output)
         else:
             found = run((bounded if bounds else recorded)(place, tags, from_, to))
             most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
             _write(found.newest(most), format_, output)
 
 
-def _agree(aggregate: list[str] | None, every: str | None, at: list[str] | None, *, bounds: bool) -> None:
+def _agree(
+    aggregate: list[str] | None, every: str | None, at: list[str] | None, *, bounds: bool, aligned: bool
+) -> None:
     if every is not None and not aggregate:
         raise typer.BadParameter("--every needs an --aggregate, such as Average")
     if sum((bool(aggregate), bool(at), bounds)) > 1:
         raise typer.BadParameter("--aggregate, --at and --bounds are different questions; ask one of them")
+    if aligned and not (aggregate or at):
+        raise typer.BadParameter(
+            "--aligned needs --every SPAN, an --aggregate or --at: raw samples have their own times"
+        )
 
 
-def _write(found: Recorded | Summed, format_: Format, output: Path | None) -> None:
+def _write(found: Recorded | Summed | Aligned, format_: Format, output: Path | None) -> None:
     from isthmus.core.errors import IsthmusError
 
     try:
@@ -128,13 +185,11 @@ def _write(found: Recorded | Summed, format_: Format, output: Path | None) -> No
         raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
 
 
-def _write_to(found: Recorded | Summed, format_: Format, output: Path | None) -> None:
-    from isthmus.app.recorded import Recorded
-
+def _write_to(found: Recorded | Summed | Aligned, format_: Format, output: Path | None) -> None:
     if format_ is Format.PARQUET and output is not None:
         found.write_parquet(output)
         return
-    writer: Any = (_WRITERS if isinstance(found, Recorded) else _SUMMED)[format_]
+    writer: Any = _WRITERS[type(found).__name__][format_]
     if output is None:
         writer(found, sys.stdout)
         return
@@ -142,72 +197,12 @@ def _write_to(found: Recorded | Summed, format_: Format, output: Path | None) ->
         writer(found, file)
 
 
-def _table(found: Recorded, to: TextIO) -> None:
-    from isthmus.core import quality
-    from isthmus.core.time import to_iso
-
-    several = len(found.tables) > 1
-    rows = [
-        [
-            *([row.setting.tag.path] if several else []),
-            to_iso(row.time),
-            show.value(row.setting, row.value),
-            row.setting.tag.unit,
-            quality.name(row.quality),
-            show.marks(row.mark),
-        ]
-        for row in found.rows()
-    ]
-    if not several:
-        to.write(f"{found.tables[0][0].tag.path}\n")
-    columns = [*(["tag"] if several else []), "time (UTC)", "value", "unit", "quality", "marks"]
-    if rows:
-        to.write(show.table(columns, rows, right=["value"]) + "\n")
-    else:
-        to.write(f"nothing recorded from {to_iso(found.start)} to {to_iso(found.end)}\n")
-    if found.left_out:
-        to.write(f"{len(rows):,} of {len(rows) + found.left_out:,} rows, the newest; --last 0 for all\n")
-    for gap in found.gaps:
-        to.write(f"gap {show.span(gap.details.get('first'), gap.details.get('last'))}: {gap.message}\n")
-
-
-def _csv(found: Recorded, to: TextIO) -> None:
-    import csv
-
-    writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(["tag", "time", "seen", "value", "unit", "quality", "code", "marks"])
-    for row in found.rows():
-        writer.writerow(_data(row).values())
-
-
-def _json(found: Recorded, to: TextIO) -> None:
-    import msgspec
-
-    gaps = [msgspec.to_builtins(gap) for gap in found.gaps]
-    content = {"samples": [_data(row) for row in found.rows()], "gaps": gaps}
-    to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
-
-
-def _data(row: Row) -> dict[str, Any]:
-    """A sample for scripts; an enumeration's value is its number."""
-    from isthmus.core import quality
-    from isthmus.core.time import to_iso
-
-    return {
-        "tag": row.setting.tag.path,
-        "time": to_iso(row.time),
-        "seen": to_iso(row.seen),
-        "value": row.value,
-        "unit": row.setting.tag.unit,
-        "quality": quality.name(row.quality),
-        "code": row.quality,
-        "marks": show.marks(row.mark),
+_WRITERS: Final = {
+    kind: {
+        Format.TABLE: module.write_table,
+        Format.CSV: module.write_csv,
+        Format.JSON: module.write_json,
     }
-
-
-_WRITERS: Final = {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}
-_SUMMED: Final = {
-    Format.TABLE: summed_output.write_table,
-    Format.CSV: summed_output.write_csv,
-    Format.JSON: summed_output.write_json,
+    for kind, module in (("Recorded", sample_output), ("Summed", summed_output), ("Aligned", aligned_output))
 }
+"""By what was found, named: the classes bring numpy, which `isthmus --help` does without."""

@@ -27,27 +27,12 @@ def value(setting: TagSetting, value: Value) -> str:
     return str(value)
 
 
-def marks(mark: int) -> str:
-    """`out of range, future`; empty for none."""
-    from isthmus.core.quality import Mark
-
-    return ", ".join((bit.name or "").lower().replace("_", " ") for bit in Mark if mark & bit)
-
-
 def age(seconds: float) -> str:
     """`0.4 s`, `12 s`, `3 m`, `2 h`, `5 d`; times ahead of ours have a minus."""
     for size, name in _UNITS:
         if abs(seconds) >= 2 * size:
             return f"{seconds / size:.0f} {name}"
     return f"{seconds:.1f} s" if abs(seconds) < 10 else f"{seconds:.0f} s"
-
-
-def span(first: object, last: object) -> str:
-    """From when to when, of the times (ns) in an event's details."""
-    from isthmus.core.time import to_iso
-
-    shown = [to_iso(one) if isinstance(one, int) else "?" for one in (first, last)]
-    return f"{shown[0]} to {shown[1]}"
 
 
 def size(count: float) -> str:

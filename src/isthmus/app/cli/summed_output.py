@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TextIO
 
-from isthmus.app.cli import show
+from isthmus.app.cli import show, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 
 def write_table(found: Summed, to: TextIO) -> None:
-    from isthmus.core.time import to_iso
-
     several = len({row.setting.tag.path for row in found.rows}) > 1
     named = any(row.period for row in found.rows)
     columns = [*(["tag"] if several else []), *(["period"] if named else []), "time (UTC)"]
@@ -26,10 +24,7 @@ def write_table(found: Summed, to: TextIO) -> None:
     if found.rows and not several:
         to.write(f"{found.rows[0].setting.tag.path}\n")
     to.write(show.table(columns, rows, right=found.names) + "\n")
-    for gap in found.gaps:
-        to.write(f"gap {show.span(gap.details.get('first'), gap.details.get('last'))}: {gap.message}\n")
-    if not found.rows:
-        to.write(f"nothing from {to_iso(found.start)} to {to_iso(found.end)}\n")
+    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps))
 
 
 def _cells(row: Row, names: Sequence[str], *, several: bool, named: bool) -> list[str]:
@@ -39,11 +34,11 @@ def _cells(row: Row, names: Sequence[str], *, several: bool, named: bool) -> lis
     for name, answer in zip(names, row.answers, strict=True):
         own = "" if answer.time == row.time else f" at {to_iso(answer.time)}"
         origin = f" ({answer.origin})" if answer.origin else ""
-        cells += [_value(row.setting, name, answer), f"{answer.code}{origin}{own}"]
+        cells += [as_text(row.setting, name, answer), f"{answer.code}{origin}{own}"]
     return cells
 
 
-def _value(setting: TagSetting, name: str, answer: Answer) -> str:
+def as_text(setting: TagSetting, name: str, answer: Answer) -> str:
     """A value with its unit; whole numbers in full, a quality by its name."""
     from isthmus.core import quality
 
@@ -63,10 +58,11 @@ def write_csv(found: Summed, to: TextIO) -> None:
     for i, record in enumerate(found.records()):
         if i == 0:
             writer.writerow(record)
-        writer.writerow(_iso(record).values())
+        writer.writerow(in_iso(record).values())
 
 
-def _iso(record: dict[str, Any]) -> dict[str, Any]:
+def in_iso(record: dict[str, Any]) -> dict[str, Any]:
+    """A flat row with its times in ISO 8601."""
     from isthmus.core.time import to_iso
 
     times = {"time", "end"}
@@ -81,7 +77,7 @@ def write_json(found: Summed, to: TextIO) -> None:
 
     content = {
         "rows": [_object(row, found.names) for row in found.rows],
-        "gaps": [msgspec.to_builtins(gap) for gap in found.gaps],
+        "gaps": [told.as_data(gap) for gap in found.gaps],
     }
     to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
 
@@ -91,7 +87,7 @@ def _object(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
 
     answers = {
         name: {
-            "value": answer.value,
+            "value": answer.shown(row.setting),
             "unit": answer.unit,
             "quality": answer.code,
             "code": answer.quality,

@@ -106,7 +106,7 @@ class Lines:
         for seen in samples:
             setting = seen.setting
             words = [to_iso(seen.at), setting.tag.path, show.value(setting, seen.value), setting.tag.unit]
-            words += [quality.name(seen.quality), show.marks(seen.mark)]
+            words += [quality.name(seen.quality), quality.marks(seen.mark)]
             typer.echo("  ".join(word for word in words if word))
 
     def print_turn(self, turn: Turn) -> None:
@@ -145,19 +145,20 @@ class JsonLines(Lines):
 def as_data(seen: Seen) -> dict[str, Any]:
     """A sample for scripts."""
     from isthmus.core import quality
+    from isthmus.core.single import shortest
     from isthmus.core.time import to_iso
 
-    setting = seen.setting
+    setting, value = seen.setting, seen.value
     return {
         "tag": setting.tag.path,
         "time": to_iso(seen.at),
         "seen": to_iso(seen.seen),
-        "value": seen.value,
+        "value": shortest(value, setting.scale, setting.offset) if isinstance(value, float) else value,
         "unit": setting.tag.unit,
-        "label": setting.labels.get(seen.value) if isinstance(seen.value, int) else None,
+        "label": setting.labels.get(value) if isinstance(value, int) else None,
         "quality": quality.name(seen.quality),
         "code": seen.quality,
-        "marks": show.marks(seen.mark),
+        "marks": quality.marks(seen.mark),
     }
 
 
@@ -216,7 +217,7 @@ def _cells(watch: Watch, setting: TagSetting) -> list[str | Text]:
         return [name, Text("-", style="dim"), setting.tag.unit, "", "", "no value yet"]
     severity = quality.severity(latest.quality)
     style = {"good": "", "uncertain": "yellow", "bad": "red"}[severity]
-    remarks = [word for word in ("stale" if latest.stale else "", show.marks(latest.mark)) if word]
+    remarks = [word for word in ("stale" if latest.stale else "", quality.marks(latest.mark)) if word]
     return [
         name,
         Text(show.value(setting, latest.value), style="dim" if latest.stale else style),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """An excerpt is a range of one tag's history with the samples that bound it, ready to be summed up.
 
-Its earlier numbers are joined. In front of the range stand the samples since the last Good one before it, without those
-that are Bad but the nearest, and likewise behind it: that is all that bounds can depend on.
+Its earlier numbers are joined. In front of the range stand the samples since the last Good one before it (the last two
+for sloped extrapolation), without those that are Bad but the nearest, and behind it those up to the first Good one:
+that is all that bounds can depend on.
 """
 
 from __future__ import annotations
@@ -77,18 +78,23 @@ def _bare(setting: TagSetting, times: NDArray[np.int64], quality: NDArray[np.uin
     )
 
 
-def excerpt(history: History, setting: TagSetting, watch: Watch, start: int, end: int) -> Excerpt:
-    """A tag's samples with start <= time < end (ns) and what bounds them; `watch` is that of the tag's system."""
+def excerpt(history: History, setting: TagSetting, watch: Watch, start: int, end: int, *, leading: int = 1) -> Excerpt:
+    """A tag's samples with start <= time < end (ns) and what bounds them; `watch` is that of the tag's system.
+
+    `leading` Good ones stand in front: two where a line through them is to be continued.
+    """
     read: Reading = partial(joined_columns, history, setting)
     numbers, text = numbers_of(setting), setting.tag.type is DataType.TEXT
     early: list[Columns] = []
+    lacking = leading
     for part in before(history, numbers, start, read):
         good, usable = _usable(part, text)
         if not len(part):
             continue
         usable[-1] |= not early
-        early.insert(0, part.pick(usable & _from_last(good, part.time)))
-        if good.any():
+        early.insert(0, part.pick(usable & _from_last(good, part.time, lacking)))
+        lacking -= int(np.count_nonzero(good))
+        if lacking <= 0:
             break
     late: list[Columns] = []
     for part in after(history, numbers, end, read):
@@ -109,9 +115,10 @@ def _usable(part: Columns, text: bool) -> tuple[NDArray[np.bool_], NDArray[np.bo
     return is_good(part.quality) & there, (part.quality < np.uint32(BAD)) & there
 
 
-def _from_last(good: NDArray[np.bool_], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _from_last(good: NDArray[np.bool_], times: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """(n,) from the last so many Good ones on; all where there are fewer."""
     places = np.flatnonzero(good)
-    return times >= times[places[-1]] if len(places) else np.ones(len(times), np.bool_)
+    return times >= times[places[-count]] if len(places) >= count else np.ones(len(times), np.bool_)
 
 
 def _to_first(good: NDArray[np.bool_], times: NDArray[np.int64]) -> NDArray[np.bool_]:

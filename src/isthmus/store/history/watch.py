@@ -36,7 +36,7 @@ class Watch:
         """(g, 2) in which the tag of these samples (ordered, of one tag) was not watched; they may overlap."""
         if not len(columns):
             return np.zeros((0, 2), np.int64)
-        spans = [_known(columns, *_span(gap)) for gap in self.told if _concerns(gap, int(columns.tag[0]))]
+        spans = [_known(columns, *_span(gap)) for gap in self.told if concerns(gap, int(columns.tag[0]))]
         return np.array(spans, np.int64).reshape(-1, 2)
 
 
@@ -52,7 +52,8 @@ def numbers_of(setting: TagSetting) -> tuple[int, ...]:
     return (setting.tag.number, *(former.number for former in setting.formers))
 
 
-def _concerns(gap: Event, number: int) -> bool:
+def concerns(gap: Event, number: int) -> bool:
+    """Samples of the tag with this number may be missing; so they may where the gap does not say of which tags."""
     first, last = gap.details.get("first_tag"), gap.details.get("last_tag")
     return not (isinstance(first, int) and isinstance(last, int)) or first <= number <= last
 

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which gaps are told with the tags that were asked for, and in how few words."""
+
+from __future__ import annotations
+
+import pytest
+
+from isthmus.app.cli.told import as_data, below, nothing
+from isthmus.app.gaps import concerning
+from isthmus.core import time
+from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.samples import Value
+from isthmus.core.tag import DataType, Tag
+from isthmus.plant.revision import Revision, SystemSetting, TagSetting
+
+FIRST, LAST = (time.from_iso(f"2026-11-23T02:15:{second}Z") for second in ("32.577", "47.100"))
+
+
+def setting(number: int, system: str, address: str) -> TagSetting:
+    tag = Tag(number, f"acme/lyon/thing-{number}/level", "m", DataType.FLOAT, stepped=False)
+    return TagSetting(tag=tag, system=system, address=address)
+
+
+def gap(source: str, message: str = "20 tags were not observed", at: int = LAST, **details: Value) -> Event:
+    details = {"first": FIRST, "last": LAST} | details
+    return Event(
+        id=f"{source}-{message}-{at}", kind=EventKind.GAP, severity=Severity.WARNING, source=source, at=at,
+        message=message, details=details,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def revision() -> Revision:
+    settings = (setting(1, "dcs", "s=A"), setting(2, "dcs", "s=B"), setting(3, "mes", "s=A"))
+    systems = tuple(SystemSetting(name=name, kind="opcua", config={}) for name in ("dcs", "mes"))
+    return Revision(
+        number=1, plant="acme/lyon", time_zone="UTC", tags=settings, systems=systems, assets=(), created=0, author="",
+        comment="",
+    )  # fmt: skip
+
+
+def told(revision: Revision, *gaps: Event) -> list[str]:
+    """Sources of the gaps that are told of the first tag."""
+    return [one.source for one in concerning(gaps, revision.tags[:1], revision)]
+
+
+def test_gaps_of_other_systems_are_not_told(revision: Revision) -> None:
+    assert told(revision, gap("dcs"), gap("mes"), gap("log")) == ["dcs", "log"]
+
+
+def test_a_damaged_file_is_told_for_the_tags_that_were_in_it(revision: Revision) -> None:
+    assert told(revision, gap("log", first_tag=1, last_tag=5), gap("log", first_tag=2, last_tag=5)) == ["log"]
+
+
+def test_an_overflow_of_other_tags_is_not_told_unless_it_might_be_ours(revision: Revision) -> None:
+    ours, others = gap("dcs", tags=1, addresses="s=A"), gap("dcs", tags=1, addresses="s=B")
+    former, more = gap("dcs", tags=1, addresses="s=OLD"), gap("dcs", tags=2, addresses="s=B")
+    assert concerning([ours, others, former, more], revision.tags[:1], revision) == [ours, former, more]
+
+
+def test_a_gap_is_one_short_line_with_its_times_once() -> None:
+    span = f"from {time.to_iso(FIRST)} to {time.to_iso(LAST)}"
+    one = gap("dcs", f"20 tags were not observed {span}: nothing was read back of them")
+    line = "gap 2026-11-23T02:15:32Z to 02:15:47Z: 20 tags were not observed: nothing was read back of them"
+    assert list(below(3, 0, [one, one])) == [line]
+    moment = gap("dcs", "a message of the server cannot be read: no", first=FIRST, last=FIRST)
+    assert list(below(3, 0, [moment])) == ["gap 2026-11-23T02:15:32Z: a message of the server cannot be read: no"]
+    begins = gap("log", "the log is gone", first="")
+    assert list(below(3, 0, [begins])) == ["gap from an unknown time to 2026-11-23T02:15:47Z: the log is gone"]
+
+
+def test_of_many_gaps_the_newest_are_told_and_where_the_others_are() -> None:
+    lines = list(below(3, 4, [gap("dcs", f"overflow {number}") for number in range(9)]))
+    assert lines[0] == "3 of 7 rows, the newest; --last 0 for all"
+    assert lines[1] == "4 older gaps; isthmus events --kind gap lists all"
+    assert [line[-1] for line in lines[2:]] == ["4", "5", "6", "7", "8"]
+
+
+def test_scripts_get_one_form_of_time() -> None:
+    data = as_data(gap("dcs", count=7))
+    assert data["time"] == "2026-11-23T02:15:47.100Z"
+    assert data["details"] == {"first": "2026-11-23T02:15:32.577Z", "last": "2026-11-23T02:15:47.100Z", "count": 7}
+
+
+def test_nothing_in_the_future_is_no_wonder() -> None:
+    ahead = time.now() + time.SECOND * 3600
+    assert nothing("recorded", ahead, ahead + 1).endswith(": all of it lies in the future")
+    assert nothing("recorded", 0, 1) == "nothing recorded from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00.000000001Z"

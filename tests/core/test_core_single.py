@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers that came in single precision are shown without the digits that nobody measured."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.core.single import shortened, shortest
+
+
+def test_a_single_precision_number_is_shown_as_it_was_meant() -> None:
+    assert repr(shortest(float(np.float32(12.3)))) == "12.3"
+    assert repr(shortest(float(np.float32(1e-7)))) == "1e-07"
+    assert repr(shortest(float(np.float32(2023.4)) * 0.001, 0.001)) == "2.0234"
+    assert repr(shortest(float(np.float32(68.9)) * (5 / 9) - 160 / 9, 5 / 9, -160 / 9)) == "20.5"
+
+
+@given(st.floats(width=32, allow_nan=False))
+def test_what_is_shown_is_the_same_number_in_single_precision(value: float) -> None:
+    shown = shortest(value)
+    assert np.float32(shown) == np.float32(value)
+    assert len(Decimal(repr(shown)).normalize().as_tuple().digits) <= 9
+
+
+@given(st.floats() | st.floats(-1e30, 1e30), st.floats(0.001, 1000), st.floats(-1000, 1000))
+def test_a_double_stays_exactly_what_it_is(value: float, scale: float, offset: float) -> None:
+    shown = shortest(value, scale, offset)
+    if math.isfinite(value):
+        assert shown == value or math.isclose(shown, value, rel_tol=1e-5, abs_tol=1e-5 * (abs(offset) + 1))
+        with np.errstate(over="ignore", under="ignore"):
+            single = float(np.float32((value - offset) / scale))
+        if single * scale + offset != value:
+            assert shown == value
+    else:
+        assert repr(shown) == repr(value)
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 12.3, 1e300, 5e-324])
+def test_a_number_of_double_precision_keeps_all_its_digits(value: float) -> None:
+    assert shortest(value) == value
+
+
+def test_columns_of_any_length_are_taken() -> None:
+    assert shortened(np.zeros(0)).tolist() == []
+    assert shortened(np.array([float(np.float32(0.1)), 0.1, np.inf])).tolist() == [0.1, 0.1, np.inf]
