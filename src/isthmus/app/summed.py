@@ -29,6 +29,7 @@ from isthmus.store.history.aggregates.series import Settings
 from isthmus.store.history.aggregates.status import describe
 from isthmus.store.history.columns import to_table
 from isthmus.store.history.excerpt import Excerpt, excerpt
+from isthmus.store.history.rollup.condense import condensed
 from isthmus.store.history.watch import Watch, watch
 
 if TYPE_CHECKING:
@@ -202,6 +203,21 @@ class _Question:
             found = excerpt(self.history, setting, watches[setting.system], start, end, leading=leading)
             yield self.retrieval.applied(found)
 
+    def condensed(self, intervals: Intervals) -> Iterator[Excerpt]:
+        """What aggregates of these intervals need."""
+        watches, retrieval = self.watches(), self.retrieval
+        for setting in self.settings:
+            yield retrieval.applied(
+                condensed(
+                    self.history,
+                    setting,
+                    watches[setting.system],
+                    intervals,
+                    retrieval.settings,
+                    stepped=retrieval.stepped if setting.tag.type in _NUMBERS else None,
+                )
+            )
+
     def gaps(self, start: int, end: int) -> list[Event]:
         return concerning(self.history.gaps(start, end), self.settings, self.revision)
 
@@ -226,7 +242,7 @@ async def summed(
         _few_enough(len(intervals) * len(names) * len(question.settings))
         low, high = int(intervals.edges[0]), int(intervals.edges[-1])
         rows: list[Row] = []
-        for found in question.excerpts(question.watches(), low, high):
+        for found in question.condensed(intervals):
             rows += _summed(found, names, intervals, periods_, question.retrieval.settings)
         return Summed(low, high, names, rows, question.gaps(low, high))
 

@@ -8,8 +8,10 @@ that is all that bounds can depend on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from isthmus.core.quality import BAD, is_good
 from isthmus.core.samples import Value, plain
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import TagSetting
+from isthmus.store.history.aggregates.folds import Folds
 from isthmus.store.history.aggregates.outcome import Result
 from isthmus.store.history.aggregates.reading import raw
 from isthmus.store.history.aggregates.series import Series
@@ -27,7 +30,11 @@ from isthmus.store.history.former import joined_columns
 from isthmus.store.history.read import History
 from isthmus.store.history.watch import Watch, numbers_of
 
-_STEPPED = (DataType.BOOLEAN, DataType.ENUMERATION)
+STEPPED: Final = (DataType.BOOLEAN, DataType.ENUMERATION)
+"""Types whose values hold until the next one, whatever the tag says."""
+
+Inside: TypeAlias = Callable[[], tuple[Columns, Folds | None]]
+"""Samples of the range, in order of time, and what those that it leaves out count for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,20 @@ def _bare(setting: TagSetting, times: NDArray[np.int64], quality: NDArray[np.uin
     )
 
 
-def excerpt(history: History, setting: TagSetting, watch: Watch, start: int, end: int, *, leading: int = 1) -> Excerpt:
+def excerpt(
+    history: History,
+    setting: TagSetting,
+    watch: Watch,
+    start: int,
+    end: int,
+    *,
+    leading: int = 1,
+    inside: Inside | None = None,
+) -> Excerpt:
     """A tag's samples with start <= time < end (ns) and what bounds them; `watch` is that of the tag's system.
 
-    `leading` Good ones stand in front: two where a line through them is to be continued.
+    `leading` Good ones stand in front: two where a line through them is to be continued. `inside` gives the samples of
+    the range where they are not read as they are.
     """
     read: Reading = partial(joined_columns, history, setting)
     numbers, text = numbers_of(setting), setting.tag.type is DataType.TEXT
@@ -105,8 +122,11 @@ def excerpt(history: History, setting: TagSetting, watch: Watch, start: int, end
         late.append(part.pick(usable & _to_first(good, part.time)))
         if good.any():
             break
-    columns = join([*early, read(start, end), *late])
-    return Excerpt(setting, columns, _series(setting, columns, watch))
+    middle, folds = inside() if inside is not None else (read(start, end), None)
+    columns = join([*early, middle, *late])
+    if folds is not None:
+        folds = folds.shifted(sum(len(part) for part in early))
+    return Excerpt(setting, columns, _series(setting, columns, watch, folds))
 
 
 def _usable(part: Columns, text: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -126,7 +146,7 @@ def _to_first(good: NDArray[np.bool_], times: NDArray[np.int64]) -> NDArray[np.b
     return times <= times[places[0]] if len(places) else np.ones(len(times), np.bool_)
 
 
-def _series(setting: TagSetting, columns: Columns, watch: Watch) -> Series:
+def _series(setting: TagSetting, columns: Columns, watch: Watch, folds: Folds | None) -> Series:
     tag = setting.tag
     inexact = ~columns.whole & ~np.isnan(columns.value) & (columns.quality < np.uint32(BAD))
     return Series(
@@ -135,8 +155,9 @@ def _series(setting: TagSetting, columns: Columns, watch: Watch) -> Series:
         quality=columns.quality,
         integer=columns.integer if tag.whole and not inexact.any() else None,
         unsigned=tag.type is DataType.UNSIGNED,
-        stepped=tag.stepped or tag.type in _STEPPED,
+        stepped=tag.stepped or tag.type in STEPPED,
         numeric=tag.type is not DataType.TEXT,
         gaps=watch.gaps(columns),
         observed_until=watch.until,
+        folds=folds,
     )

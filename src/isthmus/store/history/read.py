@@ -75,15 +75,24 @@ class History:
 
     def columns(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> Columns:
         """`raw` as numpy columns."""
+        return self._columns(self.parts, numbers, start, end)
+
+    def loose(self, numbers: Sequence[int], start: int, end: int) -> Columns:
+        """Those of `columns` that are in no day file: what roll-ups do not know of."""
+        return self._columns([part for part in self.parts if not _is_day(part)], numbers, start, end)
+
+    def _columns(self, parts: Sequence[Kept | Segment], numbers: Sequence[int], start: int, end: int) -> Columns:
         wanted = _numbers(numbers)
         if not len(wanted) or start >= end:
             return ordered(join(()))
-        found = [_within(part, wanted, start, end) for part in self._parts(wanted, start, end)]
+        found = [_within(part, wanted, start, end) for part in self._groups(parts, wanted, start, end)]
         return ordered(join([*found, _within(self.tail, wanted, start, end)]))
 
-    def _parts(self, wanted: NDArray[np.uint32], start: int, end: int) -> Iterator[Columns]:
+    def _groups(
+        self, parts: Sequence[Kept | Segment], wanted: NDArray[np.uint32], start: int, end: int
+    ) -> Iterator[Columns]:
         """The row groups that may hold samples of the wanted tags and times, in log order."""
-        for part in self.parts:
+        for part in parts:
             if part.file in self._unreadable:
                 yield from self._unreadable[part.file]
                 continue
@@ -108,7 +117,7 @@ class History:
     ) -> Iterator[tuple[Kept, pa.Table]]:
         """Row groups of one kind of these UTC days (included) that may hold rows of these tags, with their file.
 
-        Of a file that turns out damaged no more is given: it is set aside, and made again by the next compaction.
+        Of a file that turns out damaged (`is_sound`) no more is given: the next compaction makes it again.
         """
         wanted = _numbers(numbers)
         for kept in self.kept:
@@ -122,6 +131,10 @@ class History:
                 self._set_aside(kept, error.what)
             except FileNotFoundError:
                 self._set_aside(kept, "is not there")
+
+    def is_sound(self, part: Kept | Segment) -> bool:
+        """Whether this snapshot has found nothing wrong with a file so far."""
+        return part.file not in self._unreadable
 
     def _set_aside(self, part: Kept | Segment, why: str) -> tuple[Columns, ...]:
         """What is left of the file; what was read of it already is once in the answer, as all samples are."""
@@ -169,6 +182,10 @@ class History:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(segment.size for segment in self.segments) + sum(kept.size for kept in self.kept)
+
+
+def _is_day(part: Kept | Segment) -> bool:
+    return isinstance(part, Kept) and part.kind is Kind.DAY
 
 
 def _numbers(numbers: Sequence[int]) -> NDArray[np.uint32]:

@@ -39,6 +39,11 @@ class Watch:
         spans = [_known(columns, *_span(gap)) for gap in self.told if concerns(gap, int(columns.tag[0]))]
         return np.array(spans, np.int64).reshape(-1, 2)
 
+    def spans(self, number: int) -> NDArray[np.int64]:
+        """(g, 2) what was told of gaps of this tag: where they begin at the earliest, and end at the latest."""
+        spans = [_span(gap) for gap in self.told if concerns(gap, number)]
+        return np.array(spans, np.int64).reshape(-1, 2)
+
 
 def watch(history: History, system: str, settings: Iterable[TagSetting]) -> Watch:
     """What the snapshot knows of a system with these tags."""

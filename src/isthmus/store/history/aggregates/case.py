@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.core.quality import BAD, GOOD
 from isthmus.store.history.aggregates import course
-from isthmus.store.history.aggregates.course import Course, Cut
+from isthmus.store.history.aggregates.course import Course, Cut, sums
 from isthmus.store.history.aggregates.intervals import Intervals
 from isthmus.store.history.aggregates.points import Flags, Points, Times, merged, points
 from isthmus.store.history.aggregates.series import Series, Settings
 from isthmus.store.history.aggregates.status import SUBNORMAL
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,47 @@ class Case:
         """(m,) the samples lo <= i < hi of each interval."""
         places = np.searchsorted(self.series.time, self.intervals.edges, self.intervals.side)
         return places[:-1], places[1:]
+
+    @cached_property
+    def loose(self) -> Flags:
+        """(n,) which samples no fold counts."""
+        found, folds = np.ones(len(self.series), np.bool_), self.series.folds
+        if folds is not None:
+            inside = np.zeros(len(found) + 1, np.int64)
+            np.add.at(inside, folds.first, 1)
+            np.add.at(inside, folds.last + 1, -1)
+            found[np.cumsum(inside[:-1]) > 0] = False
+        return found
+
+    @cached_property
+    def fold_rows(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(m,) the folds lo <= i < hi of each interval."""
+        folds = self.series.folds
+        first = np.zeros(0, np.intp) if folds is None else folds.first
+        lo, hi = self.rows
+        return np.searchsorted(first, lo), np.searchsorted(first, hi)
+
+    def folded(self, quantity: NDArray[T]) -> NDArray[T]:
+        """(m,) sums of what each fold has (k,) by interval."""
+        return sums(quantity, *self.fold_rows)
+
+    def integrals(self, *, holds: bool) -> NDArray[np.float64]:
+        """(m,) how much more value times seconds folds have than lie between those of their samples that are there."""
+        folds = self.series.folds
+        if folds is None:
+            return np.zeros(1)
+        span, value = np.diff(self.series.time) * 1e-9, self.series.value
+        means = value[:-1] if holds else value[:-1] * 0.5 + value[1:] * 0.5
+        there = sums(means * span, folds.first, folds.last)
+        return self.folded((folds.held if holds else folds.line) - there)
+
+    def zero_times(self) -> Times:
+        """(m,) how many more ns that begin with zero."""
+        folds = self.series.folds
+        if folds is None:
+            return np.zeros(1, np.int64)
+        zero = np.where(self.series.value[:-1] == 0, np.diff(self.series.time), 0)
+        return self.folded(folds.zero_time - sums(zero, folds.first, folds.last))
 
     @cached_property
     def outside(self) -> Flags:

@@ -22,7 +22,7 @@ from isthmus.store.history.aggregates.status import (
 
 
 def counted(case: Case, flags: Flags) -> NDArray[np.int64]:
-    """(m,) how many of each interval's samples have the flag."""
+    """(m,) how many of each interval's samples have the flag; of folds only those that are there."""
     lo, hi = case.rows
     places = np.flatnonzero(flags)
     return (np.searchsorted(places, hi) - np.searchsorted(places, lo)).astype(np.int64)
@@ -31,7 +31,16 @@ def counted(case: Case, flags: Flags) -> NDArray[np.int64]:
 def size(case: Case) -> NDArray[np.int64]:
     """(m,) how many samples each interval has."""
     lo, hi = case.rows
-    return (hi - lo).astype(np.int64)
+    folds = case.series.folds
+    return (hi - lo).astype(np.int64) if folds is None else counted(case, case.loose) + case.folded(folds.count)
+
+
+def goods(case: Case) -> NDArray[np.int64]:
+    """(m,) how many Good samples each interval has."""
+    folds = case.series.folds
+    if folds is None:
+        return counted(case, case.good)
+    return counted(case, case.good & case.loose) + case.folded(folds.count)
 
 
 def calculated(case: Case, value: NDArray[np.float64], quality: NDArray[np.uint32], none: Flags) -> Outcome:
@@ -42,20 +51,22 @@ def calculated(case: Case, value: NDArray[np.float64], quality: NDArray[np.uint3
 
 def _shares(case: Case) -> NDArray[np.uint32]:
     """The StatusCode by numbers of values (5.4.3.2.1, PercentValues). An Uncertain value is not a Good one here."""
-    return verdict(case.settings, counted(case, case.good), counted(case, case.bad), size(case))
+    return verdict(case.settings, goods(case), counted(case, case.bad), size(case))
 
 
 def average(case: Case) -> Outcome:
-    good = counted(case, case.good)
+    good = goods(case)
     return calculated(case, _total(case) / np.maximum(good, 1), _shares(case), good == 0)
 
 
 def _total(case: Case) -> NDArray[np.float64]:
-    return sums(np.where(case.good, case.series.value, 0.0), *case.rows)
+    total = sums(np.where(case.good & case.loose, case.series.value, 0.0), *case.rows)
+    folds = case.series.folds
+    return total if folds is None else total + case.folded(folds.sum)
 
 
 def count(case: Case) -> Outcome:
-    return _number(case, counted(case, case.good))
+    return _number(case, goods(case))
 
 
 def number_of_transitions(case: Case) -> Outcome:
@@ -65,7 +76,12 @@ def number_of_transitions(case: Case) -> Outcome:
     changes = np.zeros(len(case.series), np.bool_)
     changes[usable[:1]] = True
     changes[usable[1:]] = values[1:] != values[:-1]
-    return _number(case, counted(case, changes))
+    folds = case.series.folds
+    if folds is None:
+        return _number(case, counted(case, changes))
+    outside = case.loose.copy()
+    outside[folds.first] = True
+    return _number(case, counted(case, changes & outside) + case.folded(folds.changes))
 
 
 def _number(case: Case, number: NDArray[np.int64]) -> Outcome:
@@ -143,14 +159,25 @@ def _as_float(case: Case, last: Rows, first: Rows, value: NDArray[np.float64]) -
 
 def spread(case: Case, *, sample: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(m,) the variance of the Good values, of a sample (n - 1) or a population (n), and their number."""
-    number = counted(case, case.good)
+    number = goods(case)
     lo, hi = case.rows
     mean = _total(case) / np.maximum(number, 1)
     off = np.zeros(len(case.series))
     inside = slice(int(lo[0]), int(hi[-1]))
     np.subtract(case.series.value[inside], np.repeat(mean, hi - lo), out=off[inside])
-    squares = sums(np.where(case.good, off * off, 0.0), lo, hi)
+    squares = sums(np.where(case.good & case.loose, off * off, 0.0), lo, hi) + _fold_squares(case, mean)
     return squares / np.maximum(number - (1 if sample else 0), 1), number
+
+
+def _fold_squares(case: Case, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m,) squared distances of what is folded from each interval's mean."""
+    folds = case.series.folds
+    if folds is None:
+        return np.zeros(1)
+    lo, hi = case.fold_rows
+    off, inside = np.zeros(len(folds)), slice(int(lo[0]), int(hi[-1]))
+    off[inside] = (folds.sum / folds.count)[inside] - np.repeat(mean, hi - lo)
+    return case.folded(folds.squares + folds.count * off * off)
 
 
 def deviation(case: Case, *, sample: bool, root: bool) -> Outcome:

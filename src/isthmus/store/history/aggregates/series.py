@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import Misasked
 from isthmus.core.time import MILLISECOND
+from isthmus.store.history.aggregates.folds import Folds
 
 RESOLUTION: Final = MILLISECOND
 """ns; the time resolution of 5.4.2.4: how long a last value lasts that nothing is known to follow, and how far before
@@ -50,6 +51,8 @@ class Series:
     observed_until: int | None = None
     """Up to when (ns) the last value is known to hold, as 3.1.9 allows a historian to know; None, or a time before the
     last sample: not known, and the last value lasts for `RESOLUTION`."""
+    folds: Folds | None = None
+    """Good samples that are left out here, and counted all the same."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.time), len(self.value), len(self.quality)}
@@ -97,9 +100,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not (0 <= self.percent_data_bad <= 100 and 0 <= self.percent_data_good <= 100):
-            raise IsthmusError("percent of bad and of good data must lie between 0 and 100")
+            raise Misasked("percent of bad and of good data must lie between 0 and 100")
         if self.percent_data_good < 100 - self.percent_data_bad:
-            raise IsthmusError(
+            raise Misasked(
                 f"{self.percent_data_good} % good and {self.percent_data_bad} % bad contradict each other",
                 hint="percent-data-good must be at least 100 minus percent-data-bad (OPC UA Part 13, 4.2.1.2)",
             )

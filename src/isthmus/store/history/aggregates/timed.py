@@ -74,7 +74,7 @@ def _time_weighted(case: Case) -> tuple[Floats, Floats, NDArray[np.uint32]]:
     sure = course.durations(line, pieces, line.state == SURE)
     quality = np.where(sure < late - early, np.uint32(SUBNORMAL), np.uint32(GOOD)) | np.uint32(CALCULATED)
     return (
-        course.areas(line, pieces),
+        course.areas(line, pieces) + case.integrals(holds=False),
         known.astype(np.float64) * 1e-9,
         np.where(known == 0, np.uint32(NO_DATA), quality),
     )
@@ -95,7 +95,8 @@ def _time_weighted_2(case: Case) -> tuple[Floats, Floats, NDArray[np.uint32]]:
     """(m,) area and seconds under the simple course, where it has usable values, and the StatusCode (5.4.3.7)."""
     quality, known = shares_of_time(case)
     quality = np.where(known == 0, np.uint32(NO_DATA), quality | np.uint32(CALCULATED))
-    return course.areas(case.simple, case.pieces), known.astype(np.float64) * 1e-9, quality
+    area = course.areas(case.simple, case.pieces) + case.integrals(holds=case.series.holds)
+    return area, known.astype(np.float64) * 1e-9, quality
 
 
 def time_average_2(case: Case) -> Outcome:
@@ -116,6 +117,7 @@ def duration_in_state(case: Case, *, zero: bool) -> Outcome:
     heads = (severities(opening.quality) == 0) & ((opening.value == 0) == zero)
     heads &= line.state[np.maximum(case.pieces.head, 0)] != UNKNOWN
     spent = course.durations(line, case.pieces, good & ((line.left == 0) == zero), heads)
+    spent = spent + case.zero_times() * (1 if zero else -1)
     quality, _ = shares_of_time(case)
     return Outcome(spent / MILLISECOND, quality | np.uint32(CALCULATED))
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choosing: which rows of a roll-up may stand for their samples in a question, and which samples have to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.core.time import EARLIEST, LATEST
+from isthmus.store.history.aggregates.points import merged, within
+from isthmus.store.history.kept import DAY
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows
+
+Spans = NDArray[np.int64]
+"""(k, 2) start and end, ns."""
+Flags = NDArray[np.bool_]
+
+_CROWDED: Final = DAY // 2
+"""ns; a day is not worth rows when samples must be read from times that lie so far apart in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a row is used."""
+
+    edges: NDArray[np.int64]
+    """Ascending, ns: the range's start and end, and where its intervals meet."""
+    holds: bool
+    """Values hold until the next sample."""
+    dark: Spans
+    """In which the samples are read: around gaps, and where some have no row; merged."""
+    gaps: bool
+    """There are gaps, of which samples that came late may be the end."""
+
+    def darker(self, spans: Spans) -> Terms:
+        """With samples read in these spans too."""
+        return replace(self, dark=together([self.dark, spans]))
+
+    def accept(self, rows: Rows, width: int) -> Flags:
+        """(m,) which rows of one tag, ordered by time, say all that their samples would."""
+        begins, ends = rows.time, rows.time + width
+        whole = (begins >= self.edges[0]) & (ends <= self.edges[-1])
+        whole &= np.searchsorted(self.edges, begins, "right") == np.searchsorted(self.edges, ends, "left")
+        fit: Flags = whole & ~rows.marked(Remark.ROUGH) & ~_touched(begins, ends, self.dark)
+        if self.holds:
+            fit &= ~np.isnan(rows.held)
+        if self.gaps:
+            fit &= ~rows.marked(Remark.DELAYED)
+        again = begins[1:] == begins[:-1]
+        fit[1:] &= ~again
+        fit[:-1] &= ~again
+        return fit
+
+
+def _touched(begins: NDArray[np.int64], ends: NDArray[np.int64], spans: Spans) -> Flags:
+    """Which of the times from begins to ends have a part in one of the (merged) spans."""
+    place = np.searchsorted(spans[:, 1], begins, "right")
+    starts = np.append(spans[:, 0], LATEST)
+    found: Flags = starts[place] < ends
+    return found
+
+
+def together(parts: Sequence[Spans]) -> Spans:
+    """All spans, merged."""
+    return merged(np.concatenate(parts))
+
+
+def without(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Spans:
+    """All time but these ascending spans, which do not overlap."""
+    return merged(np.column_stack((np.append(EARLIEST, ends), np.append(starts, LATEST))))
+
+
+def clipped(spans: Spans, start: int, end: int) -> Spans:
+    """What of the spans lies between these times."""
+    return merged(np.clip(spans, start, end))
+
+
+def inside(spans: Spans, times: NDArray[np.int64]) -> Flags:
+    """(n,) which times lie in a (merged) span."""
+    return within(spans, times)
+
+
+def days_together(spans: Spans) -> Spans:
+    """Fewer spans around the (merged) ones: what begins on the day on which another ends is one with it."""
+    if not len(spans):
+        return spans
+    apart = spans[1:, 0] // DAY != (spans[:-1, 1] - 1) // DAY
+    firsts = np.append(0, np.flatnonzero(apart) + 1)
+    lasts = np.append(firsts[1:], len(spans)) - 1
+    found: Spans = np.column_stack((spans[firsts, 0], spans[lasts, 1]))
+    return found
+
+
+def crowded(edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Days in which edges that lie within minutes are so far apart that all samples are read."""
+    odd = edges[edges % MINUTE != 0]
+    if not len(odd):
+        return np.zeros(0, np.int64)
+    days, first = np.unique(odd // DAY, return_index=True)
+    last = np.append(first[1:], len(odd)) - 1
+    found: NDArray[np.int64] = days[odd[last] - odd[first] > _CROWDED]
+    return found
+
+
+def of_rows(rows: Rows, width: int) -> Spans:
+    """Where the rows are."""
+    return merged(np.column_stack((rows.time, rows.time + width)))
+
+
+def of_times(times: NDArray[np.int64]) -> Spans:
+    """The minutes in which these times lie."""
+    minutes = np.unique(times // MINUTE) * MINUTE
+    return merged(np.column_stack((minutes, minutes + MINUTE)))
+
+
+def around_gaps(gaps: Spans, rows: Rows, width: int) -> Spans:
+    """Where samples may tell how far gaps reach: what `Watch.gaps` goes by.
+
+    A gap ends with the live sample that was seen first after it. A row that is not `DELAYED` has only such as were seen
+    within `PROMPT` of their own time, so that sample lies no farther behind the gap than the first such row does, but
+    for twice that time.
+    """
+    prompt = np.sort(rows.time[~rows.marked(Remark.DELAYED | Remark.HISTORICAL)])
+    prompt = np.append(prompt, LATEST - 2 * QUARTER)
+    last = np.clip(gaps[:, 1], EARLIEST + QUARTER, LATEST - 2 * QUARTER)
+    after = prompt[np.minimum(np.searchsorted(prompt, last), len(prompt) - 1)]
+    return merged(np.column_stack((np.minimum(gaps[:, 0], last - QUARTER), after + width + QUARTER)))

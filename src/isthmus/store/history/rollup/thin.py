@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Thinning puts rows in the place of their samples: the few samples that a row tells of, and a fold for the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.core.quality import Mark
+from isthmus.store.history.aggregates.folds import Folds
+from isthmus.store.history.columns import Columns, join
+from isthmus.store.history.rollup.rows import Remark, Rows
+
+
+def thinned(samples: Columns, rows: Rows, number: int, *, whole: bool) -> tuple[Columns, Folds]:
+    """Samples of one tag with those that the rows tell of put between them, under this number; and the folds.
+
+    `samples` are ordered and none of them lies in a row; the rows are plain ones, in order of time. What is not told of
+    a row's samples is made up: they were seen in time.
+    """
+    told, first, last = _told(rows)
+    between = _samples(told, rows, number, whole=whole)
+    order = np.argsort(np.concatenate((samples.time, between.time)), kind="stable")
+    places = np.empty(len(order), np.intp)
+    places[order] = np.arange(len(order))
+    places = places[len(samples) :]
+    return join((samples, between)).pick(order), _folds(rows, places[first], places[last])
+
+
+def _told(rows: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Which row, and which of its `_POINTS`, is each sample: (k,) 6 * row + point; first and last by row."""
+    times = np.column_stack([getattr(rows, f"{name}_{when}") for name, when in _POINTS])
+    order = np.argsort(times, axis=1, kind="stable")
+    ordered = np.take_along_axis(times, order, 1)
+    new = np.ones(ordered.shape, np.bool_)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    told = (order + np.arange(len(rows))[:, None] * len(_POINTS))[new]
+    ends = np.cumsum(new.sum(axis=1))
+    return told, np.append(0, ends[:-1])[: len(ends)], ends - 1
+
+
+_POINTS = (
+    ("first", "time"), ("min", "time"), ("min", "again"), ("max", "time"), ("max", "again"), ("last", "time"),
+)  # fmt: skip
+
+
+def _samples(told: NDArray[np.intp], rows: Rows, number: int, *, whole: bool) -> Columns:
+    """What the rows tell of these samples."""
+    row = told // len(_POINTS)
+    n = len(told)
+    time = np.column_stack([getattr(rows, f"{name}_{when}") for name, when in _POINTS]).reshape(-1)[told]
+    value = np.column_stack([getattr(rows, name) for name, _ in _POINTS]).reshape(-1)[told]
+    historical = rows.marked(Remark.HISTORICAL)[row]
+    return Columns(
+        words=(),
+        tag=np.full(n, number, np.uint32),
+        time=time,
+        seen=time,
+        value=value,
+        integer=value.astype(np.int64) if whole else np.zeros(n, np.int64),
+        whole=np.full(n, whole),
+        text=np.zeros(n, np.int32),
+        quality=rows.quality[row],
+        mark=np.where(historical, np.uint8(Mark.HISTORICAL), np.uint8(0)),
+    )
+
+
+def _folds(rows: Rows, first: NDArray[np.intp], last: NDArray[np.intp]) -> Folds:
+    return Folds(
+        first=first,
+        last=last,
+        count=rows.count,
+        sum=rows.sum,
+        squares=rows.squares,
+        line=rows.line,
+        held=rows.held,
+        zero_time=rows.zero_time,
+        changes=rows.changes,
+    )
