@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from isthmus.app.run.access import reader
 from isthmus.app.run.endpoint import revision_of
@@ -54,7 +56,10 @@ class Seen:
 class News:
     """What one look at the log brought; often nothing."""
 
-    samples: Sequence[Seen] = ()
+    samples: Iterable[Seen] = ()
+    """Of the watched tags; made while they are asked for, once."""
+    changed: Sequence[NDArray[np.intp]] = ()
+    """Numbers of the tags whose last value is new, block by block."""
     event: Event | None = None
     note: str = ""
     away: bool = False
@@ -82,7 +87,10 @@ class Watch:
     """Whether a tag path is watched."""
     settings: tuple[TagSetting, ...] = ()
     live: Live = field(default_factory=Live)
+    applied: Revision | None = None
+    """The revision that runs; None before following begins."""
     revision: int = 0
+    """Its number."""
     plant: str = ""
     """`enterprise/site`, which every path begins with."""
     _by_number: dict[int, TagSetting] = field(default_factory=dict)
@@ -113,7 +121,7 @@ class Watch:
 
     def take_revision(self, revision: Revision) -> None:
         """From now on the tags of this revision are watched."""
-        self.revision, self.plant = revision.number, revision.plant
+        self.applied, self.revision, self.plant = revision, revision.number, revision.plant
         self.settings = tuple(
             sorted((s for s in revision.tags if self.wanted(s.tag.path)), key=lambda setting: setting.tag.path)
         )
@@ -197,9 +205,8 @@ class Watch:
             blocks = [(block, await log.tag_list(block.tags)) for block in codec.unpack(message.data)]
         except (Damaged, NotFound) as error:
             return News(note=str(error))
-        for block, tags in blocks:
-            self.live.apply(block, tags, monotonic_ns())
-        return News(samples=[seen for block, tags in blocks for seen in self._seen(block, tags)])
+        changed = [self.live.apply(block, tags, monotonic_ns()) for block, tags in blocks]
+        return News(samples=(seen for block, tags in blocks for seen in self._seen(block, tags)), changed=changed)
 
     def _seen(self, block: Samples, tags: TagList) -> Iterator[Seen]:
         numbers = [tags.tags[index].number for index in block.index.tolist()]

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The systems the plant talks to, the services that do it, and how they are."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from litestar import get
+
+from isthmus.app.api.picture import Picture
+from isthmus.app.api.plant import applied
+from isthmus.app.api.problem import ASKED_WRONGLY
+from isthmus.app.condition import gather
+from isthmus.app.run.place import Place
+
+
+class System(msgspec.Struct, frozen=True):
+    """One system."""
+
+    name: str
+    kind: str
+    zone: str
+    owner: str
+    node: str
+    state: str
+    """`connected`, `connecting`, ...; `unknown` where its collector has not said anything yet."""
+    problem: str
+    """Why it is not connected; empty when it is."""
+    tags: int
+    bad: int
+    """Tags whose last quality is bad."""
+    samples: int
+    """Accepted since the collector started."""
+    file: str
+    line: int
+    """Where the plant file says it."""
+
+
+class Service(msgspec.Struct, frozen=True):
+    """One process of ours."""
+
+    name: str
+    state: str
+    pid: int | None
+    restarts: int
+    age: float | None
+    """Seconds since it was heard of last; null: never."""
+
+
+class LogCondition(msgspec.Struct, frozen=True):
+    """The log between collectors and readers."""
+
+    state: str
+    bytes: int
+    limit: int
+    fill: float
+    """Part of the limit that is used, 0 to 1."""
+    unread: int
+    """Messages that the recorder has not read."""
+    unwritten: int
+    """Messages that are not in segments yet."""
+    problem: str
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """How the plant is."""
+
+    state: str
+    """`ready`, `not connected`, `not ready` or `stopped`."""
+    systems: list[System]
+    services: list[Service]
+    log: LogCondition
+
+
+def condition_of(place: Place, picture: Picture) -> Condition:
+    """How the plant is; reads the files in which its services say it."""
+    runs, found = applied(picture), gather(place)
+    systems = []
+    for setting in runs.systems:
+        said = found["systems"].get(setting.name, {})
+        systems.append(
+            System(
+                name=setting.name,
+                kind=setting.kind,
+                zone=setting.zone,
+                owner=setting.owner,
+                node=setting.node,
+                state=said.get("state", "unknown"),
+                problem=said.get("problem", ""),
+                tags=len(runs.of_system(setting.name)),
+                bad=said.get("bad", 0),
+                samples=said.get("samples", 0),
+                file=setting.place.file,
+                line=setting.place.line,
+            )
+        )
+    services = [
+        Service(name, one["state"], one["pid"], one["restarts"], one["age"]) for name, one in found["services"].items()
+    ]
+    log = msgspec.convert({name: found["log"][name] for name in LogCondition.__struct_fields__}, LogCondition)
+    return Condition(found["state"], systems, services, log)
+
+
+@get("/api/systems", operation_id="systems", summary="How the plant is", responses=ASKED_WRONGLY, tags=["systems"])
+async def systems(place: Place, picture: Picture) -> Condition:
+    """Systems in the order of the plant file."""
+    return await asyncio.to_thread(condition_of, place, picture)
