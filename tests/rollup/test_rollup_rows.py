@@ -177,6 +177,7 @@ def test_a_tag_of_few_samples_gets_no_rows() -> None:
     assert set(minutes["tag"].to_pylist()) == {2}
     assert set(quarters["tag"].to_pylist()) == {1, 2}
     assert (len(minutes), len(quarters)) == (60, 8)
+    assert len(roll(slow, TAGS, parts=[1])[0]) == 60
 
 
 def test_no_samples_make_no_rows() -> None:

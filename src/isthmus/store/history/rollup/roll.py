@@ -6,7 +6,7 @@ Tags with few samples get no rows: those would be larger than the samples, and s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -39,22 +39,26 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
 
-def roll(columns: Columns, tags: Mapping[int, Tag]) -> tuple[pa.Table, pa.Table]:
-    """Minutes and quarters of ordered samples (all of their tags and days), as tables of `rows.SCHEMA`.
+def roll(columns: Columns, tags: Mapping[int, Tag], parts: Collection[int] = ()) -> tuple[pa.Table, pa.Table]:
+    """Minutes and quarters of ordered samples of one day, as tables of `rows.SCHEMA`.
 
-    `tags` are those known by their numbers; of others nothing but the samples can be relied on.
+    All samples of a tag come together, or those of whole quarters: then `parts` names the tag's number each time, and
+    it has rows however few its samples are. `tags` are those known by their numbers; of others nothing but the samples
+    can be relied on.
     """
     minutes = rolled(columns, tags, MINUTE)
-    return to_table(_worthwhile(minutes)), to_table(_worthwhile(composed(minutes, QUARTER)))
+    return to_table(_worthwhile(minutes, parts)), to_table(_worthwhile(composed(minutes, QUARTER), parts))
 
 
-def _worthwhile(rows: Rows) -> Rows:
-    """Without the tags that have few samples to a row."""
+def _worthwhile(rows: Rows, parts: Collection[int]) -> Rows:
+    """Without the tags that have few samples to a row: of a tag that has rows, no row is missing."""
     if not len(rows):
         return rows
     starts = _starts(rows.tag)
     sizes = np.diff(np.append(starts, len(rows)))
-    return rows.pick(np.repeat(np.add.reduceat(rows.count, starts) >= FEWEST * sizes, sizes))
+    kept = np.add.reduceat(rows.count, starts) >= FEWEST * sizes
+    kept |= np.isin(rows.tag[starts], np.array(list(parts), np.uint32))
+    return rows.pick(np.repeat(kept, sizes))
 
 
 def _starts(*keys: NDArray[T]) -> Positions:
