@@ -9,19 +9,22 @@ deleted but temporary files; what fits nowhere is set aside.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import structlog
 
 from isthmus.core import time
-from isthmus.core.errors import Damaged
+from isthmus.core.errors import Damaged, InUse
 from isthmus.core.event import Event
 from isthmus.store.history.checked import Opened, open_checked
 from isthmus.store.history.columns import join, ordered
 from isthmus.store.history.damage import set_aside
 from isthmus.store.history.flush import latest
-from isthmus.store.history.folder import TEMPORARY, Folder, settle
+from isthmus.store.history.folder import TEMPORARY, Folder, alone, settle
 from isthmus.store.history.gaps import LOG, gap
+from isthmus.store.history.gather import take_in_kept
+from isthmus.store.history.kept import Kept
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.segment import Footer, Segment, open_segment
 
@@ -29,19 +32,45 @@ log = structlog.get_logger("history")
 
 
 def open_manifest(folder: Folder) -> Manifest:
-    """The manifest, in agreement with the segments. Only the folder's owner may call this."""
+    """The manifest, in agreement with the files. Only the folder's owner may call this.
+
+    Raises InUse when the manifest has to be made again while somebody tends the folder.
+    """
     _remove_temporary(folder)
-    manifest, damaged = _sound(folder)
-    try:
-        _finish_setting_aside(folder, manifest)
-        for segment, why in damaged:
-            set_aside(folder, segment, why)
-        _adopt(folder, manifest)
-    except BaseException:
-        manifest.close()
-        raise
+    with _alone_if_possible(folder) as alone_:
+        manifest, damaged = _sound(folder, alone_=alone_)
+        try:
+            _finish_setting_aside(folder, manifest)
+            for part, why in damaged:
+                set_aside(folder, part, why)
+            _adopt(folder, manifest)
+        except BaseException:
+            manifest.close()
+            raise
     open_checked.cache_clear()  # a recorder reads no segments
     return manifest
+
+
+@contextmanager
+def _alone_if_possible(folder: Folder) -> Iterator[bool]:
+    """Whether nobody tends the folder, nor will while the block runs. Recording does not wait for who does."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone(folder))
+        except InUse:
+            yield False
+        else:
+            yield True
+
+
+def take_in(folder: Folder, manifest: Manifest) -> None:
+    """Brings `kept/` and the manifest together. Only for who tends the folder alone."""
+    found = take_in_kept(folder, manifest)
+    for file in found.undone:
+        (folder.kept / file).unlink()
+        log.info("file of an act that was cut off removed", file=file)
+    for file, why in found.damaged.items():
+        _reject(folder, manifest, folder.kept / file, why)
 
 
 def _remove_temporary(folder: Folder) -> None:
@@ -51,30 +80,39 @@ def _remove_temporary(folder: Folder) -> None:
         settle(place)
 
 
-def _sound(folder: Folder) -> tuple[Manifest, list[tuple[Segment, str]]]:
-    """The manifest and the listed segments that are damaged; a new one when it is not what their footers say."""
+def _sound(folder: Folder, *, alone_: bool) -> tuple[Manifest, list[tuple[Segment | Kept, str]]]:
+    """The manifest and the listed files that are damaged; a new one when it is not what their footers say."""
     try:
         manifest = Manifest.open(folder.manifest)
         try:
+            if alone_:
+                take_in(folder, manifest)
             return manifest, _compared(folder, manifest)
         except BaseException:
             manifest.close()
             raise
     except Damaged as error:
-        log.error("manifest is made again from the segments", problem=str(error))
+        if not alone_:
+            with alone(folder):  # says who is in the way
+                return _sound(folder, alone_=True)
+        log.error("manifest is made again from the files", problem=str(error))
         for suffix in ("", "-wal", "-shm"):
             path = folder.manifest.with_name(folder.manifest.name + suffix)
             if path.exists():
                 folder.set_aside(path)
-        return Manifest.open(folder.manifest), []
+        manifest = Manifest.open(folder.manifest)
+        take_in(folder, manifest)
+        return manifest, []
 
 
-def _compared(folder: Folder, manifest: Manifest) -> list[tuple[Segment, str]]:
-    """Listed segments that are not there or whose footer is damaged, and why; row groups are compared when read.
+def _compared(folder: Folder, manifest: Manifest) -> list[tuple[Segment | Kept, str]]:
+    """Listed files that are not there, and segments whose footer is damaged; all else is compared when it is read.
 
     Raises Damaged when the manifest says of a segment what its intact footer does not say.
     """
-    damaged = []
+    damaged: list[tuple[Segment | Kept, str]] = [
+        (kept, "is not there") for kept in manifest.kept() if not folder.place(kept.file).exists()
+    ]
     for listed in manifest.segments():
         path = folder.segments / listed.file
         try:
@@ -92,8 +130,8 @@ def _compared(folder: Folder, manifest: Manifest) -> list[tuple[Segment, str]]:
 def _finish_setting_aside(folder: Folder, manifest: Manifest) -> None:
     """Finishes what `damage.set_aside` had begun."""
     for file in manifest.damaged():
-        if (folder.segments / file).exists():
-            folder.set_aside(folder.segments / file)
+        if folder.place(file).exists():
+            folder.set_aside(folder.place(file))
 
 
 def _adopt(folder: Folder, manifest: Manifest) -> None:
@@ -104,6 +142,7 @@ def _adopt(folder: Folder, manifest: Manifest) -> None:
 def gathered(folder: Folder) -> Manifest:
     """A manifest in memory of what the segments say, for readers of a folder without a sound one."""
     manifest = Manifest.passing()
+    take_in_kept(folder, manifest)
     for path, why in _take_in(folder, manifest):
         log.warning("file passed over", file=path.name, problem=why)
     return manifest
@@ -111,7 +150,7 @@ def gathered(folder: Folder) -> Manifest:
 
 def _take_in(folder: Folder, manifest: Manifest) -> Iterator[tuple[Path, str]]:
     """Commits the files in `segments/` that are not listed; gives those that cannot be, and why."""
-    listed = {segment.file for segment in manifest.segments()}
+    listed = {*(segment.file for segment in manifest.segments()), *manifest.leaving()}
     paths = sorted(folder.segments.iterdir()) if folder.segments.is_dir() else []
     for path in paths:
         if path.name in listed or path.name.endswith(TEMPORARY):

@@ -78,6 +78,20 @@ def owned(folder: Folder) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone(folder: Folder) -> Iterator[None]:
+    """Nobody else tends the folder for as long as the block runs; raises InUse when somebody does."""
+    folder.make()
+    with (folder.root / "tend.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            hint = "wait until it is done (a compaction starts by itself and takes minutes), then try again"
+            what = "the history is being compacted, imported into or corrected by another process"
+            raise InUse(what, where=str(folder.root), hint=hint) from error
+        yield
+
+
 def keep(path: Path, data: bytes | memoryview) -> None:
     """Writes a file that is there completely or not at all, whatever happens."""
     temporary = path.with_name(path.name + TEMPORARY)

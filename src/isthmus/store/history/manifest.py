@@ -53,8 +53,9 @@ class Oddity(msgspec.Struct, frozen=True):
 class Manifest:
     """An open manifest. `commit` and `set_aside` write, each in one transaction that is on disk when it returns."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path | None = None) -> None:
         self._db = connection
+        self._path, self._file = path, _file(path)
 
     @classmethod
     def passing(cls) -> Manifest:
@@ -70,7 +71,7 @@ class Manifest:
         connection = sqlite3.connect(
             f"file:{_quoted(path)}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10
         )
-        manifest = cls(connection)
+        manifest = cls(connection, path)
         try:
             manifest._prepare(reading)
         except (sqlite3.DatabaseError, Damaged) as error:
@@ -176,16 +177,24 @@ class Manifest:
         events: Iterable[Event] = (),
         latest: Columns | None = None,
         bookmark: Bookmark | None = None,
+        state: State | None = None,
+        unlisted: Sequence[str] = (),
     ) -> None:
         """From now on the files `add` count and those named in `gone` (segments or kept files) do not.
 
-        Those gone are listed as leaving: they stay on the disk for readers that still have them in their list. Raises
-        InUse, and changes nothing, when one of `gone` does not count any more.
+        Those gone are listed as leaving: they stay on the disk for readers that still have them in their list. A
+        manifest that is made again gets the `state` and what is leaving although it was never listed here. Raises
+        InUse, and changes nothing, when one of `gone` does not count any more or the manifest was made again.
         """
+        self.check_place()
         now = time.now()
         with self._transaction():
             for file in gone:
                 self._leave(file, now)
+            leaving = ((file, now) for file in unlisted)
+            self._db.executemany("INSERT OR IGNORE INTO leaving VALUES (?, ?)", leaving)
+            if state is not None and state.ordinal > self.state().ordinal:
+                self._db.execute("UPDATE state SET body = ?, checksum = ?", _checked(state))
             for kept in add:
                 self._list(kept)
             if latest is not None:
@@ -193,6 +202,11 @@ class Manifest:
             if bookmark is not None:
                 self._db.execute("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", (bookmark.id, bookmark.body))
             self._add(events)
+
+    def check_place(self) -> None:
+        """Raises InUse when another manifest lies where this one was opened: nobody would see what is written here."""
+        if self._path is not None and _file(self._path) != self._file:
+            raise InUse("the manifest of the history was made again meanwhile", where=str(self._path), hint="try again")
 
     def _leave(self, file: str, now: int) -> None:
         if not self._unlist(file):
@@ -286,6 +300,11 @@ class Manifest:
         with self._transaction():
             self._db.execute("DELETE FROM bookmarks WHERE id = ?", (name,))
 
+    def known(self, events: Iterable[str]) -> set[str]:
+        """Which of these events (by id) are listed."""
+        query = "SELECT events.id FROM events JOIN json_each(?) AS given ON events.id = given.value"
+        return {name for (name,) in self._db.execute(query, (msgspec.json.encode(list(events)).decode(),))}
+
     def forget_events(self, before: int) -> int:
         """Drops events of before a time (ns), what retention does; how many. Files forget them when next compacted."""
         with self._transaction():
@@ -316,6 +335,15 @@ class Manifest:
 def _checked(state: State) -> tuple[bytes, int]:
     body = msgspec.json.encode(state)
     return body, crc32(body)
+
+
+def _file(path: Path | None) -> tuple[int, int] | None:
+    """Which file lies there."""
+    try:
+        found = path.stat() if path is not None else None
+    except FileNotFoundError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def _quoted(path: Path) -> str:

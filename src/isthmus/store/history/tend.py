@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from isthmus.core.errors import InUse, NotFound
-from isthmus.store.history.folder import Folder
+from isthmus.core import time
+from isthmus.core.errors import NotFound
+from isthmus.store.history.folder import Folder, alone
 from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.tidy import tidy
 
 
 @contextmanager
@@ -26,20 +27,7 @@ def tended(root: Path) -> Iterator[Manifest]:
     with alone(folder):
         manifest = Manifest.open(folder.manifest)
         try:
+            tidy(folder, manifest, time.now())
             yield manifest
         finally:
             manifest.close()
-
-
-@contextmanager
-def alone(folder: Folder) -> Iterator[None]:
-    """Nobody else tends the folder for as long as the block runs; raises InUse when somebody does."""
-    folder.make()
-    with (folder.root / "tend.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            hint = "wait until it is done (a compaction starts by itself and takes minutes), then try again"
-            what = "the history is being compacted, imported into or corrected by another process"
-            raise InUse(what, where=str(folder.root), hint=hint) from error
-        yield

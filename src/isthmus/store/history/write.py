@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,25 +25,28 @@ SYNC: Final = 16 << 20
 class KeptWriter:
     """A kept file that is being written; `close` gives it its name, `abandon` leaves nothing of it."""
 
-    def __init__(self, folder: Folder, kind: Kind, schema: pa.Schema = SCHEMA, form: dict[str, Any] = FORM) -> None:
+    def __init__(
+        self, folder: Folder, kind: Kind, schema: pa.Schema = SCHEMA, form: dict[str, Any] = FORM, group: int = 0
+    ) -> None:
         self._folder = folder
         self._path = folder.kept / f"{kind}-{uuid4().hex}{TEMPORARY}"
         self._file = self._path.open("wb", buffering=0)
         self._to = _Steady(self._file.fileno())
         self._writer = CheckedWriter(self._to, schema, form)
-        self._group = SMALL_GROUP if kind is Kind.RUN else GROUP
+        self.kind = kind
+        self.group = group or (SMALL_GROUP if kind is Kind.RUN else GROUP)
         self.rows = 0
-
-    @property
-    def group(self) -> int:
-        """Rows of a row group."""
-        return self._group
 
     def add(self, table: pa.Table) -> None:
         """Rows that follow those before, as row groups."""
-        for first in range(0, len(table), self._group):
-            self._writer.add(table.slice(first, self._group))
+        for first in range(0, len(table), self.group):
+            self._writer.add(table.slice(first, self.group))
         self.rows += len(table)
+
+    def add_columns(self, columns: Columns) -> None:
+        """Samples that follow those before, as row groups."""
+        for first in range(0, len(columns), self.group):
+            self.add(to_table(columns.pick(slice(first, first + self.group))))
 
     def close(self, footer: KeptFooter) -> Kept:
         """The file under its name and safe on the disk; only its name waits for `settle(folder.kept)`."""
@@ -85,8 +87,7 @@ def write_samples(folder: Folder, columns: Columns, footer: KeptFooter) -> Kept:
     """A run or a day of these ordered samples, safe on the disk with its name."""
     writer = KeptWriter(folder, footer.kind)
     try:
-        for first in range(0, len(columns), writer.group):
-            writer.add(to_table(columns.pick(slice(first, first + writer.group))))
+        writer.add_columns(columns)
         kept = writer.close(footer)
     except BaseException:
         writer.abandon()
@@ -98,8 +99,3 @@ def write_samples(folder: Folder, columns: Columns, footer: KeptFooter) -> Kept:
 def write_rest(folder: Folder, footer: KeptFooter, intact: Sequence[Columns]) -> Kept:
     """What is left of a damaged run or day, as another one in its place."""
     return write_samples(folder, join(intact), msgspec.structs.replace(footer, groups=(), act=uuid4().hex, others=()))
-
-
-def rest_of(path: Path) -> list[Path]:
-    """Temporary files that writers left in a folder when they died."""
-    return sorted(path.glob(f"*{TEMPORARY}"))

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two acts of compacting: segments (or runs) become one run; runs and segments become files of days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from isthmus.store.history.act import Act
+from isthmus.store.history.carried import carried_on, same
+from isthmus.store.history.columns import Columns, empty
+from isthmus.store.history.days import DayFiles
+from isthmus.store.history.folder import Folder
+from isthmus.store.history.kept import DAY, GROUP, Kept, Kind, day_of
+from isthmus.store.history.lists import known_tags
+from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.merge import Days, Source, Step, merged
+from isthmus.store.history.segment import Segment
+from isthmus.store.history.ties import Ties
+
+Part: TypeAlias = Segment | Kept
+
+AT_A_TIME: Final = 16
+"""Days that are written at a time."""
+ROOM: Final = 1_000_000
+"""Samples that may wait for being written, of all days together."""
+
+
+def absorb_into_run(folder: Folder, manifest: Manifest, parts: Sequence[Part], number: int, step: Step) -> None:
+    """One run of the samples of `parts`, which follow one another; raises Harmed when one is damaged."""
+    sources = [Source.open(folder, part) for part in parts]
+    ties = Ties.of(manifest, [source.file for source in sources])
+    with Act(folder, manifest, [part.file for part in parts], ties.state, number) as act:
+        writer = act.write(Kind.RUN)
+        for columns in merged(sources, _days(sources)) if _days(sources).size else ():
+            writer.add_columns(columns)
+            step(len(columns))
+        first = min((part.first_time for part in parts if part.rows), default=0)
+        act.close(writer, day_of(first), events=ties.events, bookmarks=ties.bookmarks, last=True)
+        act.commit()
+
+
+def absorb_into_days(
+    folder: Folder, manifest: Manifest, parts: Sequence[Part], again: Sequence[int], step: Step
+) -> int:
+    """Files of the days of which `parts` have samples, and of the days `again`; how many.
+
+    `parts` are all there are up to the last of them, in order. Raises Harmed when a file is damaged.
+    """
+    new = [Source.open(folder, part) for part in parts]
+    days = np.union1d(_days(new), np.array(again, np.int64))
+    former = [kept for kept in manifest.kept(Kind.DAY) if kept.day in days]
+    sources = [*(Source.open(folder, kept) for kept in former), *new]
+    ties = Ties.of(manifest, [source.file for source in sources])
+    with Act(folder, manifest, [source.part.file for source in sources], ties.state, manifest.next_number()) as act:
+        if len(days):
+            _Days(act, manifest, sources, ties, step).write(days)
+        else:
+            act.close(act.write(Kind.RUN), 0, events=ties.events, bookmarks=ties.bookmarks, last=True)
+        act.commit()
+    return len(days)
+
+
+def _days(sources: Sequence[Source]) -> Days:
+    found = [days for source in sources for days in source.days]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+
+@dataclass(slots=True)
+class _Days:
+    """The act that writes days."""
+
+    act: Act
+    manifest: Manifest
+    sources: Sequence[Source]
+    ties: Ties
+    step: Step
+
+    def write(self, days: Days) -> None:
+        changed = {int(day) for day in days}
+        derived = [kept for kind in (Kind.MINUTES, Kind.QUARTERS) for kept in self.manifest.kept(kind)]
+        self.act.absorbed += [kept.file for kept in derived if kept.day in changed]
+        carrying = _Carrying(self.act, self.manifest, sorted(changed))
+        last = None
+        for some in np.split(days, range(AT_A_TIME, len(days), AT_A_TIME)):
+            for files in self._written(some):
+                if last is not None:
+                    self._close(last)
+                carrying.add(files.day, files.last())
+                last = files
+        carrying.finish()
+        if last is not None:
+            self._close(last, last=True)
+
+    def _written(self, days: Days) -> Iterator[DayFiles]:
+        """The files of some days, written but for their ends."""
+        tags, room = known_tags(self.act.folder), max(ROOM // len(days), GROUP // AT_A_TIME)
+        files = [DayFiles(self.act, int(day), tags, min(room, GROUP)) for day in days]
+        starts = days * DAY
+        for part in merged(self.sources, days):
+            place = np.searchsorted(starts, part.time, "right") - 1
+            for i in np.unique(place).tolist():
+                files[i].add(part.pick(place == i) if len(days) > 1 else part)
+            self.step(len(part))
+        for one in files:
+            one.finish()
+            yield one
+
+    def _close(self, files: DayFiles, *, last: bool = False) -> None:
+        """Ends a day's file with the events of the day; the last one gets those of days without a file."""
+        events = [event for event in self.ties.events if day_of(event.at) == files.day]
+        if last:
+            written = {kept.day for kept in self.act.done if kept.kind is Kind.DAY}
+            events = [event for event in self.ties.events if day_of(event.at) not in written]
+        self.act.close(
+            files.samples, files.day, events=events, bookmarks=self.ties.bookmarks if last else (), last=last
+        )
+
+
+class _Carrying:
+    """The carried values of the days that follow the changed ones, as far as these change them."""
+
+    def __init__(self, act: Act, manifest: Manifest, changed: Sequence[int]) -> None:
+        self._act = act
+        self._former = {kept.day: kept for kept in manifest.kept(Kind.CARRIED)}
+        self._others = sorted({kept.day for kept in manifest.kept(Kind.DAY)} - set(changed))
+        self._changed: list[int] = []
+        self._last = empty()
+        """Last samples of the tags in the changed days so far."""
+
+    def add(self, day: int, last: Columns) -> None:
+        """A changed day, later than those before, and its last samples."""
+        if self._changed:
+            self._pass(day)
+        base = carried_on(self._read(day), self._changed, self._last)
+        self._changed.append(day)
+        self._last = carried_on(self._last, (), last)
+        self._write(day + 1, carried_on(base, [day], last))
+
+    def finish(self) -> None:
+        """No changed day comes any more."""
+        if self._changed:
+            self._pass(None)
+
+    def _pass(self, upto: int | None) -> None:
+        """The days between the last changed one and `upto`: their files change until a day outdoes what changed."""
+        for day in self._others:
+            if day <= self._changed[-1] or (upto is not None and day >= upto):
+                continue
+            former = self._read(day + 1)
+            new = carried_on(former, self._changed, self._last)
+            if same(former, new):
+                return
+            self._write(day + 1, new)
+
+    def _read(self, day: int) -> Columns:
+        """What was carried into the day before this act."""
+        newest = max((known for known in self._former if known <= day), default=None)
+        return empty() if newest is None else Source.open(self._act.folder, self._former[newest]).all()
+
+    def _write(self, day: int, columns: Columns) -> None:
+        if day in self._former:
+            self._act.absorbed.append(self._former[day].file)
+        writer = self._act.write(Kind.CARRIED)
+        writer.add_columns(columns)
+        self._act.close(writer, day)

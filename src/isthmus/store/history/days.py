@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a day while they are written: its samples, their roll-ups, and the last samples of its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from isthmus.core.tag import Tag
+from isthmus.store.history.act import Act
+from isthmus.store.history.carried import last_of
+from isthmus.store.history.columns import Columns, join
+from isthmus.store.history.kept import GROUP, Kind
+from isthmus.store.history.rollup import rows as rolled
+from isthmus.store.history.rollup.roll import roll
+
+_LONG: Final = 1_000_000
+"""Samples of one tag that are too many to wait for the rest of its day."""
+
+
+class DayFiles:
+    """One day that is written; `add` takes its samples in their order, at most about `room` wait in memory."""
+
+    def __init__(self, act: Act, day: int, tags: Mapping[int, Tag], room: int = GROUP) -> None:
+        self.day, self._act, self._tags, self._room = day, act, tags, room
+        self.samples = act.write(Kind.DAY)
+        self._rollups = [
+            act.write(kind, schema=rolled.SCHEMA, form=rolled.FORM, group=rolled.GROUP)
+            for kind in (Kind.MINUTES, Kind.QUARTERS)
+        ]
+        self._unwritten: list[Columns] = []
+        self._unrolled: list[Columns] = []
+        self._roll_at = room
+        self._last: list[Columns] = []
+        self._long: set[int] = set()
+
+    def add(self, part: Columns) -> None:
+        self._last.append(last_of(part))
+        self._unwritten.append(part)
+        if sum(map(len, self._unwritten)) >= self._room:
+            self._write(min(self._room, GROUP))
+        self._unrolled.append(part)
+        if sum(map(len, self._unrolled)) >= self._roll_at:
+            self._roll()
+
+    def finish(self) -> None:
+        """All samples came; closes the roll-ups. The samples' file is left to the one who knows what goes with it."""
+        self._write(1)
+        self._roll(all_=True)
+        for writer in self._rollups:
+            self._act.close(writer, self.day)
+
+    def last(self) -> Columns:
+        """Of every tag its last sample, and its last live one when that is another."""
+        return last_of(join(self._last))
+
+    def _write(self, least: int) -> None:
+        """Writes row groups, none smaller than `least`; what is left waits."""
+        columns = join(self._unwritten)
+        whole = len(columns) // GROUP * GROUP
+        upto = whole if whole and len(columns) - whole < least else len(columns)
+        self.samples.add_columns(columns.pick(slice(0, upto)))
+        self._unwritten = [columns.pick(slice(upto, None))] if upto < len(columns) else []
+
+    def _roll(self, *, all_: bool = False) -> None:
+        """Rolls up the tags of which all samples came; of a tag with very many the quarters of which all came."""
+        columns = join(self._unrolled)
+        ready = len(columns) if all_ or not len(columns) else int(np.searchsorted(columns.tag, columns.tag[-1]))
+        if not ready and len(columns) >= _LONG:
+            ready = int(np.searchsorted(columns.time, columns.time[-1] // rolled.QUARTER * rolled.QUARTER))
+            self._long.add(int(columns.tag[-1]))
+        tables = roll(columns.pick(slice(0, ready)), self._tags, self._long) if ready else ()
+        for writer, table in zip(self._rollups, tables, strict=False):
+            if len(table):
+                writer.add(table)
+        self._unrolled = [columns.pick(slice(ready, None))] if ready < len(columns) else []
+        self._roll_at = max(self._room, 2 * (len(columns) - ready))

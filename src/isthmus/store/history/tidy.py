@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tidying brings `kept/` in agreement with the manifest, and unlinks what nobody reads any more."""
+
+from __future__ import annotations
+
+from isthmus.store.history.adopt import take_in
+from isthmus.store.history.due import GRACE
+from isthmus.store.history.folder import TEMPORARY, Folder, settle
+from isthmus.store.history.manifest import Manifest
+
+
+def tidy(folder: Folder, manifest: Manifest, now: int) -> int:
+    """Only for who tends the folder alone; how many files were unlinked."""
+    for path in folder.kept.glob(f"*{TEMPORARY}"):
+        path.unlink()
+    take_in(folder, manifest)
+    return unlink_left(folder, manifest, now)
+
+
+def unlink_left(folder: Folder, manifest: Manifest, now: int) -> int:
+    """Unlinks the files that do not count since GRACE before `now`."""
+    manifest.check_place()
+    files = manifest.leaving(now - GRACE)
+    for file in files:
+        folder.place(file).unlink(missing_ok=True)
+    for place in (folder.segments, folder.kept):
+        settle(place)
+    manifest.left(files)
+    return len(files)
