@@ -167,7 +167,15 @@ def test_a_watch_goes_on_when_the_plant_was_killed_and_started_again(story: Plan
 def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant) -> None:
     assert story.end(signal.SIGTERM, within=30) == 0, story.output
     story.gone(within=1)
-    counters = story.status()["counters"]
+    said = story.status()
+    assert (
+        said["systems"]["tank-farm"] | {"state": "stopped", "last_state": "connected"} == said["systems"]["tank-farm"]
+    )
+    shown = invoke("status", "--data", story.data)
+    assert shown.returncode == 1
+    assert f"stopped, last heard of {said['heard'][:19]}Z" in shown.stdout.splitlines()[0]
+    assert "tank-farm  stopped, was connected" in shown.stdout
+    counters = said["counters"]
     assert counters["held"] == 0
     assert counters["recorded"] >= counters["accepted"] > 0
     assert "Traceback" not in story.output

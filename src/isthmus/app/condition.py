@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a plant is, from what its services say of themselves: one document for `isthmus status` and the API."""
+"""How a plant is, from what its services say of themselves: one document for `isthmus status` and the API.
+
+Times are ISO 8601. What nobody says now is not told as if it were so: the systems of a plant that is stopped, or whose
+collector does not answer, have the state they had last under `last_state`.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +38,14 @@ def gather(place: Place) -> dict[str, Any]:
         own = said if said is not None and said.pid == kept["pid"] else None
         services[name] = {
             **kept,
+            "since": _iso(kept["since"]),
             "state": _state(kept, own is not None and own.silent(now), runs),
-            "heartbeat": time.to_iso(said.heartbeat) if said is not None else None,
+            "heartbeat": _iso(said.heartbeat) if said is not None else None,
             "age": round((now - said.heartbeat) / time.SECOND, 1) if said is not None else None,
-            "counters": said.counters if said is not None else {},
+            "counters": _counters(said.counters) if said is not None else {},
         }
     ready = bool(services) and all(service["state"] == "ready" for service in services.values())
-    systems = services.get("collect", {}).get("counters", {}).get("systems", {})
+    systems = _systems(files.read(place.status("collect")), services.get("collect", {}), runs)
     away = [name for name, system in systems.items() if system["state"] != "connected"]
     return {
         "state": "stopped" if not runs else "not ready" if not ready else "not connected" if away else "ready",
@@ -48,6 +53,7 @@ def gather(place: Place) -> dict[str, Any]:
         "plant": revision.plant,
         "revision": revision.number,
         "tags": len(revision.tags),
+        "heard": _iso(supervisor.heartbeat) if supervisor is not None else None,
         "supervisor": {"pid": supervisor.pid, "since": time.to_iso(supervisor.started)}
         if supervisor and runs
         else None,
@@ -60,6 +66,35 @@ def gather(place: Place) -> dict[str, Any]:
             key: services.get(service, {}).get("counters", {}).get(counter, 0) for key, _, service, counter in COUNTERS
         },
     }
+
+
+def _systems(said: files.Status | None, collector: dict[str, Any], runs: bool) -> dict[str, Any]:
+    """What the collector said of the systems, and whether that is still so."""
+    now = "" if runs and collector.get("state") == "ready" else "unknown" if runs else "stopped"
+    return {
+        name: {
+            **system,
+            "state": now or system["state"],
+            "last_state": system["state"],
+            "since": _iso(system["since"]),
+            "heard": collector.get("heartbeat"),
+        }
+        for name, system in (said.counters.get("systems", {}) if said is not None else {}).items()
+    }
+
+
+def _counters(said: dict[str, Any]) -> dict[str, Any]:
+    """A service's counters without the systems, which have a place of their own; positions as objects."""
+    counters = {name: value for name, value in said.items() if name != "systems"}
+    for name in ("position", "committed"):
+        if counters.get(name):
+            stream, sequence, at = counters[name]
+            counters[name] = {"stream": stream, "sequence": sequence, "at": _iso(at)}
+    return counters
+
+
+def _iso(at: int) -> str | None:
+    return time.to_iso(at) if at else None
 
 
 def _state(kept: dict[str, Any], silent: bool, runs: bool) -> str:

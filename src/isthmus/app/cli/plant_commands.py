@@ -208,7 +208,16 @@ def revisions(
     with Ledger.open(_data_of(where, data)) as ledger:
         lines, runs = ledger.revisions(), ledger.current_number()
     if as_json:
-        _print_json([{**msgspec.to_builtins(line), "runs": line.number == runs} for line in lines])
+        told = [
+            {
+                **msgspec.to_builtins(line),
+                "created": time.to_iso(line.created),
+                "applied": time.to_iso(line.applied) if line.applied is not None else None,
+                "runs": line.number == runs,
+            }
+            for line in lines
+        ]
+        _print_json(told)
         return
     for line in lines:
         sign = "*" if line.number == runs else " "

@@ -22,8 +22,9 @@ def register(app: typer.Typer) -> None:
 def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show how the plant is: services, the log, systems and their connections, counters.
 
-    The exit code is 0 when everything is ready and every system connected, and 1 when not. Tags whose quality is bad
-    are counted, and do not change it.
+    The exit code is for what watches over processes: 0 when everything is ready and every system connected, 1 when not.
+    Tags whose quality is bad are counted and do not change it: they tell of the plant, and a script finds them under
+    "bad" in --json. What is stopped shows what was heard of it last.
 
     \b
     Examples:
@@ -79,6 +80,8 @@ def _state_of(found: dict[str, Any]) -> str:
     words = ["running" if found["state"] == "not connected" else found["state"]]
     if away and found["state"] in ("not connected", "not ready"):
         words.append(f"{away} of {len(found['systems'])} systems not connected")
+    if found["state"] == "stopped" and found["heard"]:
+        words.append(f"last heard of {_short(found['heard'])}")
     if bad and found["state"] != "stopped":
         words.append(f"{bad:,} tag{'s' if bad > 1 else ''} bad")
     return ", ".join(words)
@@ -97,7 +100,8 @@ def _services(found: dict[str, Any]) -> Iterator[list[str]]:
 def _systems(systems: dict[str, Any]) -> Iterator[list[str]]:
     for name, system in systems.items():
         counts = [f"{system[key]:,}" for key in ("tags", "bad", "samples", "marked", "quarantined")]
-        yield [name, system["state"], *counts, system["problem"]]
+        was = f", was {system['last_state']}" if system["state"] != system["last_state"] else ""
+        yield [name, f"{system['state']}{was}", *counts, system["problem"]]
 
 
 def _short(moment: str) -> str:
