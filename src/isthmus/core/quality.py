@@ -76,7 +76,7 @@ def severity(quality: int) -> str:
     return ("good", "uncertain", "bad", "bad")[quality >> 30]
 
 
-_NAMES: Final = {
+NAMES: Final = {
     GOOD: "Good",
     UNCERTAIN: "Uncertain",
     BAD: "Bad",
@@ -109,15 +109,16 @@ _NAMES: Final = {
     0x80D7_0000: "BadBoundNotFound",
     0x0096_0000: "GoodLocalOverride",
 }
+"""Names of StatusCodes without their InfoBits: those a plant meets often (OPC UA Part 6, A.2)."""
 
 
 def name(quality: int) -> str:
     """The standard's name of a StatusCode where it is one a plant meets often, else severity and hexadecimal code."""
-    known = _NAMES.get(quality & 0xFFFF_0000)
+    known = NAMES.get(quality & 0xFFFF_0000)
     return known if known is not None else f"{severity(quality).capitalize()}(0x{quality:08X})"
 
 
-_CODES: Final = {known.lower(): code for code, known in _NAMES.items()}
+_CODES: Final = {known.lower(): code for code, known in NAMES.items()}
 _CODED: Final = re.compile(r"(?:good|uncertain|bad)\(0x([0-9a-f]{8})\)", re.IGNORECASE)
 
 

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
-    "Look": ("watch", "history", "events", "status", "doctor"),
+    "Look": ("watch", "history", "sql", "events", "status", "doctor"),
     "Describe the plant": ("check", "plan", "apply", "rollback", "revisions", "schema", "browse"),
     "Keep": ("backup", "restore"),
 }
@@ -27,6 +27,7 @@ MODULES: Final = (
     "service_command",
     "watch_command",
     "history_group",
+    "sql_command",
     "events_command",
     "status_command",
     "doctor_command",

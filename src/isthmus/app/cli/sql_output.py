@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of a question in SQL as a table, CSV, JSON or Parquet.
+
+A time without a zone is written without one (those of the views are UTC), to the nanosecond where it has any.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from isthmus.app.cli import show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from isthmus.app.sql.ask import Answer
+
+
+def write(answer: Answer, form: str, output: Path | None) -> None:
+    """Writes to the file, or to the standard output; raises IsthmusError when the file cannot be written."""
+    from isthmus.core.errors import IsthmusError
+
+    try:
+        _write(answer, form, output)
+    except OSError as error:
+        if output is None:
+            raise
+        hint = "look at the disk, or write somewhere else"
+        raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
+
+
+def _write(answer: Answer, form: str, output: Path | None) -> None:
+    if form == "parquet" and output is not None:
+        import pyarrow.parquet as pq
+
+        pq.write_table(answer.table, output, compression="zstd")
+    elif output is None:
+        _WRITERS[form](answer, sys.stdout)
+    else:
+        with output.open("x", encoding="utf-8", newline="") as file:
+            _WRITERS[form](answer, file)
+
+
+def _rows(table: pa.Table) -> Iterator[list[Any]]:
+    """Rows as Python values that JSON and text can hold."""
+    if not table.num_columns:
+        return
+    columns = [_values(column) for column in table.columns]
+    for row in zip(*columns, strict=True):
+        yield list(row)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type):
+        return _times(column)
+    return [_plain(value) for value in column.to_pylist()]
+
+
+def _times(column: pa.ChunkedArray) -> list[str | None]:
+    import pyarrow as pa
+
+    from isthmus.core.time import to_iso
+
+    scale = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}[column.type.unit]
+    end = None if column.type.tz else -1
+    return [None if ticks is None else to_iso(ticks * scale)[:end] for ticks in column.cast(pa.int64()).to_pylist()]
+
+
+def _plain(value: Any) -> Any:
+    from datetime import date, time, timedelta
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value).replace("\n", " ")
+
+
+def _table(answer: Answer, to: TextIO) -> None:
+    import pyarrow as pa
+
+    table = answer.table
+    numbers = [field.name for field in table.schema if _is_number(field.type, pa)]
+    rows = [[_shown(value) for value in row] for row in _rows(table)]
+    to.write((show.table(table.column_names, rows, right=numbers) if rows else "no rows") + "\n")
+
+
+def _is_number(type_: pa.DataType, pa: Any) -> bool:
+    types = pa.types
+    return bool(types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_))
+
+
+def _csv(answer: Answer, to: TextIO) -> None:
+    import csv
+
+    table = answer.table
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(["" if value is None else _cell(value) for value in row] for row in _rows(table))
+
+
+def _cell(value: Any) -> Any:
+    import msgspec
+
+    if isinstance(value, bool):
+        return _shown(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
+
+
+def _json(answer: Answer, to: TextIO) -> None:
+    """What JSON has no number for (NaN, infinity) is text."""
+    import msgspec
+
+    names = answer.table.column_names
+    rows = [dict(zip(names, map(_finite, row), strict=True)) for row in _rows(answer.table)]
+    to.write(msgspec.json.format(msgspec.json.encode({"rows": rows, "more": answer.more}), indent=1).decode() + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list) else value
+
+
+_WRITERS: Final[dict[str, Callable[[Any, TextIO], None]]] = {"table": _table, "csv": _csv, "json": _json}
