@@ -25,6 +25,7 @@ class Service(StrEnum):
 
     COLLECT = "collect"
     RECORD = "record"
+    SERVE = "serve"
 
 
 class LogFormat(StrEnum):
@@ -48,6 +49,12 @@ def run(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
     ] = 0,
+    listen: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Port of the API on 127.0.0.1; else 8640, or a free one if taken."
+        ),
+    ] = None,
     service: Annotated[
         Service | None, typer.Option(help="Run this service only; the plant file has to name a log.")
     ] = None,
@@ -85,7 +92,9 @@ def run(
         _prepare(place, plant, apply, tell)
         services = (service.value,) if service is not None else SERVICES
         tell("Starting ...")
-        _supervise(Wanted(place, services, node, port, speech), for_, lambda: tell(_runs(place, plant, service)))
+        _supervise(
+            Wanted(place, services, node, port, listen, speech), for_, lambda: tell(_runs(place, plant, service))
+        )
         tell(banner.stopped(place, "run"))
 
 
@@ -97,7 +106,9 @@ def _runs(place: Place, plant: Path | None, service: Service | None) -> str:
     from isthmus.app.cli import banner
 
     change = f"`isthmus apply {plant or 'PLANT'}` changes it while it runs."
-    done = {None: "collected and recorded", Service.COLLECT: "collected", Service.RECORD: "recorded"}[service]
+    done = {None: "collected and recorded", Service.COLLECT: "collected", Service.RECORD: "recorded"}.get(
+        service, "served"
+    )
     return banner.runs(place, change, services=done)
 
 

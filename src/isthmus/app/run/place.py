@@ -17,7 +17,7 @@ import msgspec
 from isthmus.core import time
 from isthmus.core.errors import InUse, IsthmusError
 
-SERVICES: Final = ("record", "collect")
+SERVICES: Final = ("record", "collect", "serve")
 """In the order in which they start; they stop the other way round."""
 
 SUPERVISOR: Final = "supervisor"

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -14,63 +16,88 @@ from isthmus.app.api.picture import Picture
 from isthmus.app.run.service import Work, main
 from isthmus.core.errors import InUse
 
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp
+
+ADDRESS: Final = "127.0.0.1"
+"""Until people can sign in nobody else may ask."""
+
 PORT: Final = 8640
-"""Of the API, where the plant file does not say another."""
+"""Where people look for the API."""
 
 STOPPING: Final = 3
 """Seconds that answers under way have when the service stops."""
 
 
 async def body(work: Work) -> None:
-    """Answers until it is told to stop."""
-    picture, begun = Picture(work.place), asyncio.Event()
-    with _listening("127.0.0.1", PORT) as listening:
+    """Answers until it is told to stop; says under which address."""
+    with _listening(work) as listening:
+        work.say({"url": f"http://{ADDRESS}:{listening.getsockname()[1]}"})
+        picture, begun = Picture(work.place), asyncio.Event()
+        server = _Server(application(work.place, work.log, picture))
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(picture.follow(begun)), group.create_task(picture.turn_pages())]
-            server = _Server(application(work.place, work.log, picture))
-            tasks.append(group.create_task(server.serve([listening])))
+            living = [group.create_task(picture.follow(begun)), group.create_task(picture.turn_pages())]
+            answering = group.create_task(server.serve([listening]))
             await begun.wait()
             work.ready()
             await work.stop.wait()
             server.should_exit = True
-            await tasks.pop()
-            for task in tasks:
+            await answering
+            for task in living:
                 task.cancel()
 
 
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the service has its own."""
 
-    def __init__(self, app: object) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]  # Litestar's ASGI types are its own
+            app,
             log_config=None,
+            log_level="warning",
             access_log=False,
             lifespan="off",
             ws="websockets-sansio",
             ws_max_size=1 << 20,
-            ws_per_message_deflate=True,
             server_header=False,
             timeout_graceful_shutdown=STOPPING,
         )
         super().__init__(config)
 
-    def capture_signals(self) -> object:  # type: ignore[override]
-        from contextlib import nullcontext
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
-        return nullcontext()
+
+def _listening(work: Work) -> socket.socket:
+    """A socket on the port that was asked for, or else on that of last time, the usual one, or any that is free.
+
+    Raises InUse when another program has the one that was asked for.
+    """
+    if work.listen is not None:
+        return _bound(work.listen)
+    last = work.place.run / "api-port"
+    try:
+        tries = [int(last.read_text()), PORT]
+    except (OSError, ValueError):
+        tries = [PORT]
+    for port in tries:
+        with suppress(InUse):
+            return _bound(port)
+    listening = _bound(0)
+    last.write_text(str(listening.getsockname()[1]))
+    return listening
 
 
-def _listening(address: str, port: int) -> socket.socket:
-    """A socket that listens; raises InUse when another program has the port."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family)
+def _bound(port: int) -> socket.socket:
+    listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((address, port))
+        listening.bind((ADDRESS, port))
     except OSError as error:
         listening.close()
-        raise InUse(f"port {port} is taken: {error.strerror}", hint="choose another with --api-port") from error
+        hint = "choose another with --listen"
+        raise InUse(f"port {port} is taken: {error.strerror}", where=ADDRESS, hint=hint) from error
     return listening
 
 

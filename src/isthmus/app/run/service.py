@@ -33,6 +33,8 @@ class Work:
 
     place: Place
     node: str
+    listen: int | None
+    """The port to answer on; None: its own, or any free one where that is taken."""
     log: Log
     stop: asyncio.Event
     say: Callable[[dict[str, Any]], None]
@@ -89,7 +91,7 @@ def main(service: str, body: Callable[[Work], Awaitable[None]]) -> None:
     logs.begin(service, place.run / f"{service}.log", logs.Speech(arguments.log_format))
     say = structlog.get_logger("run")
     try:
-        asyncio.run(_run(service, place, arguments.node, body))
+        asyncio.run(_run(service, place, arguments, body))
     except IsthmusError as error:
         say.error("stopped", problem=str(error))
         sys.exit(1)
@@ -102,12 +104,13 @@ def _arguments(service: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"isthmus {service}", description="Started by `isthmus run`.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--node", default="")
+    parser.add_argument("--listen", type=int)
     parser.add_argument("--log-format", choices=list(logs.Speech), default=logs.Speech.JSON)
     parser.add_argument(lifeline.PARENT, type=int, required=True)
     return parser.parse_args()
 
 
-async def _run(service: str, place: Place, node: str, body: Callable[[Work], Awaitable[None]]) -> None:
+async def _run(service: str, place: Place, said: argparse.Namespace, body: Callable[[Work], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -116,7 +119,7 @@ async def _run(service: str, place: Place, node: str, body: Callable[[Work], Awa
     keeping = asyncio.create_task(diary.keep())
     try:
         async with open_log(endpoint(place, service), name=service, wait=LOG_WAIT) as log:
-            await body(Work(place, node, log, stop, diary.say, diary.ready))
+            await body(Work(place, said.node, said.listen, log, stop, diary.say, diary.ready))
     except* IsthmusError as group:
         raise first(group) from group
     finally:

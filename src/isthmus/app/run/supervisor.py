@@ -51,6 +51,8 @@ class Wanted:
     node: str = ""
     port: int = 0
     """Of the embedded log; 0: the one of last time, or any that is free."""
+    listen: int | None = None
+    """Port of the API; None: its usual one, or any that is free where that is taken."""
     speech: Speech = Speech.JSON
     """Of the services; their log files have all."""
     beside: Sequence[Job] = ()
@@ -62,6 +64,8 @@ class Wanted:
 
     def _job(self, service: str) -> Job:
         arguments = ["--data", str(self.place.root), "--node", self.node, "--log-format", self.speech]
+        if self.listen is not None:
+            arguments += ["--listen", str(self.listen)]
         return Job(service, f"isthmus.app.run.{service}", arguments, self.place.status(service))
 
 
