@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,8 @@ from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType, Tag, TagList
 from isthmus.store.history.adopt import open_manifest
+from isthmus.store.history.around import before
+from isthmus.store.history.columns import Columns
 from isthmus.store.history.compact import compact
 from isthmus.store.history.due import GRACE, MANY, due, underived
 from isthmus.store.history.flush import flush
@@ -240,3 +243,63 @@ def test_a_file_of_a_day_has_its_samples_in_order(plant: Plant) -> None:
     manifest.close()
     found = open_kept(plant.folder.kept / kept.file).columns(0)
     assert np.array_equal(np.lexsort((found.time, found.tag)), np.arange(len(found)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_as_of_and_the_samples_before_a_time_are_those_of_the_plain_list(tmp_path: Path, seed: int) -> None:
+    plant = Plant(tmp_path / "history", 50 + seed)
+    chance = plant.chance
+    for _ in range(12):
+        days = [chance.choice([0, 1, 2, 5, 9, 39, -17_000, 27_000]) for _ in range(2)]
+        (plant.flush if chance.random() < 0.7 else plant.run)(days, 60)
+        if chance.random() < 0.4:
+            compact(plant.folder.root, now=NOW, wait=False)
+    asyncio.run(compare_as_of(plant))
+
+
+async def compare_as_of(plant: Plant) -> None:
+    everything = once(plant.kept)
+    days = (-17_001, -17_000, 0, 0.002, 1, 3, 5.003, 9, 30, 39.9, 27_001)
+    times = [START + int(day * DAY) for day in days] + [everything[7].time]
+    async with open_history(plant.folder.root) as history:
+        for time in times:
+            found = {row.tag: row.time for row in everything if row.time <= time}
+            there = table_rows(history.at(time))
+            assert {row.tag: row.time for row in there} == found
+            assert len(there) == len(found)
+            assert set(there) <= set(everything)
+            some = table_rows(history.at(time, [3, 4, 99]))
+            assert some == [row for row in there if row.tag in (3, 4)]
+            for tag in (1, 2, 3):
+                earlier = [row for row in everything if row.tag == tag and row.time < time]
+                given = [*before(history, [tag], time, partial(history.columns, [tag]))]
+                assert sum(map(len, given)) == len(earlier)
+                if earlier:
+                    nearest = next(part for part in given if len(part))
+                    assert int(nearest.time[-1]) == max(row.time for row in earlier)
+
+
+async def test_a_valve_open_for_a_month_is_found_without_looking_through_it(plant: Plant) -> None:
+    plant.flush([0], 50)
+    for day in range(1, 31):
+        memory, other = Memory(), block(TAGS, [11] * 5, [START + day * DAY + n for n in range(5)], [1.0] * 5)
+        memory.add(other, NUMBERS)
+        manifest = Manifest.open(plant.folder.manifest)
+        plant.ordinal += 1
+        cut = Cut(manifest.state(), State(Position("s", plant.ordinal), {}, plant.ordinal), memory, (), (), ())
+        flush(plant.folder, manifest, cut)
+        manifest.close()
+    await asyncio.to_thread(compact, plant.folder.root, now=NOW, wait=False)
+    expected = max(row.time for row in plant.kept if row.tag == 1)
+    reads: list[tuple[int, int]] = []
+    async with open_history(plant.folder.root) as history:
+
+        def read(start: int, end: int) -> Columns:
+            reads.append((start, end))
+            return history.columns([1, 12], start, end)
+
+        for part in before(history, [1], START + 31 * DAY, read):
+            if (part.tag == 1).any():
+                assert int(part.time[part.tag == 1][-1]) == expected
+                break
+    assert len(reads) == 1

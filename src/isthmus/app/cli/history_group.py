@@ -8,12 +8,13 @@ asks about a tag that is called like a command.
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-MODULES: Final = ("history_command",)
+MODULES: Final = ("history_command", "tend_commands")
 """Each has `register(history)`, which adds its commands beside `isthmus history TAG...`."""
 
 ASKING: Final = "tags"
@@ -37,6 +38,12 @@ class Group(TyperGroup):
         return named
 
 
+def first_sentence(command: Any) -> str:
+    """What a command does, for a list of commands; never cut."""
+    paragraph = " ".join(cleandoc(command.help or "").split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") + "."
+
+
 class _Nameless(typer.Context):
     """The context of a command that is called by its group's name."""
 
@@ -55,7 +62,7 @@ class Asking(TyperCommand):
         group = ctx.parent.command if ctx.parent is not None else None
         if isinstance(group, Group) and group.named():
             with formatter.section("Commands"):
-                rows = [(name, command.get_short_help_str(100)) for name, command in sorted(group.named().items())]
+                rows = [(name, first_sentence(command)) for name, command in sorted(group.named().items())]
                 formatter.write_dl(rows)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.app.run.service import Work, main
+from isthmus.app.run.tend import tend
 from isthmus.core.errors import IsthmusError
 from isthmus.store.history.record import Progress, record
 from isthmus.stream.log import LogState
@@ -20,11 +21,13 @@ LOOK: Final = 2.0
 async def body(work: Work) -> None:
     """Records, and says how far it is behind the log and how full that is."""
     said = Said(work)
-    watching = asyncio.create_task(said.watch())
+    beside = [asyncio.create_task(said.watch()), asyncio.create_task(tend(work.place))]
     try:
         await record(work.log, work.place.history, ready=work.ready, stop=work.stop, progress=said.take)
     finally:
-        watching.cancel()
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
 
 
 class Said:

@@ -40,6 +40,11 @@ class Folder:
         return self.root / "damaged"
 
     @property
+    def readers(self) -> Path:
+        """A file of everyone who reads just now."""
+        return self.root / "readers"
+
+    @property
     def lists(self) -> Path:
         """Tag lists by digest: they name the numbers, so that the folder explains itself."""
         return self.root / "lists"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +24,13 @@ from isthmus.core.tag import Tag
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.adopt import gathered
 from isthmus.store.history.checked import Group, Opened
-from isthmus.store.history.columns import Columns, join, ordered, to_table
+from isthmus.store.history.columns import Columns, from_table, join, ordered, to_table
 from isthmus.store.history.damage import opened, set_aside
-from isthmus.store.history.flush import latest
+from isthmus.store.history.flush import final, latest
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.intake import Intake
-from isthmus.store.history.kept import Kept, KeptFooter, Kind
+from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
+from isthmus.store.history.lease import leased
 from isthmus.store.history.lists import Lists, known_tags
 from isthmus.store.history.manifest import Manifest, Oddity
 from isthmus.store.history.segment import Footer, Segment
@@ -79,18 +80,16 @@ class History:
 
     def loose(self, numbers: Sequence[int], start: int, end: int) -> Columns:
         """Those of `columns` that are in no day file: what roll-ups do not know of."""
-        return self._columns([part for part in self.parts if not _is_day(part)], numbers, start, end)
+        return self._columns([part for part in self.parts if not is_day(part)], numbers, start, end)
 
     def _columns(self, parts: Sequence[Kept | Segment], numbers: Sequence[int], start: int, end: int) -> Columns:
         wanted = _numbers(numbers)
-        if not len(wanted) or start >= end:
+        if wanted is None or not len(wanted) or start >= end:
             return ordered(join(()))
         found = [_within(part, wanted, start, end) for part in self._groups(parts, wanted, start, end)]
         return ordered(join([*found, _within(self.tail, wanted, start, end)]))
 
-    def _groups(
-        self, parts: Sequence[Kept | Segment], wanted: NDArray[np.uint32], start: int, end: int
-    ) -> Iterator[Columns]:
+    def _groups(self, parts: Sequence[Kept | Segment], wanted: Wanted, start: int, end: int) -> Iterator[Columns]:
         """The row groups that may hold samples of the wanted tags and times, in log order."""
         for part in parts:
             if part.file in self._unreadable:
@@ -105,7 +104,7 @@ class History:
             except Damaged as error:
                 yield from self._set_aside(part, error.what)
             except FileNotFoundError:
-                yield from self._set_aside(part, "is not there")
+                yield from self._missing(part)
 
     @property
     def parts(self) -> list[Kept | Segment]:
@@ -113,9 +112,9 @@ class History:
         return [*(kept for kept in self.kept if kept.kind.of_samples), *self.segments]
 
     def derived(
-        self, kind: Kind, numbers: Sequence[int], first_day: int, last_day: int
+        self, kind: Kind, numbers: Sequence[int] | None, first_day: int, last_day: int
     ) -> Iterator[tuple[Kept, pa.Table]]:
-        """Row groups of one kind of these UTC days (included) that may hold rows of these tags, with their file.
+        """Row groups of one kind of these UTC days (included) that may hold rows of these tags (None: of any).
 
         Of a file that turns out damaged (`is_sound`) no more is given: the next compaction makes it again.
         """
@@ -130,11 +129,20 @@ class History:
             except Damaged as error:
                 self._set_aside(kept, error.what)
             except FileNotFoundError:
-                self._set_aside(kept, "is not there")
+                self._missing(kept)
 
     def is_sound(self, part: Kept | Segment) -> bool:
         """Whether this snapshot has found nothing wrong with a file so far."""
         return part.file not in self._unreadable
+
+    def _missing(self, part: Kept | Segment) -> tuple[Columns, ...]:
+        """What is left of a file that is not there; raises NotFound when it was only replaced, very long ago."""
+        with closing(_manifest(self.folder)) as manifest:
+            listed = {kept.file for kept in manifest.kept()} | {segment.file for segment in manifest.segments()}
+        if part.file not in listed:
+            what = "what was opened of the history is too old: its files were replaced, and removed after a day"
+            raise NotFound(what, where=str(self.folder.root), hint="open it again")
+        return self._set_aside(part, "is not there")
 
     def _set_aside(self, part: Kept | Segment, why: str) -> tuple[Columns, ...]:
         """What is left of the file; what was read of it already is once in the answer, as all samples are."""
@@ -146,8 +154,36 @@ class History:
 
     def last(self, numbers: Sequence[int] | None = None) -> pa.Table:
         """The latest live sample of these tags (None: of all that have one), in order of their numbers."""
-        tail = self.tail if numbers is None else _within(self.tail, _numbers(numbers), EARLIEST, LATEST)
+        tail = _within(self.tail, _numbers(numbers), EARLIEST, LATEST)
         return to_table(latest(ordered(join([self._manifest.latest(numbers), latest(tail)]))))
+
+    def carried(self, numbers: Sequence[int] | None, day: int) -> tuple[int | None, Columns]:
+        """From which UTC day (as days since 1970) the samples in day files have to be read to know all up to `day`, and
+        the last samples before that day of these tags (None: of all); None and none when they have to be read all.
+
+        Of every tag there is its last sample, and its last live one when that is another.
+        """
+        newest = [k for k in self.kept if k.kind is Kind.CARRIED and k.day <= day and self.is_sound(k)][-1:]
+        if not newest:
+            return None, join(())
+        found = [table for _, table in self.derived(Kind.CARRIED, numbers, newest[0].day, newest[0].day)]
+        if not self.is_sound(newest[0]):
+            return self.carried(numbers, day)
+        return newest[0].day, _within(join(map(from_table, found)), _numbers(numbers), EARLIEST, LATEST)
+
+    def at(self, time: int, numbers: Sequence[int] | None = None) -> pa.Table:
+        """The last sample of these tags (None: of all that have one) at or before a time, in order of their numbers.
+
+        Of any mark and quality; of several at one time the last one.
+        """
+        day, carried = self.carried(numbers, day_of(time))
+        start, end = EARLIEST if day is None else day * DAY, min(time, LATEST - 1) + 1
+        wanted, found = _numbers(numbers), final(carried)
+        for part in self.parts:
+            since = start if is_day(part) else EARLIEST
+            for columns in self._groups((part,), wanted, since, end):
+                found = final(ordered(join((found, final(_within(columns, wanted, since, end))))))
+        return to_table(final(ordered(join((found, final(_within(self.tail, wanted, EARLIEST, end)))))))
 
     def events(self, start: int = EARLIEST, end: int = LATEST, kind: EventKind | None = None) -> list[Event]:
         """Events with start <= at < end, oldest first."""
@@ -184,27 +220,37 @@ class History:
         return sum(segment.size for segment in self.segments) + sum(kept.size for kept in self.kept)
 
 
-def _is_day(part: Kept | Segment) -> bool:
+def is_day(part: Kept | Segment) -> bool:
     return isinstance(part, Kept) and part.kind is Kind.DAY
 
 
-def _numbers(numbers: Sequence[int]) -> NDArray[np.uint32]:
+Wanted: TypeAlias = NDArray[np.uint32] | None
+"""Numbers of tags, ascending, each once; None: all."""
+
+
+def _numbers(numbers: Sequence[int] | None) -> Wanted:
+    if numbers is None:
+        return None
     return np.unique(np.array([n for n in numbers if 0 <= n < 2**32], np.uint32))
 
 
-def _may_hold(part: Kept | Segment | Group, wanted: NDArray[np.uint32], start: int, end: int) -> bool:
+def _may_hold(part: Kept | Segment | Group, wanted: Wanted, start: int, end: int) -> bool:
     if part.rows == 0 or part.last_time < start or part.first_time >= end:
         return False
+    if wanted is None:
+        return True
     first = int(np.searchsorted(wanted, part.first_tag))
     return first < len(wanted) and int(wanted[first]) <= part.last_tag
 
 
-def _groups(found: Opened[Footer] | Opened[KeptFooter], wanted: NDArray[np.uint32], start: int, end: int) -> list[int]:
+def _groups(found: Opened[Footer] | Opened[KeptFooter], wanted: Wanted, start: int, end: int) -> list[int]:
     return [i for i, group in enumerate(found.footer.groups) if _may_hold(group, wanted, start, end)]
 
 
-def _within(columns: Columns, wanted: NDArray[np.uint32], start: int, end: int) -> Columns:
+def _within(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
     """The samples of the wanted tags and times, of columns ordered by tag and time."""
+    if wanted is None:
+        return columns.pick((columns.time >= start) & (columns.time < end))
     firsts = np.searchsorted(columns.tag, wanted, "left")
     counts = np.searchsorted(columns.tag, wanted, "right") - firsts
     before = np.cumsum(counts) - counts
@@ -228,14 +274,11 @@ async def open_history(folder: Path, log: Log | None = None) -> AsyncIterator[Hi
     if log is None and not place.root.is_dir():
         raise NotFound("there is no history", where=str(folder), hint="`isthmus run` records one")
     for _ in range(TRIES):
-        manifest = await asyncio.to_thread(_manifest, place)
-        try:
+        with leased(place), closing(await asyncio.to_thread(_manifest, place)) as manifest:
             history = await _snapshot(place, manifest, log)
             if history is not None:
                 yield history
                 return
-        finally:
-            manifest.close()
     raise Disconnected("the log is purged faster than it can be read", where=str(folder), hint="try again")
 
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from isthmus.core import time
-from isthmus.core.errors import NotFound
-from isthmus.store.history.folder import Folder, alone
+from isthmus.core.errors import Damaged, NotFound
+from isthmus.store.history.adopt import open_manifest
+from isthmus.store.history.folder import Folder, alone, owned
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.tidy import tidy
 
@@ -24,6 +26,7 @@ def tended(root: Path) -> Iterator[Manifest]:
     folder = Folder(root)
     if not folder.root.is_dir():
         raise NotFound("there is no history", where=str(root), hint="`isthmus run` records one")
+    _make_sound(folder)
     with alone(folder):
         manifest = Manifest.open(folder.manifest)
         try:
@@ -31,3 +34,13 @@ def tended(root: Path) -> Iterator[Manifest]:
             yield manifest
         finally:
             manifest.close()
+
+
+def _make_sound(folder: Folder) -> None:
+    """Makes the manifest again where it is lost, as a recorder would; raises InUse when one is running."""
+    folder.make()
+    try:
+        Manifest.open(folder.manifest, reading=True).close()
+    except (Damaged, sqlite3.OperationalError):
+        with owned(folder):
+            open_manifest(folder).close()

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from isthmus.core.time import SECOND
 from isthmus.store.history.adopt import take_in
 from isthmus.store.history.due import GRACE
 from isthmus.store.history.folder import TEMPORARY, Folder, settle
+from isthmus.store.history.lease import oldest_lease
 from isthmus.store.history.manifest import Manifest
 
 
@@ -18,9 +20,11 @@ def tidy(folder: Folder, manifest: Manifest, now: int) -> int:
 
 
 def unlink_left(folder: Folder, manifest: Manifest, now: int) -> int:
-    """Unlinks the files that do not count since GRACE before `now`."""
+    """Unlinks the files that do not count since GRACE before `now`, nor for anybody who still reads; how many."""
     manifest.check_place()
-    files = manifest.leaving(now - GRACE)
+    files = manifest.leaving(min(now - GRACE, oldest_lease(folder, now) - SECOND))
+    if not files:
+        return 0
     for file in files:
         folder.place(file).unlink(missing_ok=True)
     for place in (folder.segments, folder.kept):
