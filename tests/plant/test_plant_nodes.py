@@ -75,7 +75,7 @@ def test_a_secret_is_a_reference() -> None:
         ("a:\n\tb: 1\n", "f.yaml:2:1: a tab indents this line; YAML wants spaces"),
         ("a: b: c", "mapping values are not allowed"),
         ("a: 'b", "not YAML"),
-        ("a: [1, 2", "not YAML"),
+        ("a: [1, 2", "f.yaml:1:4: the [ here is not closed; the ] is missing"),
         ("--- a\n--- b\n", "f.yaml:2:1: a second document begins here"),
         ("a: *b", "*b has no anchor above it"),
         ("a: &a [*a]", "*a contains itself"),

@@ -138,6 +138,9 @@ def _events(text: str) -> Iterator[Any]:
     return yaml.parse(text, Loader=loader)
 
 
+_CLOSES: Final = {"{": "}", "[": "]"}
+
+
 def _say_syntax(error: yaml.MarkedYAMLError, text: str, file: str, findings: Findings) -> None:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
@@ -148,6 +151,11 @@ def _say_syntax(error: yaml.MarkedYAMLError, text: str, file: str, findings: Fin
         what, hint = "a tab indents this line", "YAML wants spaces"
     elif "mapping values are not allowed" in what or "could not find expected ':'" in what:
         hint = "check the indentation, the ': ' after the key, and quotes around a text that has ': ' in it"
+    elif error.context_mark and "flow" in str(error.context) and error.context_mark.line < line:
+        begun = error.context_mark.line, error.context_mark.column
+        line, column = begun
+        opened = lines[line][column : column + 1]
+        what, hint = f"the {opened} here is not closed", f"the {_CLOSES.get(opened, 'other half')} is missing"
     elif "{" in written or "[" in written:
         hint = "put a text that begins with { or [ in quotes"
     findings.problem(Scalar(file, line + 1, column + 1, "", True), "", what, hint)

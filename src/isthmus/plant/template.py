@@ -38,7 +38,7 @@ class Instance:
 
 
 def is_template(key: str, node: Map) -> bool:
-    return "rows" in node.entries or "{" in key
+    return "rows" in node.entries or "{" in key or "}" in key
 
 
 def instances(key: Scalar, node: Map, loaded: Loaded, say: Say) -> Iterator[Instance]:
@@ -59,7 +59,11 @@ def instances(key: Scalar, node: Map, loaded: Loaded, say: Say) -> Iterator[Inst
 
 def _ranges(text: str) -> tuple[str, list[str], list[list[str]]]:
     """The path with plain placeholders, their names, and what each runs over."""
+    _closed(text)
     found = list(_RANGE.finditer(text))
+    if not found and ".." in text:
+        said = next((lone[0] for lone in _LONE.finditer(text) if ".." in lone[0]), text)
+        raise IsthmusError(f"{said} is no range of whole numbers", hint="write reactor-{2..12}, without spaces")
     if not found:
         raise IsthmusError(
             "this template has neither a range nor rows", hint="write reactor-{2..12}, or rows: file.csv"
@@ -76,6 +80,15 @@ def _ranges(text: str) -> tuple[str, list[str], list[list[str]]]:
     return _RANGE.sub(lambda _: f"{{{next(names_left)}}}", text), names, [_span(match[2], match[3]) for match in found]
 
 
+def _closed(text: str) -> None:
+    """Raises IsthmusError that shows the brace which has no other half."""
+    lone = _LONE.sub("", text)
+    for brace, other, what in (("{", "}", "is not closed"), ("}", "{", "was not opened")):
+        if brace in lone:
+            hint = f"write reactor-{{2..12}}: {brace} and {other} go together"
+            raise IsthmusError(f"the {brace} in {text!r} {what}", hint=hint)
+
+
 def _span(first: str, last: str) -> list[str]:
     width = len(first) if first.startswith("0") and len(first) > 1 else 0
     return [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
@@ -88,7 +101,10 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         name = match[1]
         if name is None:
             if len(match[0]) == 1:
-                raise IsthmusError(f"a lone {match[0]} in a template", hint=f"write {match[0] * 2} for the character")
+                what = "is not closed" if match[0] == "{" else "was not opened"
+                names = " or ".join(f"{{{name}}}" for name in sorted(values)[:12])
+                hint = f"write {names} for what the template fills in, {match[0] * 2} for the character"
+                raise IsthmusError(f"the {match[0]} in {text[:80]!r} {what}", hint=hint)
             return match[0][0]
         if name not in values:
             hint = nearest(name, values) or f"this template has {', '.join(sorted(values)[:12])}"

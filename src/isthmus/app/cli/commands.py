@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from isthmus.app.cli.history_group import first_sentence
+
 HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
     "Look": ("watch", "history", "sql", "events", "status", "doctor"),
@@ -54,7 +56,15 @@ class Headed(TyperGroup):
         for heading, names in self._headed():
             if names:
                 with formatter.section(heading):
-                    formatter.write_dl([(name, self.commands[name].get_short_help_str(100)) for name in names])
+                    formatter.write_dl([(name, first_sentence(self.commands[name])) for name in names])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command; what is wrong with its words is said without the checking library's own prefix."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
 
 def _version(wanted: bool) -> None:
