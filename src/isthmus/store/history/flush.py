@@ -40,7 +40,8 @@ def flush(folder: Folder, manifest: Manifest, cut: Cut) -> Segment | None:
 
 def latest(columns: Columns) -> Columns:
     """The last live sample of each tag of ordered columns: back-filled ones never are."""
-    return final(columns.pick((columns.mark & np.uint8(Mark.HISTORICAL)) == 0))
+    live = (columns.mark & np.uint8(Mark.HISTORICAL)) == 0
+    return final(columns if live.all() else columns.pick(live))
 
 
 def final(columns: Columns) -> Columns:

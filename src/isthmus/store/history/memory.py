@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,8 @@ class Memory:
     def __init__(self) -> None:
         self._chunks: list[Columns] = []
         self._room = 0
-        self._words: dict[str, int] = {}
+        self._codes_of: dict[str | None, int] = {None: 0}
+        """Of texts; 0 is none."""
         self._letters = 0
         self.rows = 0
 
@@ -77,16 +79,21 @@ class Memory:
             chunk.whole[place] = whole
             chunk.integer[place] = np.where(whole, samples.integer[part], 0)
         if samples.text is not None:
-            chunk.text[place] = [self._code(word) for word in samples.text[part]]
+            chunk.text[place] = self._codes(samples.text[part])
 
-    def _code(self, word: str | None) -> int:
-        if word is None:
-            return 0
-        code = self._words.get(word)
-        if code is None:
-            code = self._words[word] = len(self._words) + 1
-            self._letters += 100 + len(word)  # the string object and its place in the dictionary
-        return code
+    def _codes(self, texts: Sequence[str | None]) -> NDArray[np.int32]:
+        """0 where there is no text, else 1 + its place in the words, which grow by new ones."""
+        known = self._codes_of
+        for word in dict.fromkeys(texts):
+            if word is not None and word not in known:
+                known[word] = len(known)
+                self._letters += 100 + len(word)  # the string object and its place in the dictionary
+        return np.fromiter(map(known.__getitem__, texts), np.int32, len(texts))
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        """The texts, in order of their codes."""
+        return tuple(word for word in self._codes_of if word is not None)
 
     def columns(self) -> Columns:
         """All of it, in log order."""
@@ -94,7 +101,7 @@ class Memory:
         if not filled:
             return empty()
         arrays = zip(*(chunk.arrays() for chunk in filled), strict=True)
-        return Columns(tuple(self._words), *(np.concatenate(pieces) for pieces in arrays))
+        return Columns(self._words, *(np.concatenate(pieces) for pieces in arrays))
 
 
 def _kept_under(samples: Samples, part: slice) -> NDArray[np.int64]:
