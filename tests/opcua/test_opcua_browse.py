@@ -31,6 +31,7 @@ NODES: list[dict[str, Any]] = [
     {"name": "big", "type": "UInt64", "value": "1"},
     {"name": "label", "type": "LocalizedText", "value": "x"},
     {"name": "anything", "type": "Any"},
+    {"name": "started", "type": "DateTime", "value": "2026-11-23T00:00:00Z"},
 ]
 
 
@@ -56,6 +57,7 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
         assert code == 0, err
         assert "# 1 variable left out: not a single value: " in out and "list\n" in out
         assert "in-out:" in out
+        assert ", type: text}  # a DateTime, read as text in ISO 8601\n" in out
         assert not (tmp_path / "data").exists()
         plant = tmp_path / "plant.yaml"
         plant.write_text(HEAD + out)
@@ -70,7 +72,7 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
     assert by_name["temperature"].description == "of the jacket"
     assert [by_name[n["name"]].type for n in NODES] == [
         DataType.FLOAT, DataType.FLOAT, DataType.BOOLEAN, DataType.INTEGER, DataType.FLOAT, None,
-        DataType.UNSIGNED, DataType.TEXT, DataType.FLOAT,
+        DataType.UNSIGNED, DataType.TEXT, DataType.FLOAT, DataType.TEXT,
     ]  # fmt: skip
     assert below[0].address == server.address("temperature")
     assert {one["address"] for one in json.loads(listed)} == {one.address for one in found}

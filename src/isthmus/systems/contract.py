@@ -123,6 +123,8 @@ class Found:
     range: tuple[float, float] | None = None
     left_out: str = ""
     """Why a variable is no tag: `not a single value`; empty for a tag and for what only holds others."""
+    remark: str = ""
+    """What its values become, where the tag's type alone does not say it: `a DateTime, read as text in ISO 8601`."""
 
 
 @dataclass(frozen=True, slots=True)

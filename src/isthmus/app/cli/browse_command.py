@@ -148,4 +148,5 @@ def _plain(one: Found) -> dict[str, Any]:
         "description": one.description,
         "writable": one.writable,
         "range": one.range,
+        "remark": one.remark,
     }

@@ -35,7 +35,7 @@ def plant_file(found: Iterable[Found], system: str, config: Mapping[str, Any]) -
         for name, signature in types.items():
             tags = next(tags for tags in assets.values() if _signature(tags) == signature)
             lines += [f"  {name}:", "    tags:"]
-            lines += [f"      {tag}: {_mapping(_meaning(one))}" for tag, one in tags.items()]
+            lines += [f"      {tag}: {_mapping(_meaning(one))}{_remark(one)}" for tag, one in tags.items()]
     lines += ["", "assets:"] if assets else ["", "assets: {}"]
     by_signature = {signature: name for name, signature in types.items()}
     for path, tags in assets.items():
@@ -56,10 +56,14 @@ def left_out(found: Iterable[Found]) -> str:
     )
 
 
+def _remark(one: Found) -> str:
+    return f"  # {one.remark}" if one.remark else ""
+
+
 def _asset(path: str, tags: Tags, system: str, type_: str | None) -> list[str]:
     lines = [f"  {path}:", *([f"    type: {type_}"] if type_ else []), f"    system: {system}", "    tags:"]
     for name, one in tags.items():
-        said = _value(one.address) if type_ else _mapping({"address": one.address, **_meaning(one)})
+        said = _value(one.address) if type_ else _mapping({"address": one.address, **_meaning(one)}) + _remark(one)
         lines.append(f"      {name}: {said}")
     return lines
 

@@ -34,6 +34,12 @@ _TYPES: Final = {
     29: DataType.INTEGER,
 }
 """Data types of namespace 0 (Part 6, A.1) as a tag has them; derived types count as what they derive from."""
+_REMARKS: Final = {
+    13: "a DateTime, read as text in ISO 8601",
+    15: "a ByteString, read as text in Base64",
+    19: "a StatusCode, read as its number",
+}
+"""What values of some of these become, which the tag's type does not say."""
 _DEPTH_OF_TYPES: Final = 20
 
 
@@ -53,7 +59,7 @@ class Walk:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._seen: set[ua.NodeId] = set()
-        self._types: dict[ua.NodeId, DataType | None] = {}
+        self._types: dict[ua.NodeId, int] = {}
         self.looked_at = 0
 
     async def below(self, start: str | None) -> AsyncIterator[Found]:
@@ -148,7 +154,8 @@ class Walk:
     async def _found(self, node: _Node, row: tuple[Any, ...], extra: tuple[str, Any]) -> Found:
         data_type, rank, access, description = row
         scalar = node.variable and data_type is not None and (rank is None or int(rank) in (-1, -2, -3))
-        type_ = await self._type(node.id, data_type) if scalar else None
+        base = await self._base(node.id, data_type) if scalar else 0
+        type_ = _TYPES.get(base)
         return Found(
             address=self._address(node.id),
             name=node.name,
@@ -159,6 +166,7 @@ class Walk:
             description=(getattr(description, "Text", "") or "").strip(),
             writable=bool(isinstance(access, int) and access & _WRITE),
             range=extra[1],
+            remark=_REMARKS.get(base, ""),
         )
 
     def _address(self, node: ua.NodeId) -> str:
@@ -175,36 +183,37 @@ class Walk:
         read = [None if node is None else next(values) for node in wanted]
         return [(_unit(read[i]), _range(read[i + 1])) for i in range(0, len(read), 2)]
 
-    async def _type(self, node: ua.NodeId, data_type: ua.NodeId) -> DataType | None:
+    async def _base(self, node: ua.NodeId, data_type: ua.NodeId) -> int:
+        """The data type of namespace 0 that a variable's values are of; 0 when it is none that we know."""
         if data_type not in self._types:
             self._types[data_type] = await self._derived(data_type)
         known = self._types[data_type]
-        if known is None and data_type == ua.NodeId(ua.ObjectIds.BaseDataType):
+        if not known and data_type == ua.NodeId(ua.ObjectIds.BaseDataType):
             return await self._by_value(node)
         return known
 
-    async def _derived(self, data_type: ua.NodeId) -> DataType | None:
-        """What a data type derives from, up to one we know."""
+    async def _derived(self, data_type: ua.NodeId) -> int:
+        """What a data type derives from, up to one we know; 0 when there is none."""
         for _ in range(_DEPTH_OF_TYPES):
             if data_type.NamespaceIndex == 0 and data_type.Identifier in _TYPES:
-                return _TYPES[data_type.Identifier]
+                return int(data_type.Identifier)
             request = ua.BrowseRequest()
             request.Parameters.View = ua.ViewDescription()
             request.Parameters.NodesToBrowse = [_up(data_type)]
             results = (await self._link.call(request, ua.BrowseResponse)).Results
             references = results[0].References if results else None
             if not references:
-                return None
+                return 0
             above = references[0].NodeId
             data_type = ua.NodeId(above.Identifier, above.NamespaceIndex)
-        return None
+        return 0
 
-    async def _by_value(self, node: ua.NodeId) -> DataType | None:
+    async def _by_value(self, node: ua.NodeId) -> int:
         """A variable that may hold anything is what it holds now."""
         values = await self._link.send(ua.ReadRequest(Parameters=_reading(node)))
         answer = struct_from_binary(ua.ReadResponse, values)
         variant = answer.Results[0].Value if answer.Results else None
-        return None if variant is None or variant.is_array else _TYPES.get(variant.VariantType.value)
+        return 0 if variant is None or variant.is_array else int(variant.VariantType.value)
 
 
 def _reading(node: ua.NodeId) -> Any:
