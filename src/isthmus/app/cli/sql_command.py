@@ -83,6 +83,8 @@ def sql(
     with slow("asking the history"):
         answer = run(ask(place, text, _limits(rows, timeout, memory)))
     write(answer, format_, output)
+    for remark in answer.done.remarks:
+        typer.echo(remark, err=True)
     if answer.more:
         typer.echo(f"{len(answer.table):,} rows, and there are more: --limit N for up to N", err=True)
 

@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from isthmus.app.run.lifeline import PARENT, end_with
-from isthmus.app.sql.confine import Locks, confine, limit
+from isthmus.app.sql.confine import confine, limit
 from isthmus.app.sql.frames import Done, Failed, Frame, encode
 from isthmus.core.errors import Damaged, IsthmusError, NotFound, Refused
 from isthmus.store.history.folder import Folder
@@ -42,7 +42,9 @@ def main() -> None:
         folder = Folder(Path(question.given.folder))
         locks = confine([path for path in (folder.segments, folder.kept) if path.is_dir()])
         _send(Frame.READY, b"")
-        _write(database.answer(question.sql), question.limits, locks)
+        rows, more = _write(database.answer(question.sql), question.limits)
+        done = Done(rows, more, tuple(database.remarks), locks.landlock, locks.seccomp)
+        _send(Frame.DONE, msgspec.json.encode(done))
     except IsthmusError as error:
         kind = next((known.__name__ for known in _SHOWN if isinstance(error, known)), "IsthmusError")
         _send(Frame.FAILED, msgspec.json.encode(Failed(kind, error.what, error.where, error.hint)))
@@ -74,8 +76,8 @@ class _Pipe:
         """The output stays open for what follows."""
 
 
-def _write(batches: Iterator[pa.RecordBatch], limits: Limits, locks: Locks) -> None:
-    """The answer up to its limits, and whether there is more."""
+def _write(batches: Iterator[pa.RecordBatch], limits: Limits) -> tuple[int, bool]:
+    """Sends the answer up to its limits; how many rows, and whether there are more."""
     pipe, rows, more = _Pipe(), 0, False
     first = next(batches)
     with pa.ipc.new_stream(pa.PythonFile(pipe, "w"), first.schema) as writer:
@@ -87,7 +89,7 @@ def _write(batches: Iterator[pa.RecordBatch], limits: Limits, locks: Locks) -> N
                 rows += len(some)
             if more:
                 break
-    _send(Frame.DONE, msgspec.json.encode(Done(rows, more, locks.landlock, locks.seccomp)))
+    return rows, more
 
 
 def _send(kind: Frame, body: bytes) -> None:

@@ -32,6 +32,8 @@ class Done(msgspec.Struct, frozen=True):
     rows: int
     more: bool
     """There are rows beyond the limits."""
+    remarks: tuple[str, ...] = ()
+    """What the one who asked should know besides."""
     landlock: int = 0
     seccomp: bool = False
 

@@ -8,23 +8,21 @@ their own: none relies on another.
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from isthmus.core.errors import Damaged, IsthmusError
-from isthmus.store.history.columns import SCHEMA, from_table, to_table
-from isthmus.store.history.folder import Folder
 from isthmus.store.history.sql import views
-from isthmus.store.history.sql.fresh import Samples, Unit, Wanted, parquet
-from isthmus.store.history.sql.given import Given, Limits, Question
+from isthmus.store.history.sql.given import Given, Limits
 from isthmus.store.history.sql.narrow import narrowed
-from isthmus.store.history.sql.serving import Checked, Made, Remembered, Serving, Source
+from isthmus.store.history.sql.serving import Serving
+from isthmus.store.history.sql.sources import Served, Sources
 from isthmus.store.history.sql.statement import check
 
 _BATCH: Final = 2048
@@ -42,40 +40,40 @@ _SETTINGS: Final = (
     "SET disabled_filesystems = 'LocalFileSystem'",
     "SET lock_configuration = true",
 )
+_SERVED: Final = ("samples", "rollup_1m", "rollup_15m")
+_ADVICE: Final = re.compile(r' Use "SET [^"]*" to [^.]*\.')
+"""What DuckDB proposes and nobody can do here."""
 
 
 class Database:
     """One snapshot, ready for one question."""
 
     def __init__(self, given: Given, tables: Mapping[str, pa.Table], limits: Limits) -> None:
-        self._given, self._limits = given, limits
+        self._given, self._tables = given, tables
+        self.remarks: list[str] = []
+        """What the one who asks should know besides the answer."""
         self._inner = f"s{secrets.token_hex(8)}"
-        self._serving, self._remembered = Serving(), Remembered()
-        self._numbers = tables["numbers"]
-        self._converts = any(self._numbers["scale"].to_numpy() != 1.0) or any(self._numbers["shift"].to_numpy() != 0.0)
-        allowed = np.sort(self._numbers["number"].to_numpy()).astype(np.uint32)
-        self._samples = Samples(Folder(Path(given.folder)), given.segments, given.kept, from_table(tables["tail"]))
-        self._everything = Wanted(numbers=allowed)
+        self._serving = Serving()
+        self._sources = Sources(given, tables, self._serving)
         self._db = duckdb.connect(config={"threads": 1, "memory_limit": f"{limits.memory}B"})
         self._db.register_filesystem(self._serving)
-        self._load(tables)
-        self._lock()
+        self._load()
+        for statement in _SETTINGS:
+            self._db.execute(statement)
 
-    def _load(self, tables: Mapping[str, pa.Table]) -> None:
+    def _load(self) -> None:
         self._db.execute(f"CREATE SCHEMA {self._inner}")
-        for name in ("tags", "numbers", "latest", "events", "gaps"):
-            self._db.register("given", tables[name])
+        tables = {name: self._tables[name] for name in ("tags", "numbers", "latest", "events", "gaps")}
+        for name, table in {**tables, "assets": self._sources.assets()}.items():
+            self._db.register("given", table)
             self._db.execute(f"CREATE TABLE {self._inner}.{name} AS FROM given")
             self._db.unregister("given")
         for statement in views.macros(self._given.now, self._given.zone):
             self._db.execute(statement)
-        self._empty = self._serve(lambda: Made(parquet(SCHEMA.empty_table())))
-        for statement in (*self._over_samples([self._empty], 10**9), *views.made(self._inner, converts=self._converts)):
+        for statement in views.made(self._inner, converts=self._sources.converts):
             self._db.execute(statement)
-
-    def _lock(self) -> None:
-        for statement in _SETTINGS:
-            self._db.execute(statement)
+        for name in (*_SERVED, *(view.name for view in self._given.assets)):
+            self._show(name, self._sources.nothing(name))
 
     @property
     def views(self) -> list[views.View]:
@@ -88,13 +86,35 @@ class Database:
         Raises Refused, NotFound or IsthmusError that says what is wrong with it, Damaged for a file of the history.
         """
         try:
-            check(self._db, sql, [view.name for view in self.views])
-            self._prepare(narrowed(self._db, sql, self._inner))
+            checked = check(self._db, sql, [view.name for view in self.views])
+            self._remark(checked.tags)
+            narrow = narrowed(self._db, sql, self._inner)
+            for name in checked.views.intersection((*_SERVED, *(view.name for view in self._given.assets))):
+                self._show(name, self._sources.served(name, narrow))
             reader = self._db.execute(sql).to_arrow_reader(_BATCH)
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
         except (duckdb.Error, pa.ArrowException) as error:
             raise self._said(error) from error
+
+    def _show(self, view: str, served: Served) -> None:
+        """Makes the view over what is served of it."""
+        for statement in self._statements(view, served):
+            self._db.execute(statement)
+
+    def _statements(self, view: str, served: Served) -> Sequence[str]:
+        if view == "samples":
+            return views.over_samples(self._inner, served.urls, served.rows, converts=self._sources.converts)
+        if view in _SERVED:
+            return views.over_rolls(self._inner, view, served.urls, served.rows)
+        return views.over_assets(self._inner, view, served.urls, served.rows)
+
+    def _remark(self, tags: Collection[str]) -> None:
+        """Notes the tags that are not there."""
+        known = self._tables["tags"]["tag"].to_pylist()
+        for tag in sorted(set(tags).difference(known)):
+            near = get_close_matches(tag, known, n=1, cutoff=0.6)
+            self.remarks.append(f"no tag {tag!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
     def _said(self, error: Exception) -> IsthmusError:
         failed = self._serving.failed
@@ -102,35 +122,4 @@ class Database:
             return failed
         if failed is not None:
             return Damaged(str(failed), where=str(getattr(failed, "filename", "") or ""))
-        return IsthmusError(str(error).strip())
-
-    def _prepare(self, wanted: Wanted) -> None:
-        """Gives the views the files of what the question can be about."""
-        numbers = self._everything.numbers if wanted.numbers is None else wanted.numbers
-        wanted = Wanted(wanted.start, wanted.end, numbers)
-        urls, rows = [self._empty], 0
-        for file in self._samples.at_rest(wanted):
-            urls.append(self._serve(lambda file=file: Checked(file, self._remembered)))
-            rows += sum(group.rows for group in file.footer.groups)
-        for unit in self._samples.units(wanted):
-            urls.append(self._serve(lambda unit=unit: self._merged(unit, wanted)))
-            rows += sum(piece.rows for piece in unit.pieces)
-        for statement in self._over_samples(urls, rows):
-            self._db.execute(statement)
-
-    def _over_samples(self, urls: list[str], rows: int) -> tuple[str, ...]:
-        return tuple(views.over_samples(self._inner, urls, rows, converts=self._converts))
-
-    def _merged(self, unit: Unit, wanted: Wanted) -> Source:
-        def make() -> bytes:
-            return parquet(to_table(self._samples.columns(unit, wanted)))
-
-        return Made(self._remembered.get((unit.day, unit.first), make))
-
-    def _serve(self, source: Callable[[], Source]) -> str:
-        return self._serving.serve(f"{secrets.token_hex(16)}.parquet", source)
-
-
-def answer(question: Question, tables: Mapping[str, pa.Table]) -> Iterator[pa.RecordBatch]:
-    """The rows of a question; see `Database.answer`."""
-    return Database(question.given, tables, question.limits).answer(question.sql)
+        return IsthmusError(_ADVICE.sub("", str(error)).strip())

@@ -122,19 +122,9 @@ class Samples:
         for day in sorted({*self._days, *self._unrest}):
             if not wanted.has_times(day * DAY, (day + 1) * DAY - 1):
                 continue
-            part, pieces = self._days.get(day), list(self._unrest.get(day, ()))
-            if part is not None:
-                file = open_day(self._folder, part)
-                if not pieces and not _corrected(file):
-                    continue
-                pieces = [*(_piece(file, number, group) for number, group in enumerate(file.footer.groups)), *pieces]
-            some = tuple(
-                piece
-                for piece in pieces
-                if wanted.has_tags(piece.first_tag, piece.last_tag)
-                and wanted.has_times(piece.first_time, piece.last_time)
-            )
-            yield from _units(day, some)
+            if self.is_at_rest(day) and not _corrected(open_day(self._folder, self._days[day])):
+                continue
+            yield from _units(day, list(self._pieces(day, wanted)))
 
     def columns(self, unit: Unit, wanted: Wanted) -> Columns:
         """The wanted samples of a unit: ordered, each once, without those that were replaced."""
@@ -145,6 +135,35 @@ class Samples:
             part = self._tail if piece.opened is None else piece.opened.columns(piece.number)
             parts.append(part.pick(here.rows(part) & (part.tag >= unit.first) & (part.tag <= unit.last)))
         return current(ordered(join(parts)))
+
+    @property
+    def days(self) -> list[int]:
+        """Those that have samples, in order."""
+        return sorted({*self._days, *self._unrest})
+
+    def is_at_rest(self, day: int) -> bool:
+        """Whether all samples of the day are in its own file."""
+        return day in self._days and day not in self._unrest
+
+    def of_day(self, day: int, wanted: Wanted) -> Columns:
+        """All wanted samples of a day, as `columns` gives them."""
+        pieces = tuple(self._pieces(day, wanted))
+        return self.columns(Unit(day, 0, 2**32 - 1, pieces), wanted)
+
+    def size(self, day: int) -> int:
+        """Samples of a day at most."""
+        kept = self._days.get(day)
+        return (kept.rows if kept is not None else 0) + sum(piece.rows for piece in self._unrest.get(day, ()))
+
+    def _pieces(self, day: int, wanted: Wanted) -> Iterator[_Piece]:
+        """Where the wanted samples of a day may be, in the order in which they came."""
+        part, pieces = self._days.get(day), list(self._unrest.get(day, ()))
+        if part is not None:
+            file = open_day(self._folder, part)
+            pieces = [*(_piece(file, number, group) for number, group in enumerate(file.footer.groups)), *pieces]
+        for piece in pieces:
+            if wanted.has_tags(piece.first_tag, piece.last_tag) and wanted.has_times(piece.first_time, piece.last_time):
+                yield piece
 
 
 def open_day(folder: Folder, part: Kept) -> Opened[KeptFooter]:

@@ -7,7 +7,7 @@ Only the tags of the revision are given: what is not named here (or may not be s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,13 +15,12 @@ import pyarrow as pa
 
 from isthmus.core.event import Event, EventKind
 from isthmus.core.tag import DataType
-from isthmus.core.time import LATEST
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import to_table
 from isthmus.store.history.read import History
 from isthmus.store.history.sql.given import AssetView, Column, Given
 from isthmus.store.history.sql.views import NAMES_OF_VIEWS, VIEWS, View, of_assets
-from isthmus.store.history.watch import Watch, watch
+from isthmus.store.history.watch import watch
 
 _TIME: Final = pa.timestamp("ns")
 _NAMES: Final = pa.map_(pa.int64(), pa.string())
@@ -47,6 +46,7 @@ _NUMBERS: Final = pa.schema(
         ("number", pa.uint32()),
         ("tag", pa.string()),
         ("place", pa.uint32()),
+        ("watch", pa.uint32()),
         ("scale", pa.float64()),
         ("shift", pa.float64()),
         ("same", pa.bool_()),
@@ -76,7 +76,8 @@ _GAPS: Final = pa.schema(
         ("time", _TIME),
     ]
 )
-_UNSEEN: Final = pa.schema([("number", pa.uint32()), ("first", pa.int64()), ("last", pa.int64())])
+_UNSEEN: Final = pa.schema([("watch", pa.uint32()), ("first", pa.int64())])
+"""When each system ceased to be watched, as far as that is told; `watch` is its place among the names of systems."""
 _HOLDS: Final = (DataType.BOOLEAN, DataType.ENUMERATION, DataType.TEXT)
 
 
@@ -151,11 +152,13 @@ def _asset(path: str, types: Mapping[str, str]) -> str:
 
 def _numbered(settings: Sequence[TagSetting]) -> Iterator[dict[str, Any]]:
     """Every number that is read: today's and the earlier ones, with how their values become today's."""
+    systems = {system: place for place, system in enumerate(_systems(settings))}
     for place, setting in enumerate(settings):
         tag = setting.tag
         common = {
             "tag": tag.path,
             "place": place,
+            "watch": systems[setting.system],
             "wide": tag.type is DataType.UNSIGNED,
             "holds": tag.stepped or tag.type in _HOLDS,
             "names": list(setting.labels.items()),
@@ -191,23 +194,21 @@ def _gap(event: Event) -> dict[str, Any]:
 
 
 def _unseen(history: History, revision: Revision) -> Iterator[dict[str, int]]:
-    """When each number was not watched, as far as it is told; the last span has no end."""
-    for system in {setting.system for setting in revision.tags}:
-        settings = revision.of_system(system)
-        found: Watch = watch(history, system, settings)
-        spans = [_span(gap) for gap in found.told]
+    for place, system in enumerate(_systems(revision.tags)):
+        found = watch(history, system, revision.of_system(system))
+        yield from ({"watch": place, "first": _begin(gap)} for gap in found.told)
         if found.until is not None:
-            spans.append((found.until, LATEST))
-        for setting in settings:
-            for number in _numbers(setting):
-                for first, last in spans:
-                    yield {"number": number, "first": first, "last": last}
+            yield {"watch": place, "first": found.until}
 
 
-def _span(gap: Event) -> tuple[int, int]:
+def _begin(gap: Event) -> int:
+    """When the gap begins; where nobody knows, when it ends."""
     first, last = gap.details.get("first"), gap.details.get("last")
-    end = last + 1 if isinstance(last, int) else gap.at
-    return (first if isinstance(first, int) else end), end
+    return first if isinstance(first, int) else last + 1 if isinstance(last, int) else gap.at
+
+
+def _systems(settings: Iterable[TagSetting]) -> list[str]:
+    return sorted({setting.system for setting in settings})
 
 
 def asset_views(revision: Revision, settings: Sequence[TagSetting]) -> Iterator[AssetView]:

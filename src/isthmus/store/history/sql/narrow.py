@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
@@ -24,18 +25,31 @@ _TIMES: Final = re.compile(rf"\(?{_COMPARED}\)?(?: AND \(?{_COMPARED}\)?)*")
 _TIME: Final = re.compile(_COMPARED)
 
 
-def narrowed(database: duckdb.DuckDBPyConnection, sql: str, inner: str) -> Wanted:
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What a question can be about."""
+
+    wanted: Wanted
+    assets: NDArray[np.uint32] | None
+    """Rows of the table of assets, in order; None: all."""
+
+
+def narrowed(database: duckdb.DuckDBPyConnection, sql: str, inner: str) -> Narrowed:
     """What the rows of every reading of the history must fulfil; all of it when there is no plan."""
     try:
         found = database.execute(f"EXPLAIN (FORMAT json) {sql}").fetchone()
     except duckdb.Error:  # the question itself will fail, with a message that shows its own text
-        return Wanted()
+        return Narrowed(Wanted(), None)
     assert found is not None
     nodes = list(_nodes(json.loads(found[1])))
     reads = [node for node in nodes if node["name"].strip() == "READ_PARQUET"]
     spans = [_span(_filters(node)) for node in reads]
     start, end = min((span[0] for span in spans), default=EARLIEST), max((span[1] for span in spans), default=LATEST)
-    return Wanted(start, end, _numbers(database, nodes, inner, len(reads)))
+    numbers = _named(database, nodes, f"{inner}.numbers", "number")
+    assets = _named(database, nodes, f"{inner}.assets", "asset")
+    if len(numbers) + len(assets) < len(reads):
+        return Narrowed(Wanted(start, end), None)
+    return Narrowed(Wanted(start, end, _all(numbers)), _all(assets))
 
 
 def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
@@ -65,22 +79,27 @@ def _span(filters: list[str]) -> tuple[int, int]:
     return start, end
 
 
-def _numbers(
-    database: duckdb.DuckDBPyConnection, nodes: list[dict[str, Any]], inner: str, reads: int
-) -> NDArray[np.uint32] | None:
-    """Numbers of the tags that some reading can be about; None: of all."""
-    named = [node for node in nodes if node.get("extra_info", {}).get("Table", "").endswith(f".{inner}.numbers")]
-    if len(named) < reads or not reads:
+def _named(
+    database: duckdb.DuckDBPyConnection, nodes: list[dict[str, Any]], table: str, key: str
+) -> list[NDArray[np.uint32] | None]:
+    """Of each reading of a small table: the keys that its filters leave, in order; None: all, or nobody knows."""
+    return [
+        _kept(database, [text for text in _filters(node) if not text.startswith("optional")], table, key)
+        for node in nodes
+        if node.get("extra_info", {}).get("Table", "").endswith(f".{table}")
+    ]
+
+
+def _kept(database: duckdb.DuckDBPyConnection, filters: list[str], table: str, key: str) -> NDArray[np.uint32] | None:
+    where = " AND ".join(f"({text})" for text in filters)
+    try:
+        rows = database.execute(f"SELECT {key} FROM {table} WHERE {where}").fetchall() if filters else None
+    except duckdb.Error:  # what DuckDB prints need not be SQL
         return None
-    found: set[int] = set()
-    for node in named:
-        filters = [text for text in _filters(node) if not text.startswith("optional")]
-        if not filters:
-            return None
-        where = " AND ".join(f"({text})" for text in filters)
-        try:
-            rows = database.execute(f"SELECT number FROM {inner}.numbers WHERE {where}").fetchall()
-        except duckdb.Error:  # what DuckDB prints need not be SQL
-            return None
-        found.update(number for (number,) in rows)
-    return np.array(sorted(found), np.uint32)
+    return None if rows is None else np.unique(np.array([n for (n,) in rows], np.uint32))
+
+
+def _all(found: list[NDArray[np.uint32] | None]) -> NDArray[np.uint32] | None:
+    """What any of them leaves."""
+    known = [keys for keys in found if keys is not None]
+    return np.unique(np.concatenate(known)) if known and len(known) == len(found) else None

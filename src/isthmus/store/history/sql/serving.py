@@ -17,7 +17,7 @@ from zlib import crc32
 from fsspec import AbstractFileSystem
 
 from isthmus.core.errors import Damaged, NotFound
-from isthmus.store.history.checked import Footer, Opened
+from isthmus.store.history.checked import Opened
 
 PROTOCOL: Final = "kept"
 REMEMBERED: Final = 64_000_000
@@ -69,7 +69,7 @@ class Remembered:
 class Checked:
     """A file of the history; raises Damaged for a row group that is not what was written."""
 
-    def __init__(self, opened: Opened[Footer], remembered: Remembered) -> None:
+    def __init__(self, opened: Opened[Any], remembered: Remembered) -> None:
         self._path, self._groups = opened.path, opened.footer.groups
         self._remembered = remembered
         self._size = self._path.stat().st_size

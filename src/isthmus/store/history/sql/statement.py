@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,8 +47,21 @@ FORBIDDEN: Final = frozenset(
 _SHOWN: Final = ("DESCRIBE", "SUMMARY")
 
 
-def check(database: duckdb.DuckDBPyConnection, sql: str, views: Collection[str]) -> None:
-    """Raises Refused for what may not run, NotFound for a table that is none of `views`, IsthmusError for bad SQL."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a question is about."""
+
+    views: frozenset[str]
+    """Those it reads."""
+    tags: frozenset[str]
+    """Paths it compares `tag` with."""
+
+
+def check(database: duckdb.DuckDBPyConnection, sql: str, views: Collection[str]) -> Checked:
+    """What the question is about.
+
+    Raises Refused for what may not run, NotFound for a table that is none of `views`, IsthmusError for bad SQL.
+    """
     _measure(sql)
     found = database.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
     assert found is not None
@@ -61,6 +75,23 @@ def check(database: duckdb.DuckDBPyConnection, sql: str, views: Collection[str])
     known = {*views, *own}
     for node in nodes:
         _check_node(sql, node, known)
+    used = {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+    return Checked(frozenset(used & set(views)), frozenset(path for node in nodes for path in _compared(node)))
+
+
+def _compared(node: dict[str, Any]) -> Iterator[str]:
+    """Texts that `tag` is compared with."""
+    if node.get("type") == "COMPARE_EQUAL":
+        sides = [node.get("left") or {}, node.get("right") or {}]
+    elif node.get("type") == "COMPARE_IN":
+        sides = list(node.get("children") or ())
+    else:
+        return
+    if any((side.get("column_names") or [""])[-1].lower() == "tag" for side in sides):
+        for side in sides:
+            value = (side.get("value") or {}) if side.get("class") == "CONSTANT" else {}
+            if isinstance(value.get("value"), str):
+                yield value["value"]
 
 
 def _measure(sql: str) -> None:

@@ -187,3 +187,19 @@ def over_samples(inner: str, urls: Sequence[str], rows: int, *, converts: bool) 
         f"CREATE OR REPLACE VIEW {inner}.raw AS SELECT tag AS number, * EXCLUDE (tag) FROM {reading(urls, rows)}",
         f"CREATE OR REPLACE VIEW samples AS {samples(inner, 'raw', converts=converts)}",
     )
+
+
+def over_rolls(inner: str, view: str, urls: Sequence[str], rows: int) -> Sequence[str]:
+    """The statements that make the view of a roll-up over these files."""
+    return (
+        f"CREATE OR REPLACE VIEW {view} AS SELECT n.tag, r.* EXCLUDE (number) "
+        f"FROM {reading(urls, rows)} r JOIN {inner}.numbers n USING (number)",
+    )
+
+
+def over_assets(inner: str, view: str, urls: Sequence[str], rows: int) -> Sequence[str]:
+    """The statements that make the view of an asset type over these files."""
+    return (
+        f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT a.path AS asset, r.* EXCLUDE (asset) "
+        f"FROM {reading(urls, rows)} r JOIN {inner}.assets a ON r.asset = a.asset",
+    )
