@@ -114,11 +114,12 @@ def merged(sources: Sequence[Source], days: Days) -> Iterator[Columns]:
         if part:
             yield part[0] if len(part) == 1 else ordered(join(part))
         fronts[front].load()
-    rest = [front.held for front in fronts if len(front.held)]
+    rest = [each.rest for each in fronts if len(each.rest)]
     if rest:
         yield rest[0] if len(rest) == 1 else ordered(join(rest))
 
 
+_NOTHING: Final = empty()
 _LAST: Final = (2**32, 0)
 _END: Final = (2**32, 1)
 """Behind all keys."""
@@ -135,6 +136,8 @@ class _Front:
     groups: list[int]
     """Row groups that were not read."""
     held: Columns = field(default_factory=empty)
+    taken: int = 0
+    """So many of these do not wait any more."""
     upto: Key | None = None
     """The last key that was read."""
 
@@ -157,12 +160,19 @@ class _Front:
         self.upto = (int(read.tag[-1]), int(read.time[-1]))
         place = (read.time >= self.start) & (read.time < self.stop)
         fresh = read if place.all() else read.pick(place)
-        self.held = join((self.held, fresh)) if len(self.held) else fresh
+        self.held, self.taken = join((self.rest, fresh)) if len(self.rest) else fresh, 0
+
+    @property
+    def rest(self) -> Columns:
+        """What waits."""
+        return self.held.pick(slice(self.taken, None))
 
     def take(self, bound: Key) -> Columns:
         """What waits of before the bound; it does not wait any more."""
-        count = _before(self.held, bound)
-        taken, self.held = self.held.pick(slice(0, count)), self.held.pick(slice(count, None))
+        stop = _before(self.held, bound)
+        if stop <= self.taken:
+            return _NOTHING
+        taken, self.taken = self.held.pick(slice(self.taken, stop)), stop
         return taken
 
 
