@@ -14,7 +14,7 @@ from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import ASSET, PLANT, SHAPES, STREAM, TYPE, WRITE, Entries, Nested
 from isthmus.plant.nodes import compose, plain_data
-from isthmus.plant.reference import anchor, render
+from isthmus.plant.reference import anchor, kind_section, render
 from isthmus.plant.schema import schema
 from isthmus.systems.registry import kinds
 from tests.plant.bench_kind import HEAD, KINDS, SYSTEM
@@ -138,7 +138,10 @@ def test_every_link_of_the_reference_leads_somewhere() -> None:
 def test_the_reference_has_every_key_of_every_kind() -> None:
     page = render({**kinds(), **KINDS})
     for kind in (*kinds().values(), *KINDS.values()):
-        assert f"## kind: {kind.name} ({kind.title})" in page
+        section = kind_section(kind)
+        heading = section.splitlines()[0].lstrip("# ")
+        assert heading == f"{kind.name}: {kind.title}"
+        assert f"[`{kind.name}`](systems.md#{anchor(heading)})" in page
         for name, field in kind.spec.model_fields.items():
             assert field.description, f"{kind.name}.{name} has no description"
-            assert f"| `{name}` |" in page
+            assert f"| `{name}` |" in section

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import sys
 import tomllib
@@ -89,47 +88,14 @@ def plant_file() -> str:
 
 def systems() -> str:
     """`docs/systems.md`, from the Specs of the kinds."""
+    from isthmus.plant.reference import kind_section
     from isthmus.systems.registry import kinds
 
-    parts = [
-        "# Kinds of systems",
-        "What stands under `systems:` in the [plant file](plant-file.md), besides the keys that every system has. "
-        "`isthmus browse` prints what a server has, ready to paste.",
-    ]
-    for name, kind in kinds().items():
-        parts += [
-            f"## {name}: {kind.title}",
-            f"Powers: {', '.join(kind.powers)}.",
-            _fields(kind.spec.model_json_schema(), kind.secrets),
-            f"```yaml\n{kind.example.strip()}\n```",
-        ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _fields(schema: dict[str, Any], secrets: tuple[str, ...]) -> str:
-    rows = ["| key | takes | default | meaning |", "| --- | --- | --- | --- |"]
-    required = schema.get("required", ())
-    for name, field in schema["properties"].items():
-        default = "required" if name in required else f"`{_cell(json.dumps(field.get('default')))}`"
-        takes = "`!secret name`" if name in secrets else _cell(_takes(field, schema.get("$defs", {})))
-        rows.append(f"| `{name}` | {takes} | {default} | {_cell(field.get('description', ''))} |")
-    return "\n".join(rows)
-
-
-def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """What a field of a JSON schema takes, in words."""
-    if "$ref" in field:
-        return _takes(definitions[field["$ref"].rpartition("/")[2]], definitions)
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "anyOf" in field:
-        return " or ".join(dict.fromkeys(_takes(one, definitions) for one in field["anyOf"]))
-    if field.get("type") == "array":
-        return f"list of {_takes(field.get('items', {}), definitions)}"
-    said = str(field.get("type", "any"))
-    return {"string": "text", "null": "nothing", "object": "mapping"}.get(said, said)
+    opening = (
+        "# Kinds of systems\n\nWhat stands under `systems:` in the [plant file](plant-file.md), besides the keys that "
+        "every system has. `isthmus browse` prints what a server has, ready to paste.\n"
+    )
+    return "\n".join((opening, *(kind_section(kind, kind.powers) for kind in kinds().values())))
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {

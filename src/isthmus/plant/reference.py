@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from isthmus.plant import forms
@@ -48,8 +48,12 @@ back gets its number back. Another unit or data type opens a new number; history
 """
 
 
+_PAGE: Final = "systems.md"
+"""Where the kinds of systems are described."""
+
+
 def render(kinds: Mapping[str, KindLike] | None = None) -> str:
-    """The page as Markdown, with a section for each of `kinds`."""
+    """The page as Markdown; what each of `kinds` takes is on the page of systems, to which it leads."""
     parts = [_OPENING, *map(_shape, SHAPES.values()), *_kinds(kinds or {}), _TEMPLATES, _forms()]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
@@ -107,14 +111,23 @@ def _forms() -> str:
 
 
 def _kinds(kinds: Mapping[str, KindLike]) -> Iterator[str]:
-    for name in sorted(kinds):
-        yield _kind(kinds[name])
+    if kinds:
+        yield "## Kinds of systems\n\nBeside the keys of every system, a system has those of its kind:\n"
+        yield "\n".join(
+            f"- [`{name}`]({_PAGE}#{anchor(_heading(kinds[name]))}): {kinds[name].title}" for name in sorted(kinds)
+        )
 
 
-def _kind(kind: KindLike) -> str:
+def _heading(kind: KindLike) -> str:
+    return f"{kind.name}: {kind.title}"
+
+
+def kind_section(kind: KindLike, powers: Sequence[str] = ()) -> str:
+    """What one kind of system is, can do and takes, as a section of the page of systems."""
     spec = kind.spec.model_json_schema()
-    lines = [f"## kind: {kind.name} ({kind.title})", "", (spec.get("description") or "").strip(), ""]
-    lines += [f"Beside the keys of [every system](#{anchor(SYSTEM.title)}):", ""]
+    lines = [f"## {_heading(kind)}", "", (spec.get("description") or "").strip(), ""]
+    lines += [f"Powers: {', '.join(powers)}.", ""] if powers else []
+    lines += [f"Beside the keys of [every system](plant-file.md#{anchor(SYSTEM.title)}):", ""]
     lines += ["| key | takes | without it | meaning |", "| --- | --- | --- | --- |"]
     required = spec.get("required", [])
     for name, said in spec.get("properties", {}).items():
