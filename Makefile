@@ -12,8 +12,9 @@ PEERS_READY := tests/peers/node_modules/.ready
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: $(READY) ## set up and run the demo plant (ARGS="--for 60s" to stop by itself)
-	@$(BIN)/isthmus demo $(ARGS)
+demo: $(READY) ## set up and run the demo plant (ARGS="--past 30d", ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
+	@bash tools/setup node tests/peers
+	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)
 
 test: $(READY) $(PEERS_READY) ## set up and run the tests (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -m "not soak" $(ARGS)

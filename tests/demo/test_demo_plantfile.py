@@ -10,6 +10,7 @@ import pytest
 from isthmus.app.demo.chemical import FaultKind, Plant
 from isthmus.app.demo.chemical.catalogue import CATALOGUE
 from isthmus.app.demo.chemical.faces import FACES, nodes
+from isthmus.app.demo.chemical.page import AREAS, STREAMS, page
 from isthmus.app.demo.chemical.plant import rows
 from isthmus.app.demo.chemical.tag import PlantTag
 from isthmus.app.demo.pieces.fault import Fault
@@ -106,3 +107,16 @@ def test_a_target_outside_the_catalogue_is_none() -> None:
         for target in set(other.targets) - set(CATALOGUE[kind].targets):
             with pytest.raises(ValueError, match="cannot have"):
                 plant.inject(Fault(kind, target))
+
+
+def test_the_diagram_of_the_page_joins_equipment_that_there_is() -> None:
+    places = {asset.path.removeprefix("acme/antwerp/") for asset in CHECKED.assets}
+    ends = {end for stream in STREAMS for end in stream[:2]}
+    assert ends <= places
+    assert {end.partition("/")[0] for end in ends} == set(AREAS)
+
+
+def test_the_page_has_every_tag_and_every_fault() -> None:
+    text = page()
+    assert all(f"`{row.tag.address}`" in text for row in rows())
+    assert all(f"| `{kind}` |" in text for kind in FaultKind)

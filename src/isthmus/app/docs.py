@@ -98,7 +98,15 @@ def systems() -> str:
     return "\n".join((opening, *(kind_section(kind, kind.powers) for kind in kinds().values())))
 
 
+def chemical_plant() -> str:
+    """`docs/chemical-plant.md`, from the demo's model and its plant file."""
+    from isthmus.app.demo.chemical.page import page
+
+    return page()
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "docs/chemical-plant.md": chemical_plant,
     "docs/command-line.md": command_line,
     "docs/plant-file.md": plant_file,
     "docs/systems.md": systems,

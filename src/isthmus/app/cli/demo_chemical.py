@@ -3,17 +3,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import typer
 
 from isthmus.app.cli.demo_command import Chosen
 from isthmus.app.demo.chemical import desk
+from isthmus.app.demo.chemical.catalogue import CATALOGUE
 from isthmus.app.demo.chemical.demo import Wishes, chemical, folder, makes
+from isthmus.app.demo.chemical.story import Story, command, lived, plan, planned
+from isthmus.app.demo.pieces.fault import Fault, FaultKind
+from isthmus.app.run.lifeline import PARENT
 from isthmus.app.run.place import Place
 from isthmus.core import time
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import IsthmusError, Misasked
+
+SHORTEST: Final = 3600 * time.SECOND
+LONGEST: Final = 366 * 86_400 * time.SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +37,79 @@ class Asked:
 
 
 def fault(text: str) -> Asked:
-    """Reads `--fault`; raises IsthmusError with the right form."""
+    """Reads `--fault`; raises Misasked with the right form."""
     what, _, when = text.partition("@")
     kind, colon, target = what.partition(":")
     past = when.startswith("-")
-    try:
-        if not (kind and colon and target):
-            raise ValueError
-        span = time.duration(when.lstrip("+-")) if when else 0
-    except ValueError as error:
+    if not (kind and colon and target):
         hint = "say KIND:TARGET, KIND:TARGET@2h or KIND:TARGET@-10d; isthmus demo fault list shows which there are"
-        raise IsthmusError(f"{text!r} names no fault", hint=hint) from error
+        raise Misasked(f"{text!r} names no fault", hint=hint)
+    span = time.duration(when.lstrip("+-")) if when else 0
     return Asked(kind, target, -span if past else span)
 
 
 def chosen(place: Place, *, past: str | None, tempo: float, seed: int, plan: str, faults: Sequence[str]) -> Chosen:
-    """The chemical plant as it was asked for."""
+    """The chemical plant as it was asked for; raises IsthmusError when that cannot be."""
     asked = [fault(text) for text in faults]
     wishes = Wishes(seed, tempo, plan)
     served = makes()
+    story = _story(place, time.duration(past) if past is not None else 0, wishes, asked)
+
+    def before() -> None:
+        if story is not None:
+            _fill(place, story)
 
     def after() -> None:
         for one in asked:
             if one.when >= 0:
                 typer.echo(_start(place, one))
 
-    return Chosen(chemical(place, wishes, served), served, ("demo fault list",), after=after)
+    return Chosen(chemical(place, wishes, served), served, ("demo fault list",), before, after)
+
+
+def _story(place: Place, span: int, wishes: Wishes, asked: Sequence[Asked]) -> Story | None:
+    """The past to fill in: the one asked for, or one that was begun and cut short."""
+    begun = None if lived(place) else planned(place)
+    if begun is not None or not span:
+        if begun is None and any(one.when < 0 for one in asked):
+            raise Misasked("a fault in the past needs a past", hint="say how long with --past, for example 30d")
+        return begun
+    if lived(place):
+        hint = "choose a new directory with --data"
+        raise IsthmusError(
+            "has a plant that has lived already: it gets no other past", where=str(place.root), hint=hint
+        )
+    if not SHORTEST <= span <= LONGEST:
+        raise Misasked("--past takes a span from 1h to 366d")
+    now = time.now() // time.SECOND * time.SECOND
+    if any(one.when < -span for one in asked):
+        raise Misasked("a fault begins before the past that --past fills in")
+    wrong = (Fault(_kind(one.kind), one.target, 0.5, _ramp(one), now + one.when) for one in asked if one.when < 0)
+    story = Story(seed=wishes.seed, plan=wishes.plan, start=now - span, end=now, faults=tuple(wrong))
+    try:
+        story.plant()
+    except ValueError as error:
+        raise IsthmusError(str(error), hint="isthmus demo fault list shows which there are") from error
+    return story
+
+
+def _kind(name: str) -> FaultKind:
+    if name not in set(FaultKind):
+        raise Misasked(f"there is no fault {name!r}", hint=f"there are {', '.join(FaultKind)}")
+    return FaultKind(name)
+
+
+def _ramp(asked: Asked) -> float:
+    return CATALOGUE[_kind(asked.kind)].ramp
+
+
+def _fill(place: Place, story: Story) -> None:
+    """Has a process of its own fill in the past; what it needs for that is given back when it ends."""
+    plan(place, story)
+    typer.echo(f"Filling in the past from {time.to_iso(story.start)} (Ctrl-C stops; it goes on when started again) ...")
+    done = subprocess.run([*command(place), PARENT, str(os.getpid())], check=False)
+    if done.returncode:
+        raise IsthmusError("the past was not filled in", where=str(place.root), hint="start it again to go on")
 
 
 def _start(place: Place, asked: Asked) -> str:

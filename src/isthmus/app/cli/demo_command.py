@@ -141,9 +141,9 @@ def _tank_farm(place: Place) -> Chosen:
 
 
 def _refuse(**asked: bool) -> None:
-    """Raises IsthmusError when the tank farm is asked for what it has not."""
-    from isthmus.core.errors import IsthmusError
+    """Raises Misasked when the tank farm is asked for what it has not."""
+    from isthmus.core.errors import Misasked
 
     for name, wanted in asked.items():
         if wanted:
-            raise IsthmusError(f"the tank farm has no --{name}", hint="the chemical plant has: isthmus demo chemical")
+            raise Misasked(f"the tank farm has no --{name}", hint="the chemical plant has: isthmus demo chemical")

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A past for the plant: lived at full speed, day by day, into Parquet files that `isthmus import` takes.
+"""A past for the plant: lived at full speed, and taken into its history as an import is.
 
-Tags stand in them by the identifiers they have on their servers, with values as those servers give them: what the past
-means is said by the plant file, as for live values.
+Tags have in it the names and values that their servers give them; what these mean is said by the plant file, as for
+live ones. `python -m isthmus.app.demo.chemical.past --data DIR ...`, started by `isthmus demo --past 30d`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+import signal
+import sys
+import time as clock
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,95 +19,86 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from isthmus.app.demo.chemical import keeping
+from isthmus.app.demo.chemical.demo import folder
 from isthmus.app.demo.chemical.exceptions import Exceptions
 from isthmus.app.demo.chemical.faces import FACES, nodes
 from isthmus.app.demo.chemical.plant import Past, Plant, rows
-from isthmus.app.demo.chemical.tag import Row
+from isthmus.app.demo.chemical.story import Story, planned
+from isthmus.app.demo.chemical.truth import Book
+from isthmus.app.importing.given import take_in
+from isthmus.app.run import lifeline
+from isthmus.app.run.place import Place
 from isthmus.core import time
+from isthmus.core.errors import IsthmusError
 from isthmus.core.tag import DataType
 
 STEP: Final = 30
 """s between two moments looked at."""
-DAY: Final = 86_400 * time.SECOND
+TELL: Final = 5.0
+"""s between two words about how far it is."""
 
-_FORMS: Final = {
-    DataType.FLOAT: ("floats", pa.float64()),
-    DataType.INTEGER: ("floats", pa.float64()),
-    DataType.BOOLEAN: ("switches", pa.bool_()),
-    DataType.UNSIGNED: ("numbers", pa.int64()),
-    DataType.ENUMERATION: ("numbers", pa.int64()),
-    DataType.TEXT: ("texts", pa.string()),
+_FORMS: Final[dict[DataType, pa.DataType]] = {
+    DataType.FLOAT: pa.float64(),
+    DataType.INTEGER: pa.float64(),
+    DataType.BOOLEAN: pa.bool_(),
+    DataType.UNSIGNED: pa.int64(),
+    DataType.ENUMERATION: pa.int64(),
+    DataType.TEXT: pa.string(),
 }
-"""Data type → files that values of it stand in, what they are there. Integers are scaled: they become floats."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lived:
-    """A day of the past."""
-
-    day: str
-    files: tuple[Path, ...]
-    samples: int
+"""Integers are scaled by the plant file: they become floats."""
 
 
 @dataclass(slots=True)
-class Days:
-    """The days of a past, written into a folder as they are lived."""
+class Tables:
+    """The past as tables of one column each of names, times, values and qualities, as it is lived."""
 
-    folder: Path
-    _rows: Sequence[Row] = field(default_factory=lambda: list(rows()))
-    _exceptions: Exceptions = field(init=False)
+    plant: Plant
+    count: int = 0
+    """Samples so far."""
+    _exceptions: Exceptions = field(default_factory=lambda: Exceptions(list(rows()), STEP))
 
-    def __post_init__(self) -> None:
-        self._exceptions = Exceptions(self._rows, STEP)
+    def until(self, end: int) -> Iterator[pa.Table]:
+        """Lives from the plant's clock to `end`, ns."""
+        while self.plant.now + STEP * time.SECOND <= end:
+            for block in self.plant.past(self.plant.now, end, STEP):
+                for table in self._of(block):
+                    self.count += len(table)
+                    yield table
 
-    def live(self, plant: Plant, end: int) -> Iterator[Lived]:
-        """Lives from the plant's clock to `end`, ns; a day is given when it is over, the last one at the end."""
-        while plant.now + STEP * time.SECOND <= end:
-            midnight = (plant.now // DAY + 1) * DAY
-            yield self._day(plant, min(midnight, end))
-
-    def _day(self, plant: Plant, end: int) -> Lived:
-        day = time.to_iso(plant.now)[:10]
-        parts: dict[str, list[pa.Table]] = {}
-        for block in plant.past(plant.now, end, STEP):
-            for name, table in self._tables(block):
-                parts.setdefault(name, []).append(table)
-        files, samples = [], 0
-        for name, tables in parts.items():
-            file = self.folder / f"{day}-{name}.parquet"
-            whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
-            pq.write_table(whole, file, compression="zstd")
-            files.append(file)
-            samples += len(whole)
-        return Lived(day, tuple(files), samples)
-
-    def _tables(self, block: Past) -> Iterator[tuple[str, pa.Table]]:
+    def _of(self, block: Past) -> Iterator[pa.Table]:
         reports = self._exceptions.of(block)
-        names = pa.array([row.tag.address for row in self._rows])
-        for file, kind in dict.fromkeys(_FORMS.values()):
-            of_kind = np.array([_FORMS[row.tag.type][0] == file for row in self._rows])
-            chosen = of_kind[reports.position]
-            at, position = reports.row[chosen], reports.position[chosen]
+        for form in dict.fromkeys(_FORMS.values()):
+            chosen = _of_form(form)[reports.position]
+            row, position = reports.row[chosen], reports.position[chosen]
             columns: dict[str, Any] = {
-                "tag": pa.DictionaryArray.from_arrays(pa.array(position, pa.int32()), names),
-                "time": pa.array(block.at[at, position], pa.timestamp("ns", "UTC")),
-                "value": _values(block, at, position, kind),
-                "quality": pa.array(block.quality[at, position], pa.uint32()),
+                "tag": pa.DictionaryArray.from_arrays(pa.array(position, pa.int32()), _names()),
+                "time": pa.array(block.at[row, position], pa.timestamp("ns", "UTC")),
+                "value": _values(block, row, position, form),
+                "quality": pa.array(block.quality[row, position], pa.uint32()),
             }
-            yield file, pa.table(columns)
+            yield pa.table(columns)
 
 
-def _values(block: Past, row: NDArray[np.intp], position: NDArray[np.intp], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_string(kind):
-        return pa.array([block.text[p][r] for r, p in zip(row.tolist(), position.tolist(), strict=True)], kind)
+def _values(block: Past, row: NDArray[np.intp], position: NDArray[np.intp], form: pa.DataType) -> pa.Array:
+    if pa.types.is_string(form):
+        return pa.array([block.text[p][r] for r, p in zip(row.tolist(), position.tolist(), strict=True)], form)
     value = block.value[row, position]
     short = _single()[position]
     value[short] = value[short].astype(np.float32)
-    return pa.array(value).cast(kind)
+    return pa.array(value).cast(form)
+
+
+@cache
+def _names() -> pa.Array:
+    return pa.array([row.tag.address for row in rows()])
+
+
+@cache
+def _of_form(form: pa.DataType) -> NDArray[np.bool_]:
+    return np.array([_FORMS[row.tag.type] == form for row in rows()])
 
 
 @cache
@@ -111,3 +106,58 @@ def _single() -> NDArray[np.bool_]:
     """Which tags their server gives in single precision."""
     offered = {node.id: node.type for face in FACES.values() for node in nodes(face, (row.tag for row in rows()))}
     return np.array([offered[row.tag.address] == "Float" for row in rows()])
+
+
+@dataclass(slots=True)
+class Telling:
+    """How far it is, for people."""
+
+    story: Story
+    _began: float = field(default_factory=clock.monotonic)
+    _told: float = field(default_factory=clock.monotonic)
+
+    def tell(self, tables: Tables, *, last: bool = False) -> None:
+        """One line, every five seconds and at the end."""
+        now = clock.monotonic()
+        if now - self._told < TELL and not last:
+            return
+        self._told = now
+        days, of = ((at - self.story.start) / (86_400 * time.SECOND) for at in (tables.plant.now, self.story.end))
+        rate = tables.count / max(now - self._began, 1e-9)
+        print(f"  {days:.1f} of {of:.1f} days, {tables.count:,} samples, {rate:,.0f} a second", flush=True)  # noqa: T201  # to the terminal of `isthmus demo`
+
+
+def fill(place: Place, story: Story) -> Tables:
+    """Lives the story into the history of `place`, then on to the present, and keeps the plant as it is then."""
+    tables, telling = Tables(story.plant()), Telling(story)
+    for name, end in (("", story.end), (" and on", 0)):
+        lives = tables.until(end or time.now())
+        take_in(place, lives, f"past of the demo from {time.to_iso(story.start)}{name}",
+                progress=lambda _: telling.tell(tables))  # fmt: skip
+        for _ in lives:  # an import that was done before asks for nothing: the plant has to live all the same
+            telling.tell(tables)
+    telling.tell(tables, last=True)
+    Book(folder(place) / "truth.jsonl", tables.plant.born).write(tables.plant.truth, tables.plant.tempo)
+    keeping.write(tables.plant, folder(place) / "state")
+    return tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Fills in the past of a demo, started by `isthmus demo --past`.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(lifeline.PARENT, type=int, required=True)
+    arguments = parser.parse_args()
+    lifeline.end_with(arguments.parent)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    place = Place(arguments.data)
+    story = planned(place)
+    if story is None:
+        sys.exit("isthmus: no past is planned")
+    try:
+        fill(place, story)
+    except IsthmusError as error:
+        sys.exit(f"isthmus: {error}")
+
+
+if __name__ == "__main__":
+    main()
