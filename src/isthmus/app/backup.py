@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backup is history, ledger, revisions, keys and secrets of a plant at one position of its log.
 
-The manifest is copied first, with it the list of segments, which never change. What the log has behind it becomes one
-more segment in the backup's own copy. Nothing is stopped and nothing of the plant is written.
+The manifest is copied first, with it the list of files, which never change and stay on the disk while they are read.
+What the log has behind it becomes one more segment in the backup's own copy. Nothing is stopped, and nothing of the
+plant is written but the lease that keeps its files.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import aclosing, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +24,13 @@ from isthmus.app.run.access import log_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
 from isthmus.core import time
-from isthmus.core.errors import Damaged, Disconnected, IsthmusError, first
+from isthmus.core.errors import Damaged, Disconnected, IsthmusError, first, leaf
 from isthmus.store.history.flush import flush
 from isthmus.store.history.folder import Folder, keep
-from isthmus.store.history.intake import Intake
+from isthmus.store.history.lease import leased
 from isthmus.store.history.lists import Lists
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.state import State
-from isthmus.stream.follow import Hole, NewStream, follow
+from isthmus.store.history.tail import behind
 from isthmus.stream.log import Log, Position
 
 VERSION: Final = 1
@@ -51,24 +51,38 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     position: Position | None
     """It holds what the log had up to here."""
     segments: int
+    kept: int = 0
+    """Files made of segments or of imports."""
     samples: int
 
 
 async def back_up(place: Place, file: Path, say: Say) -> Summary:
-    """Writes a backup of the plant to `file`; raises IsthmusError when it exists already."""
+    """Writes a backup of the plant to `file`; raises IsthmusError when it exists already, or cannot be written."""
     try:
         async with log_of(place, "backup") as log:
             with tempfile.TemporaryDirectory(prefix=".isthmus-", dir=file.parent) as folder:
                 return await _write(place, file, log, Path(folder), say)
     except* IsthmusError as group:
         raise first(group) from group
+    except* (OSError, sqlite3.Error) as group:
+        raise _unwritten(place, file, leaf(group)) from group
+
+
+def _unwritten(place: Place, file: Path, error: BaseException) -> IsthmusError:
+    """What a person can do about it: something of the plant cannot be read, or there is no place for the backup."""
+    named = str(getattr(error, "filename", None) or "")
+    why = getattr(error, "strerror", None) or str(error)
+    if named and Path(named).absolute().is_relative_to(place.root.absolute()):
+        return IsthmusError(f"cannot be read: {why}", where=named, hint="look at the disk; no backup was made")
+    hint = "look at the room on that disk, or write somewhere else; nothing of it was left behind"
+    return IsthmusError(f"cannot be written: {why}", where=str(file), hint=hint)
 
 
 async def _write(place: Place, file: Path, log: Log | None, scratch: Path, say: Say) -> Summary:
-    with written(file) as archive:
+    with leased(Folder(place.history)), written(file) as archive:
         copy = await _history(place, log, scratch)
         with closing(Manifest.open(copy.manifest, reading=True)) as manifest:
-            state, segments = manifest.state(), manifest.segments()
+            state, segments, kept = manifest.state(), manifest.segments(), manifest.kept()
         revision = revision_of(place)
         summary = Summary(
             version=VERSION,
@@ -77,10 +91,11 @@ async def _write(place: Place, file: Path, log: Log | None, scratch: Path, say: 
             made=time.now(),
             position=state.position,
             segments=len(segments),
-            samples=sum(segment.rows for segment in segments),
+            kept=len(kept),
+            samples=sum(s.rows for s in segments) + sum(k.rows for k in kept if k.kind.of_samples),
         )
         archive.add_bytes(HEAD, msgspec.json.encode(summary))
-        names = [segment.file for segment in segments]
+        names = [*(segment.file for segment in segments), *(one.file for one in kept)]
         await asyncio.to_thread(_add, archive, place, copy, names, scratch, say)
     return summary
 
@@ -103,34 +118,19 @@ async def _history(place: Place, log: Log | None, scratch: Path) -> Folder:
 
 async def _catch_up(place: Place, copy: Folder, manifest: Manifest, log: Log) -> bool:
     """Takes what the log has behind the copy into it; False when the recorder has purged some of it meanwhile."""
-    state, end = manifest.state(), await log.state()
 
     def unread(position: Position, data: bytes) -> str:
         path = copy.damaged / f"message-{position.sequence}.bin"
         keep(path, data)
         return f"in {path.name}"
 
-    intake = Intake(state, Lists(copy, log, keeping=True), unread)
-    if end.last > 0 and not _reached(intake.position, end.stream, end.last):
-        async with aclosing(follow(log, intake.position)) as items:
-            async for item in items:
-                if isinstance(item, Hole | NewStream) and await asyncio.to_thread(_overtaken, place, state):
-                    return False
-                await intake.take(item)
-                if _reached(intake.position, end.stream, end.last):
-                    break
+    lists = Lists(copy, log, keeping=True)
+    intake = await behind(Folder(place.history), manifest.state(), log, lists=lists, unread=unread)
+    if intake is None:
+        return False
     if intake.moved:
         await asyncio.to_thread(flush, copy, manifest, intake.cut())
     return True
-
-
-def _reached(position: Position | None, stream: str, last: int) -> bool:
-    return position is not None and position.stream == stream and position.sequence >= last
-
-
-def _overtaken(place: Place, state: State) -> bool:
-    with closing(Manifest.open(place.history / "manifest.db", reading=True)) as manifest:
-        return not manifest.state().is_at(state)
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -143,14 +143,15 @@ def copy_database(source: Path, target: Path) -> None:
         new.execute("PRAGMA journal_mode = DELETE")
 
 
-def _add(archive: Writer, place: Place, copy: Folder, segments: list[str], scratch: Path, say: Say) -> None:
+def _add(archive: Writer, place: Place, copy: Folder, files: list[str], scratch: Path, say: Say) -> None:
     copied = scratch / "manifest.db"
     copy_database(copy.manifest, copied)
     archive.add("history/manifest.db", copied)
-    for done, name in enumerate(segments):
-        say("copying segments", done, len(segments))
-        own = copy.segments / name
-        archive.add(f"history/segments/{name}", own if own.exists() else place.history / "segments" / name)
+    for done, name in enumerate(files):
+        say("copying history", done, len(files))
+        own = copy.place(name)
+        path = own if own.exists() else Folder(place.history).place(name)
+        archive.add(f"history/{path.parent.name}/{name}", path)
     added = set[str]()
     for root in (copy.root, place.history):
         for name, path in (*_below(root, "lists"), *_below(root, "damaged")):

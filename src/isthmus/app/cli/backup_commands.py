@@ -75,7 +75,8 @@ def _print(summary: Summary, begin: str, as_json: bool) -> None:
     if as_json:
         show.print_json({**msgspec.to_builtins(summary), "made": to_iso(summary.made)})
         return
+    files = summary.segments + summary.kept
     typer.echo(
         f"{begin} {summary.plant}, revision {summary.revision}, {summary.samples:,} samples "
-        f"in {summary.segments:,} segment{'s' * (summary.segments != 1)}, as of {to_iso(show.seconds(summary.made))}"
+        f"in {files:,} file{'s' * (files != 1)}, as of {to_iso(show.seconds(summary.made))}"
     )

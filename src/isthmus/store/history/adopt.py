@@ -148,6 +148,19 @@ def gathered(folder: Folder) -> Manifest:
     return manifest
 
 
+def at_one_moment(folder: Folder) -> Manifest:
+    """The manifest at one moment, for a reader; where there is no sound one, what the files say."""
+    if folder.manifest.exists():
+        try:
+            manifest = Manifest.open(folder.manifest, reading=True)
+            manifest.freeze()
+        except Damaged:
+            pass
+        else:
+            return manifest
+    return gathered(folder)
+
+
 def _take_in(folder: Folder, manifest: Manifest) -> Iterator[tuple[Path, str]]:
     """Commits the files in `segments/` that are not listed; gives those that cannot be, and why."""
     listed = {*(segment.file for segment in manifest.segments()), *manifest.leaving()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -22,25 +22,19 @@ from isthmus.core.errors import Damaged, Disconnected, NotFound
 from isthmus.core.event import Event, EventKind
 from isthmus.core.tag import Tag
 from isthmus.core.time import EARLIEST, LATEST
-from isthmus.store.history.adopt import gathered
+from isthmus.store.history.adopt import at_one_moment
 from isthmus.store.history.checked import Group, Opened
 from isthmus.store.history.columns import Columns, from_table, join, ordered, to_table
 from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.flush import final, latest
 from isthmus.store.history.folder import Folder
-from isthmus.store.history.intake import Intake
 from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lease import leased
-from isthmus.store.history.lists import Lists, known_tags
+from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest, Oddity
 from isthmus.store.history.segment import Footer, Segment
-from isthmus.store.history.state import State
-from isthmus.stream.follow import Hole, Idle, NewStream, follow
-from isthmus.stream.log import Log, LogState, Position
-
-IDLE: Final = 0.25
-PATIENCE: Final = 5.0
-"""Seconds without anything from the log after which it is taken to have no more."""
+from isthmus.store.history.tail import behind
+from isthmus.stream.log import Log, Position
 
 TRIES: Final = 3
 """Snapshots begun before giving up because the log was purged under each of them."""
@@ -137,7 +131,7 @@ class History:
 
     def _missing(self, part: Kept | Segment) -> tuple[Columns, ...]:
         """What is left of a file that is not there; raises NotFound when it was only replaced, very long ago."""
-        with closing(_manifest(self.folder)) as manifest:
+        with closing(at_one_moment(self.folder)) as manifest:
             listed = {kept.file for kept in manifest.kept()} | {segment.file for segment in manifest.segments()}
         if part.file not in listed:
             what = "what was opened of the history is too old: its files were replaced, and removed after a day"
@@ -274,7 +268,7 @@ async def open_history(folder: Path, log: Log | None = None) -> AsyncIterator[Hi
     if log is None and not place.root.is_dir():
         raise NotFound("there is no history", where=str(folder), hint="`isthmus run` records one")
     for _ in range(TRIES):
-        with leased(place), closing(await asyncio.to_thread(_manifest, place)) as manifest:
+        with leased(place), closing(await asyncio.to_thread(at_one_moment, place)) as manifest:
             history = await _snapshot(place, manifest, log)
             if history is not None:
                 yield history
@@ -282,25 +276,12 @@ async def open_history(folder: Path, log: Log | None = None) -> AsyncIterator[Hi
     raise Disconnected("the log is purged faster than it can be read", where=str(folder), hint="try again")
 
 
-def _manifest(folder: Folder) -> Manifest:
-    """The manifest at one moment; where there is no sound one, what the segments say."""
-    if folder.manifest.exists():
-        try:
-            manifest = Manifest.open(folder.manifest, reading=True)
-            manifest.freeze()
-        except Damaged:
-            pass
-        else:
-            return manifest
-    return gathered(folder)
-
-
 async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> History | None:
     """None when the log was purged before it could be read."""
     state, segments, kept = manifest.state(), tuple(manifest.segments()), tuple(manifest.kept())
     if log is None:
         return History(folder, state.position, True, segments, kept, ordered(join(())), manifest)
-    intake = await _tail(folder, state, log)
+    intake = await behind(folder, state, log)
     if intake is None:
         return None
     tail = await asyncio.to_thread(ordered, intake.memory.columns())
@@ -315,43 +296,3 @@ async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> Hist
         _events=tuple(intake.events.values()),
         _oddities=tuple(intake.oddities),
     )
-
-
-async def _tail(folder: Folder, state: State, log: Log) -> Intake | None:
-    """What the log has behind `state`; None when the recorder has committed and purged more meanwhile."""
-    end = await log.state()
-    intake = Intake(state, Lists(folder, log), _unread)
-    if _at_end(intake.position, end):
-        return intake
-    idle = 0.0
-    async with aclosing(follow(log, intake.position, idle=IDLE)) as items:
-        async for item in items:
-            if isinstance(item, Hole | NewStream) and await asyncio.to_thread(_overtaken, folder, state):
-                return None
-            await intake.take(item)
-            idle = idle + IDLE if isinstance(item, Idle) else 0.0
-            if idle > PATIENCE and isinstance(item, Idle) and item.away:
-                raise Disconnected("the log does not answer", hint="read without it, or try again")
-            if idle > PATIENCE or (not isinstance(item, Idle) and _passed(intake.position, end)):
-                break
-    return intake
-
-
-def _at_end(position: Position | None, end: LogState) -> bool:
-    return end.last == 0 if position is None else (position.stream, position.sequence) == (end.stream, end.last)
-
-
-def _passed(position: Position | None, end: LogState) -> bool:
-    return position is not None and position.stream == end.stream and position.sequence >= end.last
-
-
-def _overtaken(folder: Folder, state: State) -> bool:
-    manifest = _manifest(folder)
-    try:
-        return not manifest.state().is_at(state)
-    finally:
-        manifest.close()
-
-
-def _unread(position: Position, data: bytes) -> str:
-    return "in the log: the recorder is the one that keeps them"
