@@ -20,8 +20,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from isthmus.app.archive import written
 from isthmus.app.demo.tankfarm.server import VARIABLES
 from isthmus.core import time
+from isthmus.core.errors import IsthmusError
 from tests.app.conftest import PROGRAM, Plant, invoke, plant, wait
 
 QUICK_START = Path(__file__).parents[2] / "docs" / "quick-start.md"
@@ -166,6 +168,46 @@ def test_a_backup_taken_while_it_runs_has_every_sample_up_to_one_moment(running:
     assert refused.returncode == 1
     assert "is not empty" in refused.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "plant.tar"]
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.argv = ["isthmus", *sys.argv[2:]]
+from isthmus.app.cli import main
+main()
+"""
+
+
+def test_a_backup_that_cannot_be_written_says_where_and_leaves_nothing(running: Plant, tmp_path: Path) -> None:
+    file = tmp_path / "plant.tar"
+    assert invoke("backup", file, "--data", running.data).returncode == 0
+    whole = file.stat().st_size
+    file.unlink()
+    for limit in (20_000, whole - 1_000):  # of its own copy of a database, of the archive
+        words = [sys.executable, "-c", LIMITED, str(limit), "backup", str(file), "--data", str(running.data)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"isthmus: {file}: cannot be written: "), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_hard_links_takes_a_backup_and_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)  # as FAT does
+    with written(tmp_path / "x.tar") as archive:
+        archive.add_bytes("a", b"a")
+    size = (tmp_path / "x.tar").stat().st_size
+    with pytest.raises(IsthmusError, match="exists already"), written(tmp_path / "y.tar") as archive:
+        (tmp_path / "y.tar").write_text("precious")
+    assert size > 0
+    assert (tmp_path / "y.tar").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.tar", "y.tar"]
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "other"])

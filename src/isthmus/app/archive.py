@@ -79,12 +79,24 @@ def written(file: Path) -> Iterator[Writer]:
                 writer.finish()
             raw.flush()
             os.fsync(raw.fileno())
-        os.link(partial, file)
+        _put(partial, file)
         _settle(file.parent)
     except FileExistsError:
         raise IsthmusError("exists already", where=str(file), hint="choose another name") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _put(partial: Path, file: Path) -> None:
+    """Gives the archive its name, never over another file; raises FileExistsError."""
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        raise
+    except OSError as error:  # a disk without hard links, such as a USB stick
+        if file.exists():
+            raise FileExistsError from error
+        partial.rename(file)
 
 
 def unpack(file: Path, folder: Path, say: Say) -> bytes:

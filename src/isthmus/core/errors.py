@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+Raised = TypeVar("Raised", bound=BaseException)
 
 
 class IsthmusError(Exception):
@@ -78,5 +81,10 @@ class PlantFileError(IsthmusError):
 
 def first(group: BaseExceptionGroup[IsthmusError]) -> IsthmusError:
     """One of a group's errors: a person reads one sentence, all are in the traceback."""
+    return leaf(group)
+
+
+def leaf(group: BaseExceptionGroup[Raised]) -> Raised:
+    """The first error of a group that is no group itself."""
     error = group.exceptions[0]
-    return first(error) if isinstance(error, BaseExceptionGroup) else error
+    return leaf(error) if isinstance(error, BaseExceptionGroup) else error
