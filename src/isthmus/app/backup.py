@@ -73,7 +73,7 @@ def _unwritten(place: Place, file: Path, error: BaseException) -> IsthmusError:
     named = str(getattr(error, "filename", None) or "")
     why = getattr(error, "strerror", None) or str(error)
     if named and Path(named).absolute().is_relative_to(place.root.absolute()):
-        return IsthmusError(f"cannot be read: {why}", where=named, hint="look at the disk; no backup was made")
+        return IsthmusError(f"cannot be used: {why}", where=named, hint="look at the disk; no backup was made")
     hint = "look at the room on that disk, or write somewhere else; nothing of it was left behind"
     return IsthmusError(f"cannot be written: {why}", where=str(file), hint=hint)
 
