@@ -73,10 +73,10 @@ class Page(msgspec.Struct, frozen=True, omit_defaults=True):
     """When it was turned, ms since 1970-01-01 UTC."""
     revision: int
     """The applied revision; when it is new, ask for the tags again."""
+    values: list[tuple[int, Value, float, int, int]]
+    """Tag number, value (null: none), its time in ms, StatusCode, flags (bits of the marks; 256: stale)."""
     away: bool = False
     """The log does not answer at the moment: what is shown ages."""
-    values: list[tuple[int, Value, float, int, int]] = []
-    """Tag number, value (null: none), its time in ms, StatusCode, flags (bits of the marks; 256: stale)."""
 
 
 class Picture:
