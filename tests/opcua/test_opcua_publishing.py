@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import nodeid_to_binary, struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from isthmus.systems.opcua import publishing
 from isthmus.systems.opcua.notification import Message
 from isthmus.systems.opcua.publishing import Publishing
 from isthmus.systems.opcua.spec import OpcUaSpec
+from isthmus.systems.opcua.transport import Answer, publish_request
 from tests.contract.adapters import eventually
 from tests.opcua.test_opcua_decode import data_change, response
 
@@ -39,6 +42,11 @@ def again(sequence: int) -> bytes:
     return head + struct.pack("<Iqi", sequence, 0, 1) + data_change([item])
 
 
+def fault(status: int) -> bytes:
+    """A ServiceFault."""
+    return b"\x01\x00" + struct.pack("<HqIIBiHB", 397, 0, 1, status, 0, 0, 0, 0)
+
+
 def status(name: str) -> ua.UaStatusCodeError:
     return ua.UaStatusCodeError(getattr(ua.StatusCodes, name))
 
@@ -50,26 +58,32 @@ class Scripted:
 
     def __init__(self, answers: Iterable[bytes | str], kept: Iterable[int] = (), window: int = 4) -> None:
         self.spec = OpcUaSpec(url=["opc.tcp://scripted:4840"], outstanding=window)
-        self._answers: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self._answers: deque[bytes | str] = deque(answers)
+        self._asking: deque[Callable[[Answer], None]] = deque()
         self._kept = set(kept)
-        self.say(*answers)
         self.acknowledged: list[int] = []
         self.asked_again: list[int] = []
-        self.outstanding = self.most = 0
+        self.most = 0
 
-    async def send(self, request: Any, timeout: float | None = None) -> Buffer:
-        if isinstance(request, ua.RepublishRequest):
-            return self._again(request.Parameters.RetransmitSequenceNumber)
-        self.acknowledged += [ack.SequenceNumber for ack in request.Parameters.SubscriptionAcknowledgements]
-        self.outstanding += 1
+    @property
+    def outstanding(self) -> int:
+        return len(self._asking)
+
+    async def send(self, request: ua.RepublishRequest) -> Buffer:
+        return self._again(request.Parameters.RetransmitSequenceNumber)
+
+    def publish(self, subscription: int, acks: Sequence[int], answered: Callable[[Answer], None]) -> None:
+        assert subscription == SUBSCRIPTION
+        self.acknowledged += acks
+        self._asking.append(answered)
         self.most = max(self.most, self.outstanding)
-        try:
-            answer = await self._answers.get()
-        finally:
-            self.outstanding -= 1
-        if isinstance(answer, str):
-            raise status(answer)
-        return Buffer(answer)
+        asyncio.get_running_loop().call_soon(self._answer)
+
+    def _answer(self) -> None:
+        if self._answers and self._asking:
+            answer = self._answers.popleft()
+            body = fault(getattr(ua.StatusCodes, answer)) if isinstance(answer, str) else answer
+            self._asking.popleft()(Buffer(body))
 
     def _again(self, sequence: int) -> Buffer:
         self.asked_again.append(sequence)
@@ -78,8 +92,9 @@ class Scripted:
         return Buffer(again(sequence))
 
     def say(self, *answers: bytes | str) -> None:
-        for answer in answers:
-            self._answers.put_nowait(answer)
+        self._answers += answers
+        for _ in answers:
+            self._answer()
 
 
 class Taken:
@@ -218,3 +233,24 @@ def test_whatever_the_order_every_message_is_taken_once_in_order_or_called_lost(
             assert lost <= set(range(1, 9)) - kept
 
     asyncio.run(run())
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.lists(st.integers(1, 2**32 - 1), max_size=5), st.integers(1, 2**31),
+    st.one_of(
+        st.integers(0, 2**32 - 1).map(lambda i: ua.NodeId(i, 3)), st.binary(min_size=1).map(lambda b: ua.NodeId(b, 1))
+    ),
+)  # fmt: skip
+def test_a_publish_request_is_packed_as_asyncua_packs_it(
+    subscription: int, acks: list[int], handle: int, token: ua.NodeId
+) -> None:
+    now = datetime(2026, 11, 23, 1, 2, 3, 456789, UTC)
+    request = ua.PublishRequest()
+    request.RequestHeader.AuthenticationToken = token
+    request.RequestHeader.Timestamp = now
+    request.RequestHeader.RequestHandle = handle
+    known = [ua.SubscriptionAcknowledgement(subscription, ack) for ack in acks]
+    request.Parameters.SubscriptionAcknowledgements = known
+    ns = int(now.timestamp()) * 10**9 + 456_789_000
+    ours = publish_request(nodeid_to_binary(token), ns, handle, subscription, acks)
+    assert ours == struct_to_binary(request)

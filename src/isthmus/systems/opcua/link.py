@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from asyncua import Client, ua
-from asyncua.client.ua_client import UASocketProtocol
 from asyncua.common.connection import TransportLimits
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
@@ -23,6 +22,7 @@ from isthmus.systems.contract import Surroundings
 from isthmus.systems.opcua import trust
 from isthmus.systems.opcua.failure import TOO_MUCH, explained, status_name
 from isthmus.systems.opcua.spec import OpcUaSpec
+from isthmus.systems.opcua.transport import Answer, Transport
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,22 +31,10 @@ AT_ONCE: Final = 1000
 """Operations in one request to a server that names no limit."""
 CLOSING: Final = 2.0
 """Seconds a polite good-bye may take."""
-LARGEST_CHUNK: Final = 1024 * 1024
-"""Bytes of one chunk we wait for; we ask for at most 65,535 (Part 6, 7.1.2.3)."""
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 """Bytes of one message we accept."""
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # whatever it reports reaches us as an exception too
-
-
-class _Transport(UASocketProtocol):  # type: ignore[misc]  # asyncua is untyped
-    """asyncua's transport with a bound on the chunk it will wait for."""
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        rest = self.receive_buffer or b""
-        if len(rest) >= 8 and int.from_bytes(rest[4:8], "little") > LARGEST_CHUNK:
-            self.disconnect_socket()
 
 
 class Link:
@@ -64,11 +52,11 @@ class Link:
         self._client.secure_channel_timeout = 3_600_000
         self._client.uaclient._make_protocol = self._protocol
 
-    def _protocol(self) -> _Transport:
+    def _protocol(self) -> Transport:
         """A transport with bounds on what it will hold (asyncua's own has none)."""
         uaclient = self._client.uaclient
         limits = TransportLimits(65535, 65535, LARGEST_MESSAGE // 8192, LARGEST_MESSAGE)
-        protocol = _Transport(uaclient._timeout, security_policy=uaclient.security_policy, limits=limits)
+        protocol = Transport(uaclient._timeout, security_policy=uaclient.security_policy, limits=limits)
         protocol.pre_request_hook = uaclient.pre_request_hook
         protocol.on_connection_lost = uaclient._on_transport_lost
         protocol.is_session_closing = uaclient._is_session_closing
@@ -166,9 +154,16 @@ class Link:
         async with asyncio.timeout(self.spec.seconds("patience")):
             await self.read_values([ua.NodeId(ua.ObjectIds.Server_ServerStatus_State)])
 
-    async def send(self, request: Any, timeout: float | None = None) -> Buffer:
-        """The response to `request` in its bytes; `timeout` 0: waits for ever. Raises the status of a ServiceFault."""
-        return await self._client.uaclient.session._send_request(request, timeout)
+    async def send(self, request: Any) -> Buffer:
+        """The response to `request` in its bytes. Raises the status of a ServiceFault."""
+        return await self._client.uaclient.session._send_request(request)
+
+    def publish(self, subscription: int, acks: Sequence[int], answered: Callable[[Answer], None]) -> None:
+        """Sends a PublishRequest; see `Transport.publish`."""
+        transport = self._client.uaclient.protocol
+        if transport is None:
+            raise ConnectionError("the connection is closed")
+        transport.publish(subscription, acks, answered)
 
     async def call(self, request: Any, response: type[Any]) -> Any:
         """The response to `request`; raises its status when that is bad."""

@@ -7,6 +7,9 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from asyncua import ua
+
+from isthmus.core.quality import BAD
 from isthmus.systems.opcua import columns, wire
 from isthmus.systems.opcua.columns import Columns
 from isthmus.systems.opcua.wire import Malformed
@@ -44,7 +47,7 @@ class Contents:
 
 
 def published(b: bytes, p: int) -> Message:
-    """The message in the PublishResponse at `p`; raises Malformed."""
+    """The message in the PublishResponse at `p`; raises Malformed, and the status of a response that is bad."""
     try:
         p = _header(b, p)
         subscription = _u4(b, p)[0]
@@ -64,8 +67,11 @@ def republished(b: bytes, p: int, subscription: int) -> Message:
 
 
 def _header(b: bytes, p: int) -> int:
-    """The position after type and ResponseHeader (Part 4, 7.34); its result was looked at before."""
+    """The position after type and ResponseHeader (Part 4, 7.34); raises its result when that is bad."""
     _, p = wire.node_number(b, p)
+    result = _u4(b, p + 12)[0]
+    if result >= BAD:
+        raise ua.UaStatusCodeError(result)
     p = wire.skip_diagnostics(b, p + 16)
     n, p = wire.count(b, p, 4)
     for _ in range(n):

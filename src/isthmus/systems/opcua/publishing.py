@@ -8,16 +8,17 @@ has it (Part 4, 5.14.1.4 and 6.7).
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import Final, Protocol
 
 from asyncua import ua
-from asyncua.common.utils import Buffer
 
 from isthmus.core.errors import Disconnected
 from isthmus.systems.opcua import notification
 from isthmus.systems.opcua.failure import SUBSCRIPTION_GONE, explain, status_name
 from isthmus.systems.opcua.link import Link
 from isthmus.systems.opcua.notification import Message
+from isthmus.systems.opcua.transport import Answer
 from isthmus.systems.opcua.wire import Malformed
 
 LATE: Final = 0.1
@@ -58,13 +59,14 @@ class Publishing:
         self._upto: int | None = None
         """A keep-alive said that everything before this number was sent."""
         self._acks: dict[int, None] = {}
-        self._requests: set[asyncio.Task[Buffer]] = set()
-        self._arrived: asyncio.Queue[asyncio.Task[Buffer]] = asyncio.Queue()
+        self._asked = 0
+        """Requests whose answers were not taken yet."""
+        self._arrived: asyncio.Queue[Answer] = asyncio.Queue()
 
     @property
     def waiting(self) -> bool:
         """The server owes us a response."""
-        return bool(self._requests)
+        return self._asked > self._arrived.qsize()
 
     def acknowledge(self, sequence: int) -> None:
         """The message is kept: the server may forget it. Told with the next request."""
@@ -84,16 +86,14 @@ class Publishing:
             await self._catch_up()
             while True:
                 self._top_up()
-                task = await self._next()
-                if task is not None:
-                    await self._absorb(task)
-                if (self._held and (task is None or len(self._held) >= self.window)) or self._upto is not None:
+                answer = await self._next()
+                if answer is not None:
+                    await self._absorb(answer)
+                if (self._held and (answer is None or len(self._held) >= self.window)) or self._upto is not None:
                     await self._mend()
         finally:
-            for request in self._requests:
-                request.cancel()
-            self._requests.clear()
-            self._arrived = asyncio.Queue()
+            self._asked = 0
+            self._arrived = asyncio.Queue()  # what still comes over the old channel comes to nobody
 
     async def _catch_up(self) -> None:
         message, self._first = self._first, None
@@ -102,26 +102,14 @@ class Publishing:
             message = self._held.pop(self.expected, None) or await self._republished(self.expected)
 
     def _top_up(self) -> None:
-        while len(self._requests) + self._arrived.qsize() < self.window:
-            request = ua.PublishRequest()
-            acks = list(self._acks)[:MOST_ACKS]
+        while self._asked < self.window:
+            acks = list(islice(self._acks, MOST_ACKS))
+            self.link.publish(self.subscription, acks, self._arrived.put_nowait)
+            self._asked += 1
             for sequence in acks:
                 del self._acks[sequence]
-            request.Parameters.SubscriptionAcknowledgements = [
-                ua.SubscriptionAcknowledgement(self.subscription, sequence) for sequence in acks
-            ]
-            task = asyncio.ensure_future(self.link.send(request, timeout=0))
-            self._requests.add(task)
-            task.add_done_callback(self._came)
 
-    def _came(self, task: asyncio.Task[Buffer]) -> None:
-        if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not report it when nobody else will
-        if task in self._requests:  # not one that `run` gave up when it ended
-            self._requests.discard(task)
-            self._arrived.put_nowait(task)
-
-    async def _next(self) -> asyncio.Task[Buffer] | None:
+    async def _next(self) -> Answer | None:
         if not self._held:
             return await self._arrived.get()
         try:
@@ -130,15 +118,16 @@ class Publishing:
         except TimeoutError:
             return None
 
-    async def _absorb(self, task: asyncio.Task[Buffer]) -> None:
+    async def _absorb(self, answer: Answer) -> None:
+        self._asked -= 1
         self.heard = asyncio.get_running_loop().time()
+        if isinstance(answer, Exception):
+            raise answer
         try:
-            answer = task.result()
+            message = notification.published(answer._data, answer.cur_pos)
         except ua.UaStatusCodeError as error:
             await self._turned_away(error)
             return
-        try:
-            message = notification.published(answer._data, answer.cur_pos)
         except Malformed as error:
             await self.receiver.puzzle(answer._data, str(error))
             return
