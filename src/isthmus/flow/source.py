@@ -42,6 +42,8 @@ LONGEST_TEXT: Final = 65_536
 HEARTBEAT: Final = 5.0
 """Seconds without samples after which a source that is alive sends an empty block."""
 
+_REMARKABLE: Final = ~np.uint8(Mark.HISTORICAL)
+
 say = structlog.get_logger("collect")
 
 
@@ -183,11 +185,10 @@ def _without_long_texts(readings: Readings) -> Readings:
 
 def _remember(source: Source, readings: Readings, blocks: Sequence[Samples]) -> None:
     source.samples += len(readings)
-    source.marked += sum(int(np.count_nonzero(block.mark & ~np.uint8(Mark.HISTORICAL))) for block in blocks)
+    source.marked += sum(int(np.count_nonzero(block.mark & _REMARKABLE)) for block in blocks)
     if not readings.historical:
         source.quality[readings.index] = readings.quality
-    timely = readings.at <= readings.seen
-    np.maximum.at(source.newest, readings.index[timely], readings.at[timely])
+    readings.advance(source.newest)
 
 
 async def _changed(source: Source, hold: Hold, epoch: int, state: str, error: Exception | None) -> None:

@@ -29,6 +29,7 @@ _OUT_OF_RANGE, _FUTURE, _HISTORICAL, _WRONG_TYPE = (
     np.uint8(mark) for mark in (Mark.OUT_OF_RANGE, Mark.FUTURE, Mark.HISTORICAL, Mark.WRONG_TYPE)
 )
 _EXACT: Final = 2.0**53
+_FLOAT_FORM: Final = bytes((Form.FLOAT,))
 _ORDER: Final = tuple(DataType)
 _FLOAT, _TEXT, _BOOLEAN, _UNSIGNED = (
     _ORDER.index(type_) for type_ in (DataType.FLOAT, DataType.TEXT, DataType.BOOLEAN, DataType.UNSIGNED)
@@ -94,14 +95,16 @@ def standardise(readings: Readings, rules: Sequence[Standard], source: str) -> I
 def _block(
     readings: Readings, index: NDArray[np.uint32], rows: slice | NDArray[np.intp], rule: Standard, source: str
 ) -> Samples:
-    form, seen = readings.form[rows], readings.seen
-    at = np.where(readings.at[rows] == UNKNOWN, seen, readings.at[rows])
+    form, at, seen = readings.form[rows], readings.at[rows], readings.seen
+    if np.count_nonzero(at) < len(at):
+        at = np.where(at == UNKNOWN, seen, at)
     mark = np.zeros(len(index), np.uint8)
     if readings.historical:
         mark |= _HISTORICAL
-    mark[at > seen + AHEAD] |= _FUTURE
+    if len(at) and at.max() > seen + AHEAD:
+        mark[at > seen + AHEAD] |= _FUTURE
     value, integer, text = readings.value[rows], None, None
-    if (rule.floats or bool((rule.type[index] == _FLOAT).all())) and bool((form == Form.FLOAT).all()):
+    if (rule.floats or bool((rule.type[index] == _FLOAT).all())) and form.tobytes() == _FLOAT_FORM * len(form):
         value = _scaled(value, index, rule)
     else:
         value, integer, text = _mixed(readings, index, rows, rule, mark)

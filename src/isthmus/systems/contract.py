@@ -104,6 +104,14 @@ class Readings:
     def __len__(self) -> int:
         return len(self.index)
 
+    def advance(self, newest: NDArray[np.int64]) -> None:
+        """Moves `newest`, device times by opened address, on to these readings' times; not to one in the future."""
+        index, at = self.index, self.at
+        if len(at) and at.max() > self.seen:
+            timely = at <= self.seen
+            index, at = index[timely], at[timely]
+        np.maximum.at(newest, index, at)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

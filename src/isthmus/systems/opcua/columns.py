@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from isthmus.core import time
 from isthmus.systems.contract import Form
 from isthmus.systems.opcua import wire
 from isthmus.systems.opcua.wire import Cell, Malformed
+
+T = TypeVar("T", bound=np.generic)
 
 HANDLE: Final = 4
 """Bytes of the client handle before each DataValue of a notification; a history has none."""
@@ -151,14 +153,15 @@ def _alike(b: bytes, p: int, n: int, lead: int) -> tuple[Columns, int] | None:
     """All rows in one view, or None when they do not share one layout of fixed size."""
     key = _key(b, p + lead)
     layout = _LAYOUTS[lead].get(key)
-    if layout is None or p + n * layout.itemsize > len(b):
+    if layout is None:
         return None
-    rows = np.frombuffer(b, layout, n, p)
-    if not (rows["mask"] == key & 255).all() or (key & wire.VALUE and not (rows["type"] == key >> 8).all()):
+    size, mask = layout.itemsize, p + lead
+    end = p + n * size
+    if end > len(b) or b[mask:end:size] != b[mask : mask + 1] * n:
         return None
-    columns = empty(n)
-    _fill(columns, slice(None), rows, key)
-    return columns, p + n * layout.itemsize
+    if key & wire.VALUE and b[mask + 1 : end : size] != b[mask + 1 : mask + 2] * n:
+        return None
+    return _of(np.frombuffer(b, layout, n, p), key), end
 
 
 def _unlike(b: bytes, p: int, n: int, lead: int) -> tuple[Columns, int]:
@@ -177,7 +180,7 @@ def _unlike(b: bytes, p: int, n: int, lead: int) -> tuple[Columns, int]:
     raw = np.frombuffer(b, np.uint8)
     for key in np.unique(keys[keys >= 0]).tolist():
         where = np.flatnonzero(keys == key)
-        _fill(columns, where, _gathered(raw, starts[where], _LAYOUTS[lead][key]), key)
+        _scatter(columns, where, _of(_gathered(raw, starts[where], _LAYOUTS[lead][key]), key))
     return columns, p
 
 
@@ -186,27 +189,37 @@ def _gathered(raw: NDArray[np.uint8], starts: NDArray[np.int64], layout: np.dtyp
     return rows
 
 
-def _fill(columns: Columns, where: Any, rows: NDArray[np.void], key: int) -> None:
-    """Puts rows of one layout into the columns at `where`."""
-    names = rows.dtype.names or ()
-    if "handle" in names:
-        columns.handle[where] = rows["handle"]
-    if "status" in names:
-        columns.quality[where] = rows["status"]
-    if "ticks" in names:
-        columns.ticks[where] = rows["ticks"]
-    if "value" in names:
-        _fill_values(columns, where, rows["value"], _SCALARS[key >> 8][1])
+def _of(rows: NDArray[np.void], key: int) -> Columns:
+    """Rows of one layout as columns."""
+    n, form, value, integer = len(rows), int(Form.NONE), None, None
+    if key & wire.VALUE:
+        values, form = rows["value"], _SCALARS[key >> 8][1]
+        value = (values != 0 if form == Form.BOOLEAN else values).astype(np.float64)
+        if form in (Form.SIGNED, Form.UNSIGNED):
+            integer = values.astype(np.uint64 if form == Form.UNSIGNED else np.int64).view(np.int64)
+    return Columns(
+        handle=_column(rows, "handle", np.uint32),
+        ticks=_column(rows, "ticks", np.int64),
+        quality=_column(rows, "status", np.uint32),
+        form=np.frombuffer(bytes((form,)) * n, np.uint8),
+        value=np.full(n, np.nan) if value is None else value,
+        integer=integer,
+    )
 
 
-def _fill_values(columns: Columns, where: Any, values: NDArray[Any], form: int) -> None:
-    columns.form[where] = form
-    columns.value[where] = values != 0 if form == Form.BOOLEAN else values
-    if form in (Form.SIGNED, Form.UNSIGNED):
+def _column(rows: NDArray[np.void], name: str, kind: type[T]) -> NDArray[T]:
+    """One field of the rows; zeros where they do not have it."""
+    return rows[name].astype(kind) if name in (rows.dtype.names or ()) else np.zeros(len(rows), kind)
+
+
+def _scatter(columns: Columns, where: NDArray[np.intp], part: Columns) -> None:
+    """Puts a part into the columns at `where`."""
+    for name in ("handle", "ticks", "quality", "form", "value"):
+        getattr(columns, name)[where] = getattr(part, name)
+    if part.integer is not None:
         if columns.integer is None:
             columns.integer = np.zeros(len(columns), np.int64)
-        wide = np.uint64 if form == Form.UNSIGNED else np.int64
-        columns.integer[where] = values.astype(wide).view(np.int64)
+        columns.integer[where] = part.integer
 
 
 def _one(b: bytes, p: int, lead: int, columns: Columns, row: int) -> int:

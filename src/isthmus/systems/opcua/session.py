@@ -212,13 +212,13 @@ class Session:
             index, at = columns.handle, columns.at()
         oddities += self.remarks.oddities(columns, self.addresses, seen)
         events = self._look(columns, at, seen)
-        timely = at <= seen
-        np.maximum.at(self.newest, index[timely], at[timely])
-        return rows.readings(columns, at, seen, events, oddities, done)
+        found = rows.readings(columns, at, seen, events, oddities, done)
+        found.advance(self.newest)
+        return found
 
     def _look(self, columns: Columns, at: NDArray[np.int64], seen: int) -> list[Event]:
         """Looks at the qualities: overflows are gaps, nodes that went away are tried again later."""
-        if columns.quality.any():
+        if np.count_nonzero(columns.quality):
             lost = overflowed(columns.quality)
             if lost.any():
                 self.remarks.overflowed(columns.handle[lost], at[lost])
