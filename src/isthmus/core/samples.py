@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -58,7 +58,8 @@ class Samples:
 
     def numbered(self, epoch: int, number: int) -> Samples:
         """The same samples under another identity."""
-        return replace(self, epoch=epoch, number=number)
+        columns = (self.index, self.at, self.quality, self.mark, self.value, self.integer, self.text)
+        return Samples(self.source, epoch, number, self.tags, *columns, self.seen)
 
 
 def plain(type_: DataType, value: float, integer: int, text: str | None) -> Value:
