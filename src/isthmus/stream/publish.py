@@ -23,9 +23,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-import nats.errors
 import structlog
-from nats.aio.msg import Msg
 
 from isthmus.core.errors import Disconnected, InUse, IsthmusError, LogFull, Refused
 from isthmus.core.samples import Samples
@@ -39,6 +37,9 @@ LARGEST: Final = (4 << 20) - 4096
 
 SILENCE: Final = 5.0
 """Seconds without an acknowledgement after which we look what the log has."""
+
+LOOK: Final = 1.0
+"""Seconds between two looks whether it is silent."""
 
 _LISTS: Final = 1024
 _TOO_LARGE: Final = 10054
@@ -123,20 +124,18 @@ class Publisher:
         Leaving cancels what is not acknowledged: wait for the futures first. Raises Disconnected when the log is away.
         """
         publisher = cls(log, site, collector, epoch, window)
-        subscription = await log.wire.client.subscribe(f"{publisher._inbox}.*.*", cb=publisher._answered)
-        log.wire.watchers.append(publisher._reconnected)
-        try:
-            await publisher._begin()
-            tending = asyncio.create_task(publisher._tend())
+        async with log.wire.listening(f"{publisher._inbox}.*.*", publisher._answered):
+            log.wire.watchers.append(publisher._reconnected)
             try:
-                yield publisher
+                await publisher._begin()
+                tending = asyncio.create_task(publisher._tend())
+                try:
+                    yield publisher
+                finally:
+                    await end(tending)
             finally:
-                await end(tending)
-        finally:
-            log.wire.watchers.remove(publisher._reconnected)
-            publisher._give_up(None)
-            with suppress(nats.errors.Error, OSError):
-                await subscription.unsubscribe()
+                log.wire.watchers.remove(publisher._reconnected)
+                publisher._give_up(None)
 
     @property
     def backlog(self) -> Backlog:
@@ -180,7 +179,7 @@ class Publisher:
         sending = _Sending(self._given, message, rows, loop.create_future(), now, now)
         self._waiting.append(sending)
         if self._sure:
-            await self._launch()
+            self._launch()
         return sending.future
 
     async def _for_room(self) -> None:
@@ -198,8 +197,8 @@ class Publisher:
         if self._failed is not None:
             raise self._failed
 
-    async def _launch(self) -> None:
-        """Puts on its way what may go. Bytes are queued before anything can interrupt, so order is the window's."""
+    def _launch(self) -> None:
+        """Puts on its way what may go. Nothing can come between, so the order of the bytes is the window's."""
         while self._sure and self._wire.up and self._flying < min(len(self._waiting), self._allowed):
             sending = self._waiting[self._flying]
             if self._flying == 0:
@@ -209,12 +208,10 @@ class Publisher:
             headers["Nats-Msg-Id"] = self._id(sending.number)
             sending.since = asyncio.get_running_loop().time()
             self._flying += 1
-            if self._flying == 1:
-                self._wake.set()
             try:
                 reply = f"{self._inbox}.{self._run}.{sending.number}"
-                await self._wire.client.publish(self._subject, sending.message, reply=reply, headers=headers)
-            except (nats.errors.Error, OSError):
+                self._wire.publish(self._subject, sending.message, reply, headers)
+            except (Disconnected, OSError):
                 self._doubt()
 
     def _id(self, number: int) -> str:
@@ -228,16 +225,16 @@ class Publisher:
     def _reconnected(self) -> None:
         self._doubt()
 
-    async def _answered(self, answer: Msg) -> None:
-        run, _, number = answer.subject[len(self._inbox) + 1 :].partition(".")
-        if not answer.data:  # 503: no stream listens, or not yet
+    def _answered(self, subject: str, body: bytes) -> None:
+        run, _, number = subject[len(self._inbox) + 1 :].partition(".")
+        if not body:  # 503: no stream listens, or not yet
             if int(run) == self._run:
                 self._doubt()
             return
-        ack = read_ack(answer.data)
+        ack = read_ack(body)
         if ack.error is None:
             self._store(int(number), ack.seq)
-            await self._launch()
+            self._launch()
         elif int(run) == self._run:
             self._refused(int(number), ack)
 
@@ -320,9 +317,9 @@ class Publisher:
                     self._hurt = False
                     await asyncio.sleep(0.5)
                 await self._settle()
-                await self._launch()
+                self._launch()
             with suppress(TimeoutError):
-                async with asyncio.timeout(1.0 if self._flying else None):
+                async with asyncio.timeout(LOOK):
                     await self._wake.wait()
             if self._flying and asyncio.get_running_loop().time() - self._waiting[0].since > SILENCE:
                 self._doubt()

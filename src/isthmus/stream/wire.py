@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import nats.errors
@@ -26,6 +26,9 @@ _FULL: Final = frozenset({10077, 10023, 10047, 10002, 10040})
 NOT_FOUND: Final = frozenset({10059, 10037, 10014})
 WRONG_LAST: Final = frozenset({10070, 10071, 10164})
 """The message expected another one before it: something is stored already, or something is not."""
+
+Heard: TypeAlias = Callable[[str, bytes], None]
+"""Takes the subject and the body of a message."""
 
 log = structlog.get_logger("isthmus.stream")
 
@@ -73,12 +76,31 @@ async def end(*tasks: asyncio.Task[Any] | None) -> None:
         _, left = await asyncio.wait(left, timeout=0.2)
 
 
+class _Client(Client):  # type: ignore[misc]  # nats-py is untyped
+    """nats-py's client; messages of some subscriptions are told at once, without a queue and a task of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: dict[int, Heard] = {}
+        """Subscription → who is told."""
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        heard = self.heard.get(sid)
+        if heard is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            heard(subject.decode(), data)
+        except Exception as error:  # as nats-py does it: what goes wrong there must not end the reading of the socket
+            await self._error_cb(error)
+
+
 class Wire:
     """A connection that reconnects for ever. `lives` counts the connections made; `watchers` are told of each."""
 
     def __init__(self, endpoint: Endpoint, name: str) -> None:
         self.endpoint, self.name = endpoint, name
-        self.client = Client()
+        self.client = _Client()
         self.lives = 0
         self.watchers: list[Callable[[], None]] = []
         self.refused = ""
@@ -160,6 +182,32 @@ class Wire:
                 await client.close()
         # A reconnection that missed its cancellation would go on for ever.
         await end(client._reconnection_task, client._reading_task, client._flusher_task, client._ping_interval_task)
+
+    @asynccontextmanager
+    async def listening(self, subject: str, heard: Heard) -> AsyncIterator[None]:
+        """`heard` is told every message to `subject`, as it comes; its headers are not looked at."""
+        subscription = await self.client.subscribe(subject)
+        self.client.heard[subscription._id] = heard
+        try:
+            yield
+        finally:
+            del self.client.heard[subscription._id]
+            with suppress(nats.errors.Error, OSError):
+                await subscription.unsubscribe()
+
+    def publish(self, subject: str, body: bytes, reply: str, headers: Mapping[str, str]) -> None:
+        """Writes a message to the socket, after all that was given before; raises Disconnected when there is none.
+
+        nats-py would leave the writing to a task. What the socket does not take waits in memory: bound what you send.
+        """
+        client = self.client
+        if not client.is_connected or client._transport is None:
+            raise Disconnected("the connection is gone", where=self.endpoint.url)
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"NATS/1.0\r\n{fields}\r\n".encode()
+        line = f"HPUB {subject} {reply} {len(head)} {len(head) + len(body)}\r\n".encode()
+        waiting, client._pending, client._pending_data_size = client._pending, [], 0
+        client._transport.write(b"".join((*waiting, line, head, body, b"\r\n")))
 
     async def ask(self, subject: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None,
                   patience: float = PATIENCE) -> Msg:  # fmt: skip
