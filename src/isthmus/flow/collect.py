@@ -106,7 +106,7 @@ async def collect(
             report(collector.describe(shipment))
             await _pause(stop)
         await _stopped(collector)
-        observed.keep({name: running.source.observed for name, running in collector.running.items()})
+        observed.keep({name: running.source.observed for name, running in collector.running.items()}, newer_by=1)
         shipping.cancel()
         report(collector.describe(shipment))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from isthmus.core.event import Event, EventKind, Severity
@@ -37,7 +37,10 @@ class Waiting:
     events: tuple[Event, ...] = ()
     oddities: tuple[tuple[str, Oddity], ...] = ()
     done: Callable[[], None] = nothing
-    size: int = 0
+
+    def size(self) -> int:
+        """Bytes it takes, about."""
+        return sum(map(weight, self.samples)) + sum(len(oddity.payload) for _, oddity in self.oddities)
 
 
 @dataclass(slots=True)
@@ -61,7 +64,8 @@ class Hold:
     size: int = 0
     discarded: int = 0
     """Samples discarded since the start."""
-    _queue: deque[Waiting] = field(default_factory=deque)
+    _queue: deque[tuple[Waiting, int]] = field(default_factory=deque)
+    """With their sizes."""
     _owed: dict[str, Discarded] = field(default_factory=dict)
     _kept: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,19 +73,18 @@ class Hold:
 
     async def put(self, waiting: Waiting, overflow: Overflow) -> None:
         """Queues `waiting`; at the bound waits for room or discards the oldest, as `overflow` says."""
-        size = sum(map(weight, waiting.samples)) + sum(len(oddity.payload) for _, oddity in waiting.oddities)
-        waiting = replace(waiting, size=size)
-        while overflow == "wait" and self._queue and self.size + waiting.size > self.limit:
+        size = waiting.size()
+        while overflow == "wait" and self._queue and self.size + size > self.limit:
             self._room.clear()
             await self._room.wait()
-        self._queue.append(waiting)
-        self.size += waiting.size
+        self._queue.append((waiting, size))
+        self.size += size
         while self.size > self.limit and len(self._queue) > 1:
-            self._discard(self._queue.popleft())
+            self._discard(*self._queue.popleft())
         self._changed.set()
 
-    def _discard(self, oldest: Waiting) -> None:
-        self.size -= oldest.size
+    def _discard(self, oldest: Waiting, size: int) -> None:
+        self.size -= size
         self.lose(oldest.samples)
         self._kept.extend(oldest.events)  # small, and the story of what went wrong
         oldest.done()
@@ -94,16 +97,20 @@ class Hold:
                 self._owed.setdefault(samples.source, Discarded(0, lost.first, lost.last)).add(lost)
                 self.discarded += lost.count
 
-    async def take(self, most: int) -> Sequence[Waiting]:
-        """At least one Waiting, and more while they fit into `most` bytes; waits until there is something."""
+    async def filled(self) -> None:
+        """Waits until there is something to take."""
         while not self._queue:
             self._changed.clear()
             await self._changed.wait()
-        taken = [self._queue.popleft()]
-        size = taken[0].size
-        while self._queue and size + self._queue[0].size <= most:
-            taken.append(self._queue.popleft())
-            size += taken[-1].size
+
+    def take(self, most: int) -> Sequence[Waiting]:
+        """The first Waiting, and more while they fit into `most` bytes; wait for `filled` before."""
+        first, size = self._queue.popleft()
+        taken = [first]
+        while self._queue and size + self._queue[0][1] <= most:
+            waiting, more = self._queue.popleft()
+            taken.append(waiting)
+            size += more
         self.size -= size
         self._room.set()
         return taken

@@ -6,14 +6,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
+
+from isthmus.core.time import SECOND
+
+PACE: Final = 2 * SECOND
+"""Time between two writes: each makes the file system work."""
 
 
 class Observed:
     """System → when (ns, our clock) the last of its readings that the log has was seen.
 
-    Written about once a second, without fsync: after a power cut it may be older, and the gap told longer than it was.
+    Written every two seconds, without fsync: after a power cut it may be older, and the gap told longer than it was.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,11 +32,11 @@ class Observed:
             self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
         return dict(self._kept)
 
-    def keep(self, now: Mapping[str, int]) -> None:
-        """Keeps what is newer; a disk without room must not end the collector."""
-        newer = self._kept | {system: at for system, at in now.items() if at}
-        if newer == self._kept:
+    def keep(self, now: Mapping[str, int], *, newer_by: int = PACE) -> None:
+        """Keeps what is newer by so many ns; a disk without room must not end the collector."""
+        if not any(at and at - self._kept.get(system, 0) >= newer_by for system, at in now.items()):
             return
+        newer = self._kept | {system: at for system, at in now.items() if at}
         self._kept = newer
         temporary = self._path.with_suffix(".tmp")
         with suppress(OSError):
