@@ -138,6 +138,10 @@ def test_what_a_tag_was_at_a_moment(plant: isthmus.client.Plant) -> None:
     frame = plant.at([HOT, "reactor-3/state"], ["2026-11-20T07:00", "2026-11-20T10:00Z"]).pandas()
     assert frame[HOT].tolist() == [38.0, 50.0]
     assert frame["acme/lyon/mixing/reactor-3/state"].tolist() == ["idle", "heating"]
+    between = plant.at([HOT, "drive/on"], "2026-11-20T06:30:30").arrow(quality=True)
+    assert between[HOT].to_pylist() == [pytest.approx(20 + (5.5 + 30 / 3600) * 3)]
+    assert between["acme/lyon/mixing/drive/on"].to_pylist() == [True]
+    assert between["acme/lyon/mixing/drive/on quality"].to_pylist() == ["UncertainDataSubNormal"]
 
 
 def test_aggregates_have_one_row_per_interval(plant: isthmus.client.Plant) -> None:
@@ -171,3 +175,42 @@ def test_what_makes_no_sense_is_refused(plant: isthmus.client.Plant, tmp_path: P
         isthmus.client.open("https://plant.example")
     with pytest.raises(IsthmusError, match="no time zone"):
         plant.history(HOT, *ODD).arrow(zone="Europe/Lyons")
+
+
+def test_energy_per_shift_of_a_counter_with_a_reset_and_of_a_power(plant: isthmus.client.Plant) -> None:
+    span = ("2026-11-17T06:00", "2026-11-18T06:00")
+    table = plant.history("drive/energy", *span, every="shift", aggregate="Consumed").arrow(quality=True)
+    assert table.column_names[:4] == ["time", "date", "shift", "crew"]
+    assert table["shift"].to_pylist() == ["early", "late", "night"]
+    assert table["crew"].to_pylist() == ["C", "A", "B"]
+    assert table.column(4).to_pylist() == [320, 320, 310]
+    assert table.column(5).to_pylist() == ["Good", "Good", "UncertainDataSubNormal"]
+    power = plant.history("drive/power", *span, every="shift", aggregate=["Total2", "Count"], unit="kW.h")
+    assert power.arrow().column(4).to_pylist() == pytest.approx([380, 240, 340])
+    assert power.arrow().column(5).to_pylist() == [8, 8, 8]
+    long = power.arrow(long=True)
+    assert set(long["Total2 unit"].to_pylist()) == {"kW.h"}
+    with pytest.raises(Misasked, match="does not convert"):
+        plant.history("drive/power", *span, aggregate="Total", unit="Cel")
+
+
+def test_an_average_converts_with_its_zero_and_a_range_without(plant: isthmus.client.Plant) -> None:
+    span = ("2026-11-20T00:00Z", "2026-11-20T04:00Z")
+    found = plant.history(HOT, *span, aggregate=["Minimum", "Range"], unit="[degF]").arrow()
+    assert found.column(1).to_pylist() == pytest.approx([68.0])
+    assert found.column(2).to_pylist() == pytest.approx([(239 / 60) * 3 * 1.8], abs=0.01)
+
+
+HOURS_ABOVE = """
+    SELECT date_trunc('day', time) AS day, tag, count(*) AS samples FROM samples
+    WHERE tag LIKE '%/temperature' AND value > 90 AND time >= '2026-11-20' AND time < '2026-11-21' GROUP BY ALL
+"""
+
+
+def test_sql_is_answered_as_a_table(plant: isthmus.client.Plant) -> None:
+    answer = plant.sql(HOURS_ABOVE)
+    assert answer.arrow()["tag"].to_pylist() == [HOT]
+    assert answer.pandas()["samples"].tolist() == [39]
+    assert not answer.more
+    with pytest.raises(IsthmusError, match="nowhere"):
+        plant.sql("SELECT * FROM nowhere")

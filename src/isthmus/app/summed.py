@@ -22,7 +22,7 @@ from isthmus.core.samples import Value
 from isthmus.core.single import shortest
 from isthmus.core.tag import DataType
 from isthmus.store.history.aggregates.calendar import periods
-from isthmus.store.history.aggregates.catalogue import aggregates, definition
+from isthmus.store.history.aggregates.catalogue import OWN, aggregates, definition
 from isthmus.store.history.aggregates.intervals import Intervals, between, every
 from isthmus.store.history.aggregates.reading import at_times
 from isthmus.store.history.aggregates.series import Settings
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from isthmus.store.history.aggregates.outcome import Result
     from isthmus.store.history.read import History
 
-Period = Literal["hour", "day", "week", "month"]
-"""Plant time: they begin where the plant's clocks say so."""
+Period = Literal["hour", "day", "week", "month", "shift"]
+"""Plant time: they begin where the plant's clocks, or its calendar, say so."""
 
 MOST: Final = 1_000_000
 """Answers to one question, about 0.5 kB each."""
@@ -90,7 +90,7 @@ class Row:
     end: int | None
     """Where the interval ends; None: a moment."""
     period: str
-    """What plant time calls it: 2026-11-23; else empty."""
+    """What plant time calls it: `2026-11-23`, or `2026-11-23 night` and a crew; else empty."""
     answers: tuple[Answer, ...]
 
 
@@ -233,7 +233,8 @@ async def summed(
 ) -> Summed:
     """Aggregates of every interval of this width (`15m`, or `day` in plant time); None: of the whole range.
 
-    Raises Misasked for an unknown aggregate, IsthmusError for one that needs numbers when a tag is text.
+    With `shift` time in which no shift is worked has no rows. Raises Misasked for an unknown aggregate, IsthmusError
+    for one that needs numbers when a tag is text.
     """
     names = _known(names)
     async with _excerpts(place, patterns, retrieval) as question:
@@ -242,7 +243,8 @@ async def summed(
         _few_enough(len(intervals) * len(names) * len(question.settings))
         low, high = int(intervals.edges[0]), int(intervals.edges[-1])
         rows: list[Row] = []
-        for found in question.condensed(intervals):
+        whole = any(name in OWN for name in names)
+        for found in question.excerpts(question.watches(), low, high) if whole else question.condensed(intervals):
             rows += _summed(found, names, intervals, periods_, question.retrieval.settings)
         return Summed(low, high, names, rows, question.gaps(low, high))
 
@@ -264,12 +266,14 @@ def _intervals(revision: Revision, start: int, end: int, width: str | None) -> t
     """The intervals, and what plant time calls them."""
     for unit in get_args(Period):
         if width == unit:
-            named = periods(revision.time_zone, unit, start, end)
+            named = periods(revision.time_zone, unit, start, end, revision.calendar)
             return between(named.edges), named.names
     try:
         span = time.duration(width) if width is not None else 0
     except IsthmusError as error:
-        raise Misasked(error.what, hint="write 15m, 1h or 1d, or in plant time hour, day, week or month") from error
+        raise Misasked(
+            error.what, hint="write 15m, 1h or 1d, or in plant time hour, day, week, month or shift"
+        ) from error
     if width is not None and span == 0:
         raise Misasked("an interval cannot be of no width", hint="write 15m, 1h or 1d")
     return every(start, end, span), ()
@@ -285,6 +289,8 @@ def _summed(
     order = slice(None, None, -1 if intervals.backward else 1)
     times, ends = intervals.early[order].tolist(), intervals.late[order].tolist()
     for i, (at, end) in enumerate(zip(times, ends, strict=True)):
+        if periods_ and not periods_[i]:
+            continue  # between two shifts
         answers = tuple(_answer(found, name, results[name], i) for name in names)
         yield Row(found.setting, at, end, periods_[i] if periods_ else "", answers)
 

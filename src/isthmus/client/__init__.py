@@ -12,5 +12,18 @@ from isthmus.client.plant import Plant, open  # noqa: A004  (said `isthmus.clien
 from isthmus.client.values import Sample, Tag
 from isthmus.core.errors import IsthmusError
 from isthmus.core.event import Event, EventKind, Severity
+from isthmus.store.history.sql.given import Limits
 
-__all__ = ["Answer", "Event", "EventKind", "History", "IsthmusError", "Plant", "Sample", "Severity", "Tag", "open"]
+__all__ = [
+    "Answer",
+    "Event",
+    "EventKind",
+    "History",
+    "IsthmusError",
+    "Limits",
+    "Plant",
+    "Sample",
+    "Severity",
+    "Tag",
+    "open",
+]

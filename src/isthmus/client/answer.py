@@ -26,6 +26,8 @@ class Answer:
     """A table that was asked for."""
 
     table: pa.Table
+    more: bool = False
+    """There were more rows than one answer may have."""
 
     def arrow(self) -> pa.Table:
         return self.table

@@ -152,14 +152,16 @@ def _names(codes: pa.Array) -> pa.Array:
 
 
 def sums(found: Summed, *, qualities: bool) -> pa.Table:
-    """One row per interval or moment; a column per tag, or per tag and aggregate where several were asked for."""
+    """One row per interval or moment; a column per tag, or per tag and aggregate where several were asked for.
+
+    Days and the like have a column `period`; shifts have `date`, `shift` and `crew`.
+    """
     by_tag: dict[str, list[Row]] = {}
     for row in found.rows:
         by_tag.setdefault(row.setting.tag.path, []).append(row)
     first = next(iter(by_tag.values()), [])
     columns: dict[str, pa.Array] = {TIME: pa.array([row.time for row in first], pa.int64()).cast(_NS)}
-    if any(row.period for row in first):
-        columns["period"] = pa.array([row.period for row in first], pa.string())
+    columns |= _periods([row.period for row in first])
     for path, rows in by_tag.items():
         for place, name in enumerate(found.names):
             answers = [row.answers[place] for row in rows]
@@ -168,6 +170,16 @@ def sums(found: Summed, *, qualities: bool) -> pa.Table:
             if qualities:
                 columns[f"{column} quality"] = pa.array([answer.code for answer in answers], pa.string())
     return pa.table(columns)
+
+
+def _periods(names: Sequence[str]) -> dict[str, pa.Array]:
+    words = [(*name.split(" "), "", "")[:3] for name in names]
+    if not any(names):
+        return {}
+    if not any(shift for _, shift, _ in words):
+        return {"period": pa.array(names, pa.string())}
+    columns = zip(("date", "shift", "crew"), zip(*words, strict=True), strict=True)
+    return {name: pa.array(column, pa.string()) for name, column in columns}
 
 
 def _summed(setting: TagSetting, answers: Sequence[Answer]) -> pa.Array:

@@ -19,7 +19,7 @@ from isthmus.app.recorded import Recorded, find, recorded, span, zone
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
-from isthmus.client.answer import History
+from isthmus.client.answer import Answer, History
 from isthmus.client.background import Background
 from isthmus.client.live import Live
 from isthmus.client.values import Moment, Sample, Tag, text_of
@@ -31,6 +31,7 @@ from isthmus.core.path import matcher
 if TYPE_CHECKING:
     from isthmus.app.summed import Summed
     from isthmus.plant.revision import Revision
+    from isthmus.store.history.sql.given import Limits
 
 Tags = str | Sequence[str]
 """A path, the end of one, a pattern (`*` within a name, `**` over several), or several of these."""
@@ -114,20 +115,24 @@ class Plant:
         *,
         every: str | None = None,
         aggregate: Tags | None = None,
+        unit: str | None = None,
     ) -> History:
         """What was recorded from `start` (included) to `end` (not included).
 
         With `aggregate`, names of OPC UA Part 13 such as `Average` or `Maximum2`, it is summed up: each `every`
-        (`15m`, `1h`; `hour`, `day`, `week`, `month` and `shift` in plant time), or the whole range.
+        (`15m`, `1h`; `hour`, `day`, `week`, `month` and `shift` in plant time), or the whole range; and converted to
+        `unit`, a UCUM code, where one is given.
         """
         if aggregate is None:
-            if every is not None:
-                raise Misasked("every needs an aggregate", hint="say aggregate='Average'")
+            if every is not None or unit is not None:
+                raise Misasked("every and unit need an aggregate", hint="say aggregate='Average'")
             return self._history(recorded(self._place, _several(tags), text_of(start), text_of(end)))
+        from isthmus.app.converted import converted
         from isthmus.app.summed import summed
 
         names, span = _several(aggregate), (text_of(start), text_of(end))
-        return self._history(summed(self._place, _several(tags), *span, names, every))
+        found = self._background.run(summed(self._place, _several(tags), *span, names, every))
+        return History(converted(found, unit) if unit is not None else found, self.time_zone)
 
     def at(self, tags: Tags, times: Moment | Sequence[Moment]) -> History:
         """The values at these times: a sample where there is one, else what is known to hold there, or a line's."""
@@ -135,6 +140,17 @@ class Plant:
 
         moments = [times] if isinstance(times, Moment) else list(times)
         return self._history(values_at(self._place, _several(tags), list(map(text_of, moments))))
+
+    def sql(self, query: str, *, limits: Limits | None = None) -> Answer:
+        """The answer to a question in DuckDB's SQL over views such as `samples`, `tags`, `events` and `rollup_15m`.
+
+        It is answered by a confined process, within limits of rows, memory and time; an answer that was cut says so in
+        `more`. Raises IsthmusError that says what is wrong with the query, or which limit it exceeded.
+        """
+        from isthmus.app.sql.ask import ask
+
+        found = self._background.run(ask(self._place, query, limits))
+        return Answer(found.table, found.more)
 
     def live(self, tags: Tags = "**") -> Live:
         """The last value of each tag, then every sample as it comes, for `for` and `async for`.

@@ -59,7 +59,13 @@ def history(
     ] = None,
     every: Annotated[
         str | None,
-        typer.Option(metavar="SPAN", help="Sum up each `15m`, `1h`; `hour`, `day`, `week`, `month` in plant time."),
+        typer.Option(
+            metavar="SPAN", help="Sum up each `15m`, `1h`; in plant time `hour`, `day`, `week`, `month`, `shift`."
+        ),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="Sums in this unit (UCUM): `kW.h` for a Total of kW, which is in kW.s."),
     ] = None,
     at: Annotated[
         list[str] | None, typer.Option(metavar="TIME", help="The value at this time instead of a range. Repeatable.")
@@ -116,6 +122,7 @@ def history(
     Aggregates are those of OPC UA Part 13, one column each; without --every they are of the whole range. What was not
     observed is never interpolated over: the quality says how much of an interval is known. The last options are the
     AggregateConfiguration of Part 13 (4.2.1.2), with its defaults; they hold for --at and --aligned too.
+    `Consumed` is ours: what a counter counted, over its resets too; adjoining intervals add up.
 
     Every format has the same names and ISO 8601 times with all their nanoseconds. Numbers that a device sent in single
     precision are written with no more digits than that has, but in Parquet, which has the exact doubles.
@@ -131,10 +138,13 @@ def history(
       isthmus history 'reactor-*/temperature' --from -7d --every day --aggregate TimeAverage2
       isthmus history reactor-1/temperature --at 2026-11-23T03:12
       isthmus history reactor-1/temperature --from -10m --bounds
+      isthmus history drive/energy --from -2d --every shift --aggregate Consumed
+      isthmus history drive/power --from -2d --every shift --aggregate Total --unit kW.h
       isthmus history 'reactor-1/*' --from yesterday --to today --every 1m --aligned --format csv
     """
     from isthmus.app.aligned import aligned as side_by_side
     from isthmus.app.cli.slow import slow
+    from isthmus.app.converted import converted
     from isthmus.app.recorded import recorded
     from isthmus.app.run.place import Place
     from isthmus.app.summed import Retrieval, bounded, summed, values_at
@@ -143,6 +153,8 @@ def history(
     if aligned and every is not None and not aggregate:
         aggregate = ["Interpolative"]
     _agree(aggregate, every, at, bounds=bounds, aligned=aligned)
+    if unit is not None and not (aggregate or at):
+        raise typer.BadParameter("--unit needs an --aggregate or --at: samples are shown as they were recorded")
     retrieval = Retrieval(Settings(uncertain_as_bad, percent_bad, percent_good, sloped), stepped)
     if output is not None:
         check_new(output)
@@ -153,6 +165,7 @@ def history(
         if aggregate or at:
             asked = summed(place, tags, from_, to, aggregate, every, retrieval) if aggregate else None
             answer = run(asked or values_at(place, tags, at or (), retrieval)).newest(last or 0)
+            answer = converted(answer, unit) if unit is not None else answer
             _write(side_by_side(answer) if aligned else answer, format_, output)
         else:
             found = run((bounded if bounds else recorded)(place, tags, from_, to))

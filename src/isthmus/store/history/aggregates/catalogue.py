@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from isthmus.core.errors import IsthmusError, NotFound
-from isthmus.store.history.aggregates import extremes, samples, timed
+from isthmus.store.history.aggregates import consumed, extremes, samples, timed
 from isthmus.store.history.aggregates.case import Case
 from isthmus.store.history.aggregates.intervals import Intervals
 from isthmus.store.history.aggregates.outcome import Outcome, Result, nothing, result
@@ -151,14 +151,19 @@ _ALL: Final = (
 AGGREGATES: Final[Mapping[str, Definition]] = MappingProxyType({each.name: each for each in _ALL})
 """All of Part 13 but AnnotationCount: nothing here is annotated."""
 
+OWN: Final[Mapping[str, Definition]] = MappingProxyType(
+    {"Consumed": Definition("Consumed", "", "what a counter counted, over resets too", consumed.consumed)}
+)
+"""Aggregates that are ours. They need all samples: no roll-up says enough for them."""
+
 
 def definition(name: str) -> Definition:
     """The aggregate of this name, in whatever case. Raises NotFound with the nearest one."""
-    names = {each.lower(): each for each in AGGREGATES}
+    names = {each.lower(): found for each, found in (AGGREGATES | OWN).items()}
     if name.lower() in names:
-        return AGGREGATES[names[name.lower()]]
+        return names[name.lower()]
     near = difflib.get_close_matches(name.lower(), names, 1, 0.5)
-    raise NotFound(f"there is no aggregate {name!r}", hint=f"did you mean {names[near[0]]}?" if near else "")
+    raise NotFound(f"there is no aggregate {name!r}", hint=f"did you mean {names[near[0]].name}?" if near else "")
 
 
 def aggregate(name: str, series: Series, intervals: Intervals, settings: Settings | None = None) -> Result:
