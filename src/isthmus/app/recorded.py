@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -97,7 +98,7 @@ def _shown(setting: TagSetting, column: pa.ChunkedArray) -> list[float]:
 
 def _whole(value: float) -> int:
     """The integer of a value from before the tag had whole numbers."""
-    return int(value) if value == value else 0
+    return int(value) if math.isfinite(value) else 0
 
 
 def _named(setting: TagSetting, table: pa.Table) -> pa.Table:

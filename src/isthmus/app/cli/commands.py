@@ -20,7 +20,7 @@ HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
     "Look": ("watch", "history", "sql", "events", "status", "doctor"),
     "Describe the plant": ("check", "plan", "apply", "rollback", "revisions", "schema", "browse"),
-    "Keep": ("backup", "restore"),
+    "Keep": ("import", "backup", "restore"),
 }
 
 MODULES: Final = (
@@ -35,6 +35,7 @@ MODULES: Final = (
     "doctor_command",
     "plant_commands",
     "browse_command",
+    "import_command",
     "backup_commands",
 )
 """Each has `register(app)`, which adds its commands."""

@@ -71,6 +71,8 @@ class Account(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Numbers of the tags it has samples of, in order."""
     ended: int = 0
     """When it was done, ns; 0: it is not."""
+    undoing: int = 0
+    """When somebody began to take it back, ns; 0: nobody did."""
     undone: int = 0
     """When it was taken back, ns; 0: it is not."""
 

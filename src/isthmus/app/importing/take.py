@@ -228,6 +228,9 @@ def begin(manifest: Manifest, id_: str, what: str, origins: Sequence[Origin] = (
     others = accounts(manifest)
     known = next((account for account in others if account.id == id_ and not account.undone), None)
     if known is not None:
+        if known.undoing:
+            hint = f"isthmus import --undo {known.id} goes on with it"
+            raise IsthmusError("this import is being taken back, and that did not come to its end", hint=hint)
         return known
     seen = max(time.now(), max((account.seen for account in others), default=0) + 1)
     account = Account(id=id_, what=what, seen=seen, origins=tuple(origins))

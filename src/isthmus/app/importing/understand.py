@@ -90,8 +90,8 @@ class Sense:
     def _wide(self, piece: Piece, found: Understood) -> None:
         every = np.arange(len(piece), dtype=np.intp)
         at, rows = self._times(piece, every, found)
-        for name in self.layout.tags(tuple(piece.columns)):
-            entry = self.tags.entry(name)
+        entries = {name: self.tags.entry(name) for name in self.layout.tags(tuple(piece.columns))}
+        for name, entry in entries.items():
             column = _pick(piece.columns[name], rows)
             if entry < 0:
                 held = _held(column)
