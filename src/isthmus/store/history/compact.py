@@ -98,6 +98,8 @@ class _Compaction:
     """Samples of this step that are written."""
     total: int = 0
     refused: int = 0
+    through: bool = False
+    """Days were written: what came meanwhile is left to the next compaction."""
 
     def run(self, now: int, *, wait: bool, today: bool) -> Compacted:
         try:
@@ -112,6 +114,8 @@ class _Compaction:
         segments, runs = self.manifest.segments(), self.manifest.kept(Kind.RUN)
         if len(segments) >= MANY:
             return self._tried(lambda: self._run(segments[:FAN], self.manifest.next_number()), segments[:FAN])
+        if self.through:
+            return False
         parts: list[Part] = [*runs, *segments]
         chosen = _all(parts) if today else late(self.folder, parts, now, wait=wait)
         again = underived(self.manifest)
@@ -157,7 +161,7 @@ class _Compaction:
 
     def _days(self, parts: Sequence[Part], again: Sequence[int]) -> None:
         days = absorb_into_days(self.folder, self.manifest, parts, again, self._told)
-        self.result = replace(self.result, days=self.result.days + days)
+        self.result, self.through = replace(self.result, days=days), True
         log.info("days written", files=len(parts), days=days, samples=self.done)
 
     def _told(self, samples: int) -> None:
