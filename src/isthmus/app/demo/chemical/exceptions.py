@@ -79,7 +79,7 @@ class Exceptions:
             moved &= ~self._counter
         due = moved | (block.quality[row] != self._quality) | (self._age >= self._at_least)
         due = np.where(self._drawn, block.at[row] != self._at, due)
-        return due, moved & (away > JUMP * self._band) & (self._age > 1) & ~self._drawn
+        return due, moved & (away > JUMP * self._band) & (self._band > 0) & (self._age > 1)
 
 
 def _counts(row: Row) -> bool:

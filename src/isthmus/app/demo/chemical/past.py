@@ -132,8 +132,11 @@ def fill(place: Place, story: Story) -> Tables:
     tables, telling = Tables(story.plant()), Telling(story)
     for name, end in (("", story.end), (" and on", 0)):
         lives = tables.until(end or time.now())
-        take_in(place, lives, f"past of the demo from {time.to_iso(story.start)}{name}",
-                progress=lambda _: telling.tell(tables))  # fmt: skip
+        account = take_in(place, lives, f"past of the demo from {time.to_iso(story.start)}{name}",
+                          progress=lambda _: telling.tell(tables))  # fmt: skip
+        left = account.refusals + sum(account.unknown.values())
+        if left:
+            print(f"  {left:,} samples were left out: the plant file takes them no more", flush=True)  # noqa: T201  # as above
         for _ in lives:  # an import that was done before asks for nothing: the plant has to live all the same
             telling.tell(tables)
     telling.tell(tables, last=True)
