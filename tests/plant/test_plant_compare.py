@@ -13,6 +13,7 @@ from isthmus.core.errors import IsthmusError
 from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.compare import Plan, compare
 from isthmus.plant.number import NONE_GIVEN, resolve
+from isthmus.plant.revision import Revision
 from tests.plant.bench_kind import HEAD, KINDS
 
 BASE = """\
@@ -38,7 +39,8 @@ def planned(check: Callable[..., Checked]) -> Planned:
     """The plan from BASE to BASE with pieces replaced."""
 
     def made(*pieces: tuple[str, str], head: str = HEAD) -> Plan:
-        first = resolve(check(BASE), None, NONE_GIVEN, number=1, created=0)
+        made = resolve(check(BASE), None, NONE_GIVEN, number=1, created=0)
+        first = Revision.unpack(made.pack())  # as it comes out of the ledger
         text = BASE
         for old, new in pieces:
             assert old in text

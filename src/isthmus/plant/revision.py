@@ -105,7 +105,7 @@ class AssetSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 def wiring(system: SystemSetting, tags: Sequence[TagSetting]) -> bytes:
     """What the far end notices of a system and its tags: while it stays the same, the system stays open."""
     addresses = [(tag.address, tag.tag.number, tag.tag.type, tag.every, tag.deadband, tag.queue) for tag in tags]
-    return msgspec.msgpack.encode((system.kind, system.config, system.overflow, addresses))
+    return msgspec.msgpack.encode((system.kind, system.config, system.overflow, addresses), order="deterministic")
 
 
 _NOWHERE = Place("", 0)
