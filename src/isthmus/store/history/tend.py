@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +39,10 @@ def _make_sound(folder: Folder) -> None:
     """Makes the manifest again where it is lost, as a recorder would; raises InUse when one is running."""
     folder.make()
     try:
-        Manifest.open(folder.manifest, reading=True).close()
-    except (Damaged, sqlite3.OperationalError):
-        with owned(folder):
-            open_manifest(folder).close()
+        if folder.manifest.exists():
+            Manifest.open(folder.manifest, reading=True).close()
+            return
+    except Damaged:
+        pass
+    with owned(folder):
+        open_manifest(folder).close()

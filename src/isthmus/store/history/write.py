@@ -32,7 +32,11 @@ class KeptWriter:
         self._path = folder.kept / f"{kind}-{uuid4().hex}{TEMPORARY}"
         self._file = self._path.open("wb", buffering=0)
         self._to = _Steady(self._file.fileno())
-        self._writer = CheckedWriter(self._to, schema, form)
+        try:
+            self._writer = CheckedWriter(self._to, schema, form)
+        except BaseException:
+            self._leave()
+            raise
         self.kind = kind
         self.group = group or (SMALL_GROUP if kind is Kind.RUN else GROUP)
         self.rows = 0
@@ -62,6 +66,9 @@ class KeptWriter:
         """Gives up and removes what was written."""
         self._to.off = True
         self._writer.abandon()
+        self._leave()
+
+    def _leave(self) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
 
