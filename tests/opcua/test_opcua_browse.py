@@ -92,7 +92,7 @@ async def test_it_browses_an_asyncua_server_too(tmp_path: Path) -> None:
 async def test_a_server_that_is_not_there_is_an_error_in_words(tmp_path: Path) -> None:
     code, out, err = await isthmus("browse", "opc.tcp://127.0.0.1:1", cwd=tmp_path)
     assert code == 1 and not out and "Traceback" not in err
-    assert err.startswith("isthmus: opc.tcp://127.0.0.1:1")
+    assert err == "isthmus: opc.tcp://127.0.0.1:1: nothing listens there (connection refused)\n"
     code, _, err = await isthmus("browse", "http://127.0.0.1", cwd=tmp_path)
     assert code == 1 and "opc.tcp://host:4840" in err and "Traceback" not in err
 

@@ -17,7 +17,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 
 FromOption = Annotated[
     str,
-    typer.Option("--from", metavar="TIME", help="From this time: `-2h`, `2026-11-23`, `2026-11-23T06:30:00Z`."),
+    typer.Option(
+        "--from",
+        metavar="TIME",
+        help="From this time: `-2h`, `today`, `yesterday 06:30`, `06:30`, `2026-11-23`, `2026-11-23T06:30:00Z`.",
+    ),
 ]
 
 ToOption = Annotated[str, typer.Option("--to", metavar="TIME", help="Up to this time, which is not included.")]

@@ -52,6 +52,8 @@ def explain(error: BaseException, url: str) -> IsthmusError:
         return _status(error, url)
     if isinstance(error, TimeoutError):
         return Disconnected("no answer in time", where=url)
+    if isinstance(error, ConnectionRefusedError):
+        return Disconnected("nothing listens there (connection refused)", where=url)
     if isinstance(error, OSError):
         return Disconnected(error.strerror or str(error) or "the connection is closed", where=url)
     if not isinstance(error, ua.UaError | Malformed):
