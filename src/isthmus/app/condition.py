@@ -57,6 +57,7 @@ def gather(place: Place) -> dict[str, Any]:
         "supervisor": {"pid": supervisor.pid, "since": time.to_iso(supervisor.started)}
         if supervisor and runs
         else None,
+        "history": _history(services.get("record", {}).get("counters", {})),
         "log": _log(supervisor.counters["log"] if supervisor else {}, services, runs),
         "services": services,
         "systems": systems,
@@ -91,6 +92,12 @@ def _counters(said: dict[str, Any]) -> dict[str, Any]:
             stream, sequence, at = counters[name]
             counters[name] = {"stream": stream, "sequence": sequence, "at": _iso(at)}
     return counters
+
+
+def _history(recorder: dict[str, Any]) -> dict[str, Any]:
+    """What lies in the history, as the recorder last saw it; empty before it has looked."""
+    held = recorder.pop("history", {})
+    return {**held, "compacted": _iso(held["compacted"])} if held else {}
 
 
 def _iso(at: int) -> str | None:

@@ -8,10 +8,12 @@ import platform
 import resource
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time as clock
 from collections.abc import Iterator
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -21,8 +23,14 @@ import psutil
 
 from isthmus.app.run.place import Place
 from isthmus.core.errors import IsthmusError
+from isthmus.core.time import to_iso
+from isthmus.store.history.folder import Folder
+from isthmus.store.history.inventory import inventory
+from isthmus.store.history.manifest import Manifest
 from isthmus.stream.child import binary
 
+MANY_SEGMENTS: Final = 1000
+"""Segments that should long have been compacted."""
 WRITES: Final = 200
 """Safe writes that are measured."""
 LONGEST: Final = 5.0
@@ -60,6 +68,8 @@ def examine(place: Place, port: int = 0) -> Iterator[Finding]:
     yield from (python(), log_server(), directory(place), lock(place))
     folder = _existing(place.root)
     yield from (disk(folder), safe_write(folder), memory(), open_files(), wall_clock(), time_sync())
+    if (place.history / "manifest.db").exists():
+        yield history(place)
     if port:
         yield free_port(port)
 
@@ -138,6 +148,25 @@ def fsyncs(folder: Path) -> Iterator[float]:
             yield clock.perf_counter() - began
             if clock.monotonic() > until:
                 return
+
+
+def history(place: Place) -> Finding:
+    """Whether compacting keeps up with recording, and whether files had to be set aside."""
+    folder = Folder(place.history)
+    try:
+        with closing(Manifest.open(folder.manifest, reading=True)) as manifest:
+            held, damaged = inventory(folder, manifest), len(manifest.damaged())
+    except (IsthmusError, OSError, sqlite3.Error) as error:
+        hint = "the recorder makes the manifest again from the files when it starts"
+        return _finding("history", f"the manifest cannot be read: {error}", limits=True, hint=hint)
+    size = sum(kind.bytes for kind in (held.segments, held.runs, held.days, held.derived)) / GIGABYTE
+    last = f"days last written {to_iso(held.compacted)[:19]}Z" if held.compacted else "not compacted yet"
+    what = f"{held.days.files} days, {held.runs.files} runs, {held.segments.files} segments, {size:.1f} GiB; {last}"
+    if damaged:
+        hint = "isthmus events names them and what is lost; the files are in history/damaged"
+        return _finding("history", f"{what}; {damaged} files were damaged", limits=True, hint=hint)
+    hint = "compacting does not keep up: see run/tend.log, or do it now with `isthmus history compact`"
+    return _finding("history", what, limits=held.segments.files > MANY_SEGMENTS, hint=hint)
 
 
 def memory() -> Finding:

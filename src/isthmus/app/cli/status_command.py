@@ -68,10 +68,25 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     )
     if log["problem"]:
         yield f"log: {log['problem']}"
+    if found["history"]:
+        yield _history(found["history"])
     yield ", ".join(f"{found['counters'][key]:,} {words}" for key, words, _, _ in COUNTERS)
     problem = found["services"].get("record", {}).get("counters", {}).get("problem")
     if problem:
         yield f"recorder: {problem}"
+
+
+def _history(held: dict[str, Any]) -> str:
+    """`history: 12 segments of 3.1 MB, 1 run of 40 MB, 30 days of 1.2 GB and 130 MB derived; compacted 2026-...`."""
+
+    def part(kind: str) -> str:
+        files, size = held[kind]["files"], show.size(held[kind]["bytes"])
+        return f"{files:,} {kind if files != 1 else kind[:-1]} of {size}"
+
+    parts = [part(kind) for kind in ("segments", "runs", "days") if held[kind]["files"]]
+    derived = f" and {show.size(held['derived']['bytes'])} derived" if held["derived"]["files"] else ""
+    compacted = f"last compacted {_short(held['compacted'])}" if held["compacted"] else "not compacted yet"
+    return f"history: {', '.join(parts) or 'empty'}{derived}; {compacted}"
 
 
 def _state_of(found: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from isthmus.app.run.service import Work, main
 from isthmus.app.run.tend import tend
 from isthmus.core.errors import IsthmusError
+from isthmus.store.history.inventory import Inventory
 from isthmus.store.history.record import Progress, record
 from isthmus.stream.log import LogState
 
@@ -21,7 +22,7 @@ LOOK: Final = 2.0
 async def body(work: Work) -> None:
     """Records, and says how far it is behind the log and how full that is."""
     said = Said(work)
-    beside = [asyncio.create_task(said.watch()), asyncio.create_task(tend(work.place))]
+    beside = [asyncio.create_task(said.watch()), asyncio.create_task(tend(work.place, said.hold))]
     try:
         await record(work.log, work.place.history, ready=work.ready, stop=work.stop, progress=said.take)
     finally:
@@ -38,6 +39,12 @@ class Said:
         self._progress: Progress | None = None
         self._log: dict[str, Any] = {}
         self._state: LogState | None = None
+        self._history: dict[str, Any] = {}
+
+    def hold(self, inventory: Inventory) -> None:
+        """What lies in the history."""
+        self._history = msgspec.to_builtins(inventory)
+        self._say()
 
     def take(self, progress: Progress) -> None:
         self._progress = progress
@@ -55,7 +62,7 @@ class Said:
             await asyncio.sleep(LOOK)
 
     def _say(self) -> None:
-        counters: dict[str, Any] = {"log": self._log}
+        counters: dict[str, Any] = {"log": self._log, "history": self._history}
         if self._progress is not None:
             counters |= msgspec.to_builtins(self._progress)
             if self._state is not None:

@@ -12,6 +12,7 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from isthmus.core.errors import InUse, IsthmusError
 from isthmus.store.history.compact import Compacted, compact
 from isthmus.store.history.due import due
 from isthmus.store.history.folder import Folder
+from isthmus.store.history.inventory import Inventory, inventory
 from isthmus.store.history.manifest import Manifest
 
 EVERY: Final = 60.0
@@ -38,27 +40,29 @@ PATIENCE: Final = 10.0
 say = structlog.get_logger("tend")
 
 
-async def tend(place: Place, *, every: float = EVERY) -> None:
-    """Starts the process whenever something is due; ends it, in good order, when cancelled."""
+async def tend(place: Place, told: Callable[[Inventory], None], *, every: float = EVERY) -> None:
+    """Starts the process whenever something is due; ends it, in good order, when cancelled.
+
+    `told` gets what lies in the history, at every look.
+    """
     wait = every
     while True:
+        found = await asyncio.to_thread(_look, place)
+        if found is not None:
+            told(found[1])
+        done = found is None or not found[0] or await _once(place) == 0
+        wait = every if done else min(2 * wait, LONGEST)
         await asyncio.sleep(wait)
-        reason = await asyncio.to_thread(_due, place)
-        if not reason:
-            wait = every
-            continue
-        code = await _once(place)
-        wait = every if code == 0 else min(2 * wait, LONGEST)
 
 
-def _due(place: Place) -> str:
-    """What there is to do; nothing where the manifest cannot be read, for its owner will say that."""
+def _look(place: Place) -> tuple[str, Inventory] | None:
+    """What there is to do and what there is; None where the manifest cannot be read, for its owner will say that."""
     folder = Folder(place.history)
     try:
         with closing(Manifest.open(folder.manifest, reading=True)) as manifest:
-            return due(folder, manifest, time.now())
+            return due(folder, manifest, time.now()), inventory(folder, manifest)
     except (IsthmusError, OSError, sqlite3.Error):
-        return ""
+        return None
 
 
 async def _once(place: Place) -> int:
