@@ -12,8 +12,9 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from isthmus import __version__
-from isthmus.app.api import assets, events, health, last, live, plant, problem, systems, tags
+from isthmus.app.api import assets, events, health, history, last, live, metrics, plant, problem, sql, systems, tags
 from isthmus.app.api.guard import guarded
+from isthmus.app.api.questions import Questions
 from isthmus.core.errors import IsthmusError
 
 if TYPE_CHECKING:
@@ -36,7 +37,13 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     systems.systems,
     events.events,
     events.gaps,
+    history.raw,
+    history.aggregate,
+    history.at,
+    history.lines,
+    sql.sql,
     health.health,
+    metrics.metrics,
 )
 
 
@@ -47,10 +54,12 @@ def application(place: Place, log: Log, picture: Picture) -> ASGIApp:
 
 def routed(place: Place, log: Log, picture: Picture) -> Litestar:
     """The routes alone."""
+    questions = Questions()
     return Litestar(
         route_handlers=ROUTES,
         dependencies={
             "place": Provide(lambda: place, sync_to_thread=False),
+            "questions": Provide(lambda: questions, sync_to_thread=False),
             "log": Provide(lambda: log, sync_to_thread=False),
             "picture": Provide(lambda: picture, sync_to_thread=False),
         },

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the plant for Prometheus: connections, the log, the recorder, processes; no process values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from litestar import Response, get
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from isthmus.app.api.picture import Picture
+from isthmus.app.condition import gather
+from isthmus.app.run.place import Place
+
+
+class _Figures(Collector):
+    """The figures of one moment."""
+
+    def __init__(self, found: dict[str, Any], picture: Picture) -> None:
+        self._found, self._picture = found, picture
+
+    def collect(self) -> Iterator[Metric]:
+        found, log = self._found, self._found["log"]
+        yield _gauge("ready", "1 when everything is ready and every system connected", found["state"] == "ready")
+        yield _gauge("revision", "Number of the applied revision", found["revision"])
+        yield _gauge("tags", "Tags of the applied revision", found["tags"])
+        yield _gauge("log_bytes", "Bytes the log holds", log["bytes"])
+        yield _gauge("log_limit_bytes", "Bytes the log may hold", log["limit"])
+        yield _gauge("log_unread_messages", "Messages that the recorder has not read", log["unread"])
+        yield _gauge("log_unwritten_messages", "Messages that are not in segments yet", log["unwritten"])
+        yield _gauge("api_page", "Pages of live values turned since the API started", self._picture.page)
+        counters = found["counters"]
+        yield _counter("samples_accepted", "Samples the log took since the collector started", counters["accepted"])
+        yield _counter("samples_recorded", "Samples in segments since the recorder started", counters["recorded"])
+        yield _counter("samples_discarded", "Samples discarded because the log was away", counters["discarded"])
+        yield _gauge("gaps_recorded", "Gaps that history has ever had", counters["gaps"])
+        yield from self._systems()
+        yield from self._services()
+
+    def _systems(self) -> Iterator[Metric]:
+        connected = GaugeMetricFamily("isthmus_system_connected", "1 when the system is connected", labels=["system"])
+        bad = GaugeMetricFamily("isthmus_system_bad_tags", "Tags whose last quality is bad", labels=["system"])
+        for name, system in self._found["systems"].items():
+            connected.add_metric([name], system["state"] == "connected")
+            bad.add_metric([name], system["bad"])
+        yield connected
+        yield bad
+
+    def _services(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily("isthmus_service_ready", "1 when the service does its work", labels=["service"])
+        restarts = CounterMetricFamily("isthmus_service_restarts", "Times it was started again", labels=["service"])
+        for name, service in self._found["services"].items():
+            ready.add_metric([name], service["state"] == "ready")
+            restarts.add_metric([name], service["restarts"])
+        yield ready
+        yield restarts
+
+
+def _gauge(name: str, means: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"isthmus_{name}", means, value=value)
+
+
+def _counter(name: str, means: str, value: float) -> Metric:
+    return CounterMetricFamily(f"isthmus_{name}", means, value=value)
+
+
+@get("/metrics", operation_id="metrics", summary="Figures for Prometheus", tags=["health"], media_type="text/plain")
+async def metrics(place: Place, picture: Picture) -> Response[bytes]:
+    """In Prometheus's text format."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(await asyncio.to_thread(gather, place), picture))
+    text = generate_latest(registry)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
