@@ -32,6 +32,7 @@ from isthmus.store.history.kept import Kept
 from isthmus.store.history.segment import Segment
 from isthmus.store.history.sql.gather import gather
 from isthmus.store.history.sql.given import Given, Limits, Question, pack
+from isthmus.store.history.sql.statement import measure
 
 _MODULE: Final = "isthmus.app.sql.child"
 _STARTING: Final = 60.0
@@ -93,6 +94,7 @@ async def _set_aside(place: Place, error: Damaged) -> bool:
 
 async def answer(given: Given, tables: Mapping[str, pa.Table], sql: str, limits: Limits) -> Answer:
     """The answer of one confined process to a question about this snapshot."""
+    measure(sql)
     block = pack(Question(sql=sql, limits=limits, given=given), tables)
     with tempfile.TemporaryFile() as file, tempfile.TemporaryDirectory(prefix="isthmus-sql-") as empty:
         file.write(block)

@@ -94,7 +94,7 @@ class Database:
             reader = self._db.execute(sql).to_arrow_reader(_BATCH)
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
-        except (duckdb.Error, pa.ArrowException) as error:
+        except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow gives some errors of DuckDB as OSError
             raise self._said(error) from error
 
     def _show(self, view: str, served: Served) -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from isthmus.core.quality import Mark
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.checked import Group, Opened
-from isthmus.store.history.columns import Columns, join, ordered
+from isthmus.store.history.columns import Columns, current, join, ordered
 from isthmus.store.history.damage import opened
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
@@ -211,23 +211,6 @@ def _units(day: int, pieces: Sequence[_Piece]) -> Iterator[Unit]:
         first, some = low if first is None else first, both
     if first is not None:
         yield Unit(day, first, cuts[-1] - 1, tuple(some.values()))
-
-
-def current(columns: Columns) -> Columns:
-    """Ordered samples without those that a correction replaced (`Mark.CORRECTED`)."""
-    corrections = (columns.mark & np.uint8(Mark.CORRECTED)) != 0
-    if not corrections.any():
-        return columns
-    begins = np.ones(len(columns), np.bool_)
-    begins[1:] = (columns.tag[1:] != columns.tag[:-1]) | (columns.time[1:] != columns.time[:-1])
-    place = np.cumsum(begins) - 1
-    corrected = np.zeros(place[-1] + 1, np.bool_)
-    corrected[place[corrections]] = True
-    order = np.lexsort((columns.seen, corrections, place))
-    last = np.append(place[order][1:] != place[order][:-1], True)
-    counts = np.zeros(len(columns), np.bool_)
-    counts[order[last]] = True
-    return columns.pick(counts | ~corrected[place])
 
 
 def parquet(table: pa.Table) -> bytes:

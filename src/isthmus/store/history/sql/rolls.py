@@ -46,6 +46,7 @@ SCHEMA: Final = pa.schema(
         ("last", pa.float64()),
     ]
 )
+_GREATEST: Final = 1e100
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
@@ -195,7 +196,7 @@ def _course(rows: Rows, parts: Sequence[Columns], unseen: Times, *, holds: bool)
     lasted[0::2] = rows.good_time
     times = [np.stack((rows.first_time, rows.last_time), 1).ravel(), *(part.time for part in parts), unseen]
     values = [np.stack((rows.first, rows.last), 1).ravel(), *(part.value for part in parts), np.zeros(len(unseen))]
-    good = [np.ones(2 * n, np.bool_), *(usable(part) for part in parts), np.zeros(len(unseen), np.bool_)]
+    good = [np.ones(2 * n, np.bool_), *(_weighs(part) for part in parts), np.zeros(len(unseen), np.bool_)]
     rest = sum(map(len, times)) - 2 * n
     points = _Points(
         np.concatenate(times),
@@ -205,6 +206,11 @@ def _course(rows: Rows, parts: Sequence[Columns], unseen: Times, *, holds: bool)
         np.concatenate((lasted, np.full(rest, -1, np.int64))),
     )
     return points.pick(np.argsort(points.time, kind="stable"))
+
+
+def _weighs(columns: Columns) -> NDArray[np.bool_]:
+    """(n,) where samples can be weighed: what is infinite, or nearly so, would be all that an average is of."""
+    return usable(columns) & (np.abs(columns.value) <= _GREATEST)
 
 
 def _of_rows(rows: Rows) -> _Came:

@@ -62,7 +62,7 @@ def check(database: duckdb.DuckDBPyConnection, sql: str, views: Collection[str])
 
     Raises Refused for what may not run, NotFound for a table that is none of `views`, IsthmusError for bad SQL.
     """
-    _measure(sql)
+    measure(sql)
     found = database.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
     assert found is not None
     parsed = json.loads(found[0])
@@ -94,11 +94,14 @@ def _compared(node: dict[str, Any]) -> Iterator[str]:
                 yield value["value"]
 
 
-def _measure(sql: str) -> None:
+def measure(sql: str) -> None:
+    """Raises Refused for a text that no question has: too long, too deep, no characters."""
     if not sql.strip():
         raise IsthmusError("there is no question", hint="isthmus sql lists the views, with examples")
     if len(sql) > LONGEST:
         raise Refused(f"a statement of {len(sql):,} characters", hint=f"at most {LONGEST:,}")
+    if not sql.isprintable() and any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in sql):
+        raise Refused("the question is no text")
     depth = deepest = 0
     for letter in sql:
         depth += (letter in "([{") - (letter in ")]}")
