@@ -35,14 +35,26 @@ def write(answer: Answer, form: str, output: Path | None) -> None:
 
 def _write(answer: Answer, form: str, output: Path | None) -> None:
     if form == "parquet" and output is not None:
-        import pyarrow.parquet as pq
-
-        pq.write_table(answer.table, output, compression="zstd")
+        _parquet(answer, output)
     elif output is None:
         _WRITERS[form](answer, sys.stdout)
     else:
         with output.open("x", encoding="utf-8", newline="") as file:
             _WRITERS[form](answer, file)
+
+
+def _parquet(answer: Answer, output: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from isthmus.core.errors import IsthmusError
+
+    try:
+        pq.write_table(answer.table, output, compression="zstd")
+    except pa.ArrowNotImplementedError as error:
+        output.unlink(missing_ok=True)
+        hint = "make a text of it with ::VARCHAR, or write CSV or JSON"
+        raise IsthmusError(f"Parquet cannot hold a column of the answer: {error}", hint=hint) from error
 
 
 def _rows(table: pa.Table) -> Iterator[list[Any]]:
@@ -86,9 +98,22 @@ def _plain(value: Any) -> Any:
         return value.hex()
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
+    if hasattr(value, "nanoseconds"):
+        return _interval(value)
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value
+
+
+def _interval(value: Any) -> str:
+    """`1 month 2 days 03:04:05`, as DuckDB writes it."""
+    seconds, fraction = divmod(abs(value.nanoseconds), 10**9)
+    clock = f"{'-' if value.nanoseconds < 0 else ''}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    clock += f".{fraction:09d}".rstrip("0") if fraction else ""
+    larger = [
+        f"{n} {unit}{'' if abs(n) == 1 else 's'}" for n, unit in ((value.months, "month"), (value.days, "day")) if n
+    ]
+    return " ".join([*larger, clock] if value.nanoseconds or not larger else larger)
 
 
 def _shown(value: Any) -> str:
