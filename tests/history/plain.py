@@ -26,6 +26,11 @@ class Row(NamedTuple):
     mark: int
 
     @property
+    def corrected(self) -> int | None:
+        """When it was corrected; None: it is no correction."""
+        return self.seen if self.mark & Mark.CORRECTED else None
+
+    @property
     def live(self) -> bool:
         return not self.mark & Mark.HISTORICAL
 
@@ -57,13 +62,14 @@ def rows(samples: Samples, tags: TagList) -> list[Row]:
 
 
 def once(kept: Iterable[Row]) -> list[Row]:
-    """Ordered by tag, time and log order; of identical ones the last live one, else the last."""
+    """Ordered by tag, time and log order; of identical ones the last live one, else the last; corrections behind."""
     chosen: dict[tuple[object, ...], tuple[int, Row]] = {}
     for number, row in enumerate(kept):
-        before = chosen.get(row.same)
+        same = (*row.same, row.corrected)
+        before = chosen.get(same)
         if before is None or row.live or not before[1].live:
-            chosen[row.same] = (number, row)
-    ordered = sorted(chosen.values(), key=lambda pair: (pair[1].tag, pair[1].time, pair[0]))
+            chosen[same] = (number, row)
+    ordered = sorted(chosen.values(), key=lambda pair: (pair[1].tag, pair[1].time, pair[1].corrected or 0, pair[0]))
     return [row for _, row in ordered]
 
 

@@ -63,10 +63,14 @@ async def test_an_imported_sample_is_never_the_latest_and_a_corrected_one_is_at_
         write_run(folder.root, manifest, columns((1, DAY, 1.0)))
         write_run(folder.root, manifest, columns((1, 2 * DAY, 2.0), (2, 1, 2.0), mark=Mark.HISTORICAL))
         assert manifest.latest().value.tolist() == [1.0]
-        write_run(folder.root, manifest, columns((1, 3 * DAY, 5.0), (2, 1, 5.0), (1, 1, 7.0), mark=Mark.CORRECTED))
+        write_run(folder.root, manifest, columns((2, 1, 5.0), (1, 1, 7.0), mark=Mark.CORRECTED))
         assert manifest.latest().value.tolist() == [1.0]
         write_run(folder.root, manifest, columns((1, DAY, 6.0), mark=Mark.CORRECTED | Mark.HISTORICAL))
         assert manifest.latest().value.tolist() == [6.0]
+        write_run(folder.root, manifest, columns((1, DAY, 1.5)))  # the log brings what was corrected
+        assert manifest.latest().value.tolist() == [6.0]
+        write_run(folder.root, manifest, columns((1, 3 * DAY, 5.0), mark=Mark.CORRECTED))
+        assert manifest.latest().value.tolist() == [5.0]
 
 
 def test_what_was_replaced_leaves_and_cannot_be_replaced_again(folder: Folder) -> None:

@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     """A process of ours started, stopped or died."""
     REVISION = "revision"
     """A revision was applied or rolled back."""
+    CORRECTION = "correction"
+    """A person corrected recorded values."""
 
 
 class Severity(StrEnum):

@@ -118,8 +118,9 @@ def ordered(columns: Columns) -> Columns:
     """Sorted by tag, then time, then log order, every sample once.
 
     Samples identical in tag, time, value and quality are one: the last live one stays (the last of all when none is
-    live), so that what a tag was after several values at one time stays true. Doing this to parts, then to what is
-    left of them together, gives the same as doing it at once.
+    live), so that what a tag was after several values at one time stays true. Of several at one time corrections are
+    the last, by when they were made. Doing this to parts, then to what is left of them together, gives the same as
+    doing it at once.
     """
     if not len(columns):
         return columns
@@ -129,7 +130,35 @@ def ordered(columns: Columns) -> Columns:
     same = (tag[1:] == tag[:-1]) & (time[1:] == time[:-1])
     if same.any():
         rows = np.delete(rows, _repeats(columns, rows, same))
+        if int(columns.mark.max()) >= Mark.CORRECTED:
+            rows = _corrections_last(columns, rows)
     return columns.pick(rows)
+
+
+def corrected(columns: Columns) -> NDArray[np.bool_]:
+    """(n,) which samples are corrections."""
+    made: NDArray[np.bool_] = (columns.mark & np.uint8(Mark.CORRECTED)) != 0
+    return made
+
+
+def _corrections_last(columns: Columns, rows: Positions) -> Positions:
+    made = corrected(columns)[rows]
+    when = np.where(made, columns.seen[rows], 0)
+    order = np.lexsort((when, made, columns.time[rows], columns.tag[rows]))
+    return rows[order]
+
+
+def current(columns: Columns) -> Columns:
+    """Ordered samples without those that a correction replaces: all others of its tag at its time."""
+    if not len(columns) or int(columns.mark.max()) < Mark.CORRECTED:
+        return columns
+    made = corrected(columns)
+    ends = np.ones(len(columns), np.bool_)
+    ends[:-1] = (columns.tag[1:] != columns.tag[:-1]) | (columns.time[1:] != columns.time[:-1])
+    place: Positions = np.cumsum(ends) - ends
+    replaced = np.zeros(len(columns), np.bool_)
+    replaced[place[made]] = True
+    return columns.pick(ends | ~replaced[place])
 
 
 def _in_order(tag: NDArray[Any], time: NDArray[np.int64]) -> tuple[Positions, NDArray[np.int64]]:
@@ -151,7 +180,8 @@ def _repeats(columns: Columns, rows: Positions, same: NDArray[np.bool_]) -> Posi
     some = columns.pick(rows[places])
     live = (some.mark & np.uint8(Mark.HISTORICAL)) == 0
     bits = some.value.view(np.int64)
-    keys = (some.quality, some.text, some.whole, some.integer, bits, some.time, some.tag)
+    made = np.where(corrected(some), some.seen, 0)  # a correction is no sample that came again
+    keys = (made, some.quality, some.text, some.whole, some.integer, bits, some.time, some.tag)
     grouped = np.lexsort((np.arange(len(places)), live, *keys))
     repeated = np.ones(max(len(places) - 1, 0), np.bool_)
     for key in keys:

@@ -10,19 +10,30 @@ import pyarrow as pa
 
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.plant.revision import Former, TagSetting
-from isthmus.store.history.columns import Columns, join, ordered, to_table
+from isthmus.store.history.columns import Columns, current, join, ordered, to_table
 from isthmus.store.history.read import History
 
 
-def joined(history: History, setting: TagSetting, start: int = EARLIEST, end: int = LATEST) -> pa.Table:
+def joined(
+    history: History, setting: TagSetting, start: int = EARLIEST, end: int = LATEST, *, replaced: bool = False
+) -> pa.Table:
     """Samples of a tag under its number and all earlier ones, as `history.raw` gives them, all under today's number."""
-    return to_table(joined_columns(history, setting, start, end))
+    return to_table(joined_columns(history, setting, start, end, replaced=replaced))
 
 
-def joined_columns(history: History, setting: TagSetting, start: int = EARLIEST, end: int = LATEST) -> Columns:
+def joined_columns(
+    history: History, setting: TagSetting, start: int = EARLIEST, end: int = LATEST, *, replaced: bool = False
+) -> Columns:
     """`joined` as numpy columns."""
-    parts = [_todays(history.columns([former.number], start, end), former, setting) for former in setting.formers]
-    return ordered(join([*parts, history.columns([setting.tag.number], start, end)]))
+
+    def read(number: int) -> Columns:
+        return history.columns([number], start, end, replaced=replaced)
+
+    if not setting.formers:
+        return read(setting.tag.number)
+    parts = [_todays(read(former.number), former, setting) for former in setting.formers]
+    found = ordered(join([*parts, read(setting.tag.number)]))
+    return found if replaced else current(found)
 
 
 def _todays(columns: Columns, former: Former, setting: TagSetting) -> Columns:

@@ -33,8 +33,10 @@ ODDITIES: Final = 10_000
 _LATEST: Final = """
 INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET time = excluded.time,
   seen = excluded.seen, value = excluded.value, integer = excluded.integer, text = excluded.text,
-  quality = excluded.quality, mark = excluded.mark WHERE excluded.time >= latest.time
+  quality = excluded.quality, mark = excluded.mark WHERE excluded.time > latest.time
+  OR (excluded.time = latest.time AND (excluded.mark >= 32 OR latest.mark < 32))
 """
+"""Of samples of one time the later one; but what a correction (`Mark.CORRECTED`, the highest bit) made stays."""
 _SEGMENT: Final = "ordinal, file, rows, size, first_tag, last_tag, first_time, last_time"
 _KEPT: Final = "file, kind, day, number, rows, size, first_tag, last_tag, first_time, last_time"
 _ODDITY: Final = "stream, sequence, subject, at, body"
@@ -305,10 +307,23 @@ class Manifest:
         query = "SELECT events.id FROM events JOIN json_each(?) AS given ON events.id = given.value"
         return {name for (name,) in self._db.execute(query, (msgspec.json.encode(list(events)).decode(),))}
 
-    def forget_events(self, before: int) -> int:
-        """Drops events of before a time (ns), what retention does; how many. Files forget them when next compacted."""
+    def forget_events(self, before: int, gaps_before: int, *, dry: bool = False) -> int:
+        """Drops events of before a time (ns), gaps of before another one, what retention does; how many.
+
+        Files forget them when next compacted. With `dry` they are only counted.
+        """
+        where = "FROM events WHERE at < ? AND (kind <> ? OR at < ?)"
+        return self._forget(where, (before, str(EventKind.GAP), gaps_before), dry=dry)
+
+    def forget_oddities(self, before: int, *, dry: bool = False) -> int:
+        """Drops quarantined messages of before a time (ns); how many."""
+        return self._forget("FROM quarantine WHERE at < ?", (before,), dry=dry)
+
+    def _forget(self, where: str, values: tuple[int | str, ...], *, dry: bool) -> int:
+        if dry:
+            return int(self._db.execute(f"SELECT count(*) {where}", values).fetchone()[0])
         with self._transaction():
-            return self._db.execute("DELETE FROM events WHERE at < ?", (before,)).rowcount
+            return self._db.execute(f"DELETE {where}", values).rowcount
 
     def damaged(self) -> dict[str, str]:
         """Files that were set aside → why."""

@@ -24,7 +24,7 @@ from isthmus.core.tag import Tag
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.adopt import at_one_moment
 from isthmus.store.history.checked import Group, Opened
-from isthmus.store.history.columns import Columns, from_table, join, ordered, to_table
+from isthmus.store.history.columns import Columns, current, from_table, join, ordered, to_table
 from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.flush import final, latest
 from isthmus.store.history.folder import Folder
@@ -61,16 +61,22 @@ class History:
     _unreadable: dict[str, tuple[Columns, ...]] = field(default_factory=dict)
     """Segments found damaged by this snapshot, and what is left of them."""
 
-    def raw(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> pa.Table:
+    def raw(
+        self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST, *, replaced: bool = False
+    ) -> pa.Table:
         """Every sample of these tags with start <= time < end: ordered by tag, time and log order, each once.
 
-        Columns as `columns.SCHEMA`. A sample with a time of the future is found under the time it was seen.
+        Columns as `columns.SCHEMA`. A sample with a time of the future is found under the time it was seen. Those that
+        a correction replaced are among them only with `replaced`, before it.
         """
-        return to_table(self.columns(numbers, start, end))
+        return to_table(self.columns(numbers, start, end, replaced=replaced))
 
-    def columns(self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST) -> Columns:
+    def columns(
+        self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST, *, replaced: bool = False
+    ) -> Columns:
         """`raw` as numpy columns."""
-        return self._columns(self.parts, numbers, start, end)
+        found = self._columns(self.parts, numbers, start, end)
+        return found if replaced else current(found)
 
     def loose(self, numbers: Sequence[int], start: int, end: int) -> Columns:
         """Those of `columns` that are in no day file: what roll-ups do not know of."""

@@ -30,7 +30,8 @@ def write_run(
     """Adds these samples (in any order) to the history in `root`, with the bookmark and the events, all or nothing.
 
     Only who tends the history may call it, with the manifest from `tended`. Everything is on the disk on return. A
-    live sample becomes the latest of its tag when it is; a corrected one when the latest is of its time.
+    live sample becomes the latest of its tag when it is; a correction when the latest is of its time, or of one
+    before: then the log may still have what it corrects.
     """
     folder, columns = Folder(root), ordered(columns)
     footer = KeptFooter(
@@ -57,5 +58,5 @@ def _newest(manifest: Manifest, columns: Columns) -> Columns:
     live = (columns.mark & np.uint8(Mark.HISTORICAL)) == 0
     if not len(known):
         return latest(columns.pick(live & ~corrected))
-    replaces = (known.tag[places] == columns.tag) & (known.time[places] == columns.time)
+    replaces = (known.tag[places] == columns.tag) & (known.time[places] <= columns.time)
     return final(columns.pick(np.where(corrected, replaces, live)))
