@@ -37,7 +37,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     with pytest.MonkeyPatch.context() as patch, plant(tmp_path_factory.mktemp("chemical")) as made:
         patch.setenv("NODE_PATH", str(HERE / "node_modules"))
         made.words = ["demo", "chemical"]
-        made.start("--past", "6h", "--fault", "drift:R1.TT203@-3h")
+        died = made.start("--past", "6h", "--fault", "drift:R1.TT203@-3h")
+        wait(lambda: "Filling in the past" in made.output, f"its past is filled in: {made.output}")
+        died.kill()
+        made.gone()
+        made.start()  # it goes on with its past by itself
         made.ready(120)
         wait(lambda: good(made) == 300, f"all 300 tags are good: {made.output}")
         yield made
@@ -172,6 +176,21 @@ def test_a_repaired_fault_is_over(story: Plant) -> None:
     assert invoke("demo", "fault", "clear", str(number), "--data", story.data).returncode == 0
     wait(lambda: newest(story, PRESSURE) > 1.3 * low, "the pressure rises")
     assert truth.read(story.data / "simulation/truth.jsonl")[-1].what == "end"
+
+
+def test_a_sensor_that_freezes_is_called_by_its_path_and_stands_still(story: Plant) -> None:
+    done = invoke("demo", "fault", "start", "freeze", "reactor-2/level", "--for", "3s", "--data", story.data)
+    assert "freeze of R2.LT211" in done.stdout, done.stderr
+
+    def told() -> list[int]:
+        lines = truth.read(story.data / "simulation/truth.jsonl")
+        return [time.from_iso(line.at) for line in lines if line.kind == "freeze"]
+
+    wait(lambda: len(told()) == 2, "it is over by itself")
+    begin, end = told()
+    times = [row.time for row in found(story, "reaction/reactor-2/level", "-1m")]
+    assert not [at for at in times if begin + time.SECOND < at < end - time.SECOND]
+    assert [at for at in times if at < begin]
 
 
 def test_the_operators_take_orders(story: Plant) -> None:

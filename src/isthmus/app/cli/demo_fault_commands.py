@@ -47,7 +47,10 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
 def start(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="What goes wrong; `isthmus demo fault list` has them.")],
     target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="The equipment, `P201`; of a sensor's faults the tag, `R1.TT201`.")
+        str,
+        typer.Argument(
+            metavar="TARGET", help="The equipment, `P201`; of a sensor's faults the tag, `reactor-1/level`."
+        ),
     ],
     data: DataOption = None,
     severity: Annotated[
@@ -68,7 +71,7 @@ def start(
     Examples:
       isthmus demo fault start bearing-wear P201
       isthmus demo fault start fouling E301 --severity 0.9 --ramp 30m
-      isthmus demo fault start freeze R1.TT201 --after 10m --for 1h
+      isthmus demo fault start freeze reactor-1/temperature --after 10m --for 1h
     """
     from isthmus.app.demo.chemical.desk import Ask
     from isthmus.core import time
@@ -76,9 +79,10 @@ def start(
     begins = time.now() + time.duration(after) if after else None
     ends = (begins or time.now()) + time.duration(for_) if for_ else None
     grows = time.duration(ramp) / time.SECOND if ramp is not None else None
-    question = Ask(do="start", kind=kind, target=target, severity=severity, ramp=grows, start=begins, until=ends)
+    named = simulation.target(data, target)
+    question = Ask(do="start", kind=kind, target=named, severity=severity, ramp=grows, start=begins, until=ends)
     answer = simulation.asked(data, question)
-    typer.echo(f"Fault {answer['number']}: {kind} of {target}. It will show: {answer['shows']}.")
+    typer.echo(f"Fault {answer['number']}: {kind} of {named}. It will show: {answer['shows']}.")
 
 
 def clear(
@@ -102,6 +106,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     from isthmus.app.demo.chemical.catalogue import CATALOGUE
     from isthmus.core import time
 
+    yield f"The plant is {found['phase']}, making {found['grade']}."
     now = [one for one in (*found["waiting"], *found["faults"]) if one.get("ended") is None]
     yield "Wrong now: nothing." if not now else table(
         ("number", "fault", "target", "severity", "since"),

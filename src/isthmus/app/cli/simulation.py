@@ -13,6 +13,7 @@ from isthmus.app.cli.where import VARIABLE
 
 if TYPE_CHECKING:
     from isthmus.app.demo.chemical.desk import Ask
+    from isthmus.app.run.place import Place
 
 FOLDER: Final = "demo-data"
 DataOption = Annotated[
@@ -25,7 +26,24 @@ def asked(data: Path | None, question: Ask) -> dict[str, Any]:
     """What the simulated plant answers; raises IsthmusError when it refuses, or is not there."""
     from isthmus.app.demo.chemical import desk
     from isthmus.app.demo.chemical.demo import folder
+
+    return desk.ask(folder(_place(data)), question)
+
+
+def target(data: Path | None, text: str) -> str:
+    """The short name of a tag that people call by its path, as they see it; other targets as they are."""
+    from isthmus.app.demo.chemical.plant import rows
+    from isthmus.app.recorded import find
+    from isthmus.app.run.endpoint import revision_of
+
+    if "/" not in text:
+        return text
+    names = {row.tag.address: row.tag.name for row in rows()}
+    (setting, *_) = find(revision_of(_place(data)), [text])
+    return names.get(setting.address.partition(";s=")[2], text)
+
+
+def _place(data: Path | None) -> Place:
     from isthmus.app.run.place import Place
 
-    place = Place(data or Path(os.environ.get(VARIABLE) or FOLDER))
-    return desk.ask(folder(place), question)
+    return Place(data or Path(os.environ.get(VARIABLE) or FOLDER))

@@ -65,7 +65,8 @@ class Life:
             self.plant.set_clock(now)
         elif passing > 0:
             self.plant.step(passing / time.SECOND)
-        self.book.write(self.plant.truth, self.plant.tempo)
+        with suppress(OSError):  # as below; it is tried again at the next scan
+            self.book.write(self.plant.truth, self.plant.tempo)
         if now - self._kept > KEEP or now < self._kept:
             self.keep()
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -52,12 +53,12 @@ class Book:
     def __post_init__(self) -> None:
         for line in read(self.path):
             self._note(line)
-        if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
-            with self.path.open("ab") as file:  # its last line was cut
-                file.write(b"\n")
 
     def write(self, known: Iterable[Truth], tempo: float) -> None:
-        """Adds what is not there yet. One line reaches the disk before the next is written."""
+        """Adds what is not there yet; raises OSError when the disk takes it not, and the next call tries again.
+
+        One line reaches the disk before the next is written.
+        """
         for truth in known:
             self._add(self._line("begin", truth.started, truth, tempo, CATALOGUE[truth.fault.kind].shows))
             if truth.ended is not None:
@@ -80,8 +81,8 @@ class Book:
     def _add(self, line: Line) -> None:
         if (line.plant, line.fault, line.what) in self._seen:
             return
-        with self.path.open("ab") as file:
-            file.write(msgspec.json.encode(line) + b"\n")
+        with self.path.open("a+b") as file:
+            file.write(_mended(file) + msgspec.json.encode(line) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         self._note(line)
@@ -92,6 +93,14 @@ class Book:
             self._open[line.plant, line.fault] = line
         else:
             self._open.pop((line.plant, line.fault), None)
+
+
+def _mended(file: BinaryIO) -> bytes:
+    """What has to be written before a line: the end of one that was cut by a full disk or a power failure."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 def read(path: Path) -> list[Line]:

@@ -46,7 +46,17 @@ function follow(line) { // calls the simulation; `line` gets each of its lines, 
   socket.connect(place.port, "127.0.0.1", () => {
     socket.write(JSON.stringify({ do: "follow", system: config.system, token: place.token }) + "\n");
   });
-  readline.createInterface({ input: socket }).on("line", (text) => { if (!over) line(JSON.parse(text)); }).on("error", end);
+  readline.createInterface({ input: socket }).on("error", end).on("line", (text) => {
+    if (over) return;
+    let said;
+    try {
+      said = JSON.parse(text);
+    } catch { // the simulation died in the middle of a line
+      end();
+      return;
+    }
+    line(said);
+  });
 }
 
 const opening = () => new Promise((resolve) => {
