@@ -57,7 +57,7 @@ class Rolled(History):
         return self.late.pick(wanted & (self.late.time >= start) & (self.late.time < end))
 
     def derived(
-        self, kind: Kind, numbers: Sequence[int], first_day: int, last_day: int
+        self, kind: Kind, numbers: Sequence[int] | None, first_day: int, last_day: int
     ) -> Iterator[tuple[Kept, pa.Table]]:
         table = self.tables[kind]
         for day in sorted({time // DAY for time in table["time"].cast("int64").to_pylist()}):

@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from zlib import crc32
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from isthmus.core.errors import Damaged
 from isthmus.store.history.columns import Columns, from_table
+from isthmus.store.history.folder import SPARE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -112,12 +115,13 @@ class CheckedWriter:
             )
         )
 
-    def close(self, footer: msgspec.Struct) -> tuple[int, int]:
-        """Ends the file with what it says of itself; its size and the checksum of its footer, for the name."""
+    def close(self, footer: msgspec.Struct) -> tuple[int, int, bytes]:
+        """Ends the file with what it says of itself; its size, the checksum of its end, for the name, and that end."""
         self._writer.add_key_value_metadata({_KEY: msgspec.json.encode(footer)})
         self._writer.close()
         tail = b"".join(self._sink.tail)
-        return self._sink.place, crc32(tail[-8 - _length(tail[-8:]) :])
+        end = tail[-8 - _length(tail[-8:]) :]
+        return self._sink.place, crc32(end), end
 
     def abandon(self) -> None:
         """Gives up: what was written is of no use."""
@@ -145,23 +149,39 @@ class Opened(Generic[F]):
         file = pq.ParquetFile(_Window(data, place.start), metadata=self._metadata, pre_buffer=False)
         return file.read_row_group(group, columns=columns, use_threads=False)
 
-    def columns(self, group: int) -> Columns:
-        """One row group of samples as columns."""
-        return from_table(self.read(group))
+    def columns(self, group: int, wanted: NDArray[np.uint32] | None = None) -> Columns:
+        """One row group of samples as columns; with `wanted` (ascending) at least those of these tags."""
+        table = self.read(group)
+        if wanted is not None:
+            tag = table["tag"].to_numpy()
+            first, last = np.searchsorted(tag, wanted[0], "left"), np.searchsorted(tag, wanted[-1], "right")
+            table = table.slice(int(first), int(last - first))
+        return from_table(table)
 
 
 @lru_cache(maxsize=512)
 def open_checked(path: Path, footer: type[F]) -> Opened[F]:
     """The file at `path`; raises Damaged when its footer is not what was written. Such a file never changes."""
+    size = path.stat().st_size
+    length = _length(_bytes(path, max(size - 8, 0), 8))
+    return _opened(path, _bytes(path, max(size - 8 - length, 0), 8 + length), footer)
+
+
+def open_by_spare(path: Path, footer: type[F]) -> Opened[F]:
+    """The file at `path` by the second copy of its footer; raises Damaged when there is none, or not an intact one."""
+    try:
+        return _opened(path, path.with_name(path.name + SPARE).read_bytes(), footer)
+    except OSError as error:
+        raise Damaged("there is no second footer", where=str(path)) from error
+
+
+def _opened(path: Path, end: bytes, footer: type[F]) -> Opened[F]:
     name = _NAME.fullmatch(path.name)
     if name is None:
         raise Damaged("is not called like a file of the history", where=str(path))
-    size = path.stat().st_size
-    length = _length(_bytes(path, max(size - 8, 0), 8))
-    tail = _bytes(path, max(size - 8 - length, 0), 8 + length)
-    if f"{crc32(tail):08x}" != name[1]:
+    if f"{crc32(end):08x}" != name[1]:
         raise Damaged("the footer is not what was written", where=str(path))
-    metadata = pq.read_metadata(pa.BufferReader(_MAGIC + tail))
+    metadata = pq.read_metadata(pa.BufferReader(_MAGIC + end))
     return Opened(path, metadata, msgspec.json.decode(metadata.metadata[_KEY], type=footer))
 
 

@@ -100,7 +100,7 @@ class History:
             try:
                 found = opened(self.folder, part)
                 for group in _groups(found, wanted, start, end):
-                    yield found.columns(group)
+                    yield found.columns(group, wanted)
             except Damaged as error:
                 yield from self._set_aside(part, error.what)
             except FileNotFoundError:

@@ -39,11 +39,23 @@ class Drawn:
 
 def pixels(series: Series, start: int, end: int, width: int) -> Drawn:
     """The tag from `start` to `end` (ns) on `width` pixel columns. Draw it stepped where the series is."""
+    return draw(series, columns(start, end, width))
+
+
+def columns(start: int, end: int, width: int, grain: int = 1) -> Times:
+    """(width + 1,) edges of pixel columns, ns; inner ones at the nearest multiples of `grain`."""
     if end <= start or width < 1:
         raise IsthmusError("a picture needs a start before its end and at least one pixel")
+    edges = _edges(start, end, width)
+    edges[1:-1] = (edges[1:-1] + grain // 2) // grain * grain
+    return edges
+
+
+def draw(series: Series, edges: Times) -> Drawn:
+    """The tag on pixel columns between these ascending edges (ns)."""
+    width = len(edges) - 1
     if not series.numeric:
         raise IsthmusError("text cannot be drawn as a line")
-    edges = _edges(start, end, width)
     if not len(series):
         return Drawn(edges[:0], np.zeros(0), np.zeros(0, np.uint32), np.ones(width, np.bool_))
     data = points(series)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows
 Spans = NDArray[np.int64]
 """(k, 2) start and end, ns."""
 Flags = NDArray[np.bool_]
+
+SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
+"""For `searchsorted`: where equal ones begin and end."""
 
 _CROWDED: Final = DAY // 2
 """ns; a day is not worth rows when samples must be read from times that lie so far apart in it."""

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from isthmus.core.tag import DataType
@@ -115,8 +116,10 @@ class _Condensing:
 
     def rows(self, kind: Kind, first: int, last: int) -> Rows:
         """The tag's rows of these days (included), by time."""
-        read = [(file, from_table(table)) for file, table in self.history.derived(kind, self.numbers, first, last)]
-        rows = joined([_of(rows, self.numbers) for file, rows in read if self.history.is_sound(file)])
+        read = [
+            (file, _of(table, self.numbers)) for file, table in self.history.derived(kind, self.numbers, first, last)
+        ]
+        rows = joined([from_table(table) for file, table in read if self.history.is_sound(file)])
         inside = (rows.time + QUARTER > self.start) & (rows.time < self.end)
         return _by_time(rows.pick(inside))
 
@@ -171,8 +174,11 @@ class _Condensing:
             yield found.pick(choose.inside(spans, found.time))
 
 
-def _of(rows: Rows, numbers: list[int]) -> Rows:
-    return rows.pick(np.isin(rows.tag, np.array(numbers, np.uint32)))
+def _of(table: pa.Table, numbers: list[int]) -> pa.Table:
+    """What a table ordered by tag has of these numbers."""
+    tag, wanted = table["tag"].to_numpy(), np.array(numbers, np.uint32)
+    ends = (np.searchsorted(tag, wanted, side).tolist() for side in choose.SIDES)
+    return pa.concat_tables([table.slice(lo, hi - lo) for lo, hi in zip(*ends, strict=True)])
 
 
 def _by_time(rows: Rows) -> Rows:
