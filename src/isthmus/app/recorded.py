@@ -168,13 +168,16 @@ def span(start: str, end: str, now: int, local: tzinfo) -> tuple[int, int]:
     raise Misasked(f"the range to read {what}: {shown}", hint="--from has to be before --to, which is now unless said")
 
 
-async def recorded(place: Place, patterns: Sequence[str], start: str, end: str) -> Recorded:
-    """What was recorded of the tags between two times as people write them; `now` is when the reading begins."""
+async def recorded(place: Place, patterns: Sequence[str], start: str, end: str, *, replaced: bool = False) -> Recorded:
+    """What was recorded of the tags between two times as people write them; `now` is when the reading begins.
+
+    With `replaced` also the samples that corrections replaced, before these.
+    """
     revision = revision_of(place)
     settings = find(revision, patterns)
     now = time.now()
     first, last = span(start, end, now, zone(revision))
     async with history_of(place, "history") as history:
-        tables = [(setting, joined(history, setting, first, last)) for setting in settings]
+        tables = [(setting, joined(history, setting, first, last, replaced=replaced)) for setting in settings]
         gaps = concerning(history.gaps(first, last), settings, revision)
     return Recorded(first, last, tables, gaps)

@@ -73,6 +73,9 @@ def history(
     bounds: Annotated[
         bool, typer.Option("--bounds", help="Also the samples next to the range, before and after it.")
     ] = False,
+    replaced: Annotated[
+        bool, typer.Option("--replaced", help="Also the samples that corrections replaced, before these.")
+    ] = False,
     aligned: Annotated[
         bool,
         typer.Option(
@@ -138,6 +141,7 @@ def history(
       isthmus history 'reactor-*/temperature' --from -7d --every day --aggregate TimeAverage2
       isthmus history reactor-1/temperature --at 2026-11-23T03:12
       isthmus history reactor-1/temperature --from -10m --bounds
+      isthmus history reactor-1/temperature --from -7d --replaced
       isthmus history drive/energy --from -2d --every shift --aggregate Consumed
       isthmus history drive/power --from -2d --every shift --aggregate Total --unit kW.h
       isthmus history 'reactor-1/*' --from yesterday --to today --every 1m --aligned --format csv
@@ -152,7 +156,7 @@ def history(
 
     if aligned and every is not None and not aggregate:
         aggregate = ["Interpolative"]
-    _agree(aggregate, every, at, bounds=bounds, aligned=aligned)
+    _agree(aggregate, every, at, bounds=bounds or replaced, aligned=aligned)
     if unit is not None and not (aggregate or at):
         raise typer.BadParameter("--unit needs an --aggregate or --at: samples are shown as they were recorded")
     retrieval = Retrieval(Settings(uncertain_as_bad, percent_bad, percent_good, sloped), stepped)
@@ -168,7 +172,8 @@ def history(
             answer = converted(answer, unit) if unit is not None else answer
             _write(side_by_side(answer) if aligned else answer, format_, output)
         else:
-            found = run((bounded if bounds else recorded)(place, tags, from_, to))
+            raw = bounded(place, tags, from_, to) if bounds else recorded(place, tags, from_, to, replaced=replaced)
+            found = run(raw)
             most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
             _write(found.newest(most), format_, output)
 
@@ -179,7 +184,9 @@ def _agree(
     if every is not None and not aggregate:
         raise typer.BadParameter("--every needs an --aggregate, such as Average")
     if sum((bool(aggregate), bool(at), bounds)) > 1:
-        raise typer.BadParameter("--aggregate, --at and --bounds are different questions; ask one of them")
+        raise typer.BadParameter(
+            "--aggregate, --at and --bounds or --replaced are different questions; ask one of them"
+        )
     if aligned and not (aggregate or at):
         raise typer.BadParameter(
             "--aligned needs --every SPAN, an --aggregate or --at: raw samples have their own times"
