@@ -93,7 +93,7 @@ class Plant:
     def check(self) -> None:
         """Everything is read as the plain list has it."""
         found, newest = asyncio.run(self._read())
-        assert set(found) == set(once(self.kept))
+        assert set(map(unseen, found)) == set(map(unseen, once(self.kept)))
         assert len(found) == len(once(self.kept))
         assert [(row.tag, row.time) for row in newest] == [(row.tag, row.time) for row in last(once(self.kept))]
 
@@ -107,6 +107,11 @@ class Plant:
         found = [kept.day - day_of(START) for kept in manifest.kept(kind)]
         manifest.close()
         return found
+
+
+def unseen(row: Row) -> Row:
+    """Of back-filled samples that are the same it does not matter which one stays: runs and segments have two orders."""
+    return row if row.live else row._replace(seen=0)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from isthmus.store.history.checked import open_checked
 from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.compact import compact
 from isthmus.store.history.due import underived
-from isthmus.store.history.kept import DAY, GROUP, Kept, Kind
+from isthmus.store.history.kept import DAY, GROUP, Kept, Kind, open_kept
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.read import open_history
 from isthmus.store.history.runs import write_run
@@ -54,7 +54,7 @@ def harm(plant: Plant, file: Kept, how: str) -> Path:
     if how == "flipped":
         data[100] ^= 8
     elif how == "cut":
-        del data[len(data) // 2 :]
+        del data[50:]
     path.write_bytes(data)
     if how == "gone":
         path.unlink()
@@ -75,7 +75,7 @@ def test_what_derives_is_set_aside_when_damaged_and_made_again(plant: Plant, kin
             (told,) = history.events(kind=EventKind.LOG)
             assert told.severity == Severity.WARNING
             assert victim.name in told.message
-            assert "none is lost" in told.message
+            assert "no sample is lost" in told.message
 
     asyncio.run(look())
     assert how == "gone" or (plant.folder.damaged / victim.name).exists()
@@ -131,42 +131,49 @@ def add(plant: Plant, columns: Columns) -> None:
         write_run(plant.folder.root, manifest, columns)
 
 
-def test_intact_row_groups_of_a_damaged_day_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["group", "cut", "footer"])
+@pytest.mark.parametrize("lost_manifest", [False, True])
+def test_intact_row_groups_of_a_damaged_day_stay(tmp_path: Path, how: str, lost_manifest: bool) -> None:
     plant = Plant(tmp_path / "history")
     add(plant, many(2 * GROUP + 1000, 1))
     compact(plant.folder.root, now=NOW, wait=False)
     (victim,) = kept(plant, Kind.DAY)
-    opened = open_checked.__wrapped__(plant.folder.kept / victim.file, type_of_footer())
-    lost = opened.footer.groups[1]
     path = plant.folder.kept / victim.file
+    groups = open_kept(path).footer.groups
+    lost = {"group": groups[1:2], "cut": groups[1:], "footer": ()}[how]
     data = bytearray(path.read_bytes())
-    data[(lost.start + lost.stop) // 2] ^= 1
+    if how == "cut":
+        del data[(groups[1].start + groups[1].stop) // 2 :]
+    else:
+        data[(groups[1].start + groups[1].stop) // 2 if how == "group" else -100] ^= 1
     path.write_bytes(data)
     open_checked.cache_clear()
+    if lost_manifest:
+        lose_manifest(plant)
+        open_manifest(plant.folder).close()
+    left = victim.rows - sum(group.rows for group in lost)
 
     async def look() -> None:
         async with open_history(plant.folder.root) as history:
-            assert len(history.raw(range(60))) == victim.rows - lost.rows
-            (gap,) = history.gaps()
-            assert gap.details["count"] == lost.rows
-            assert (gap.details["first_tag"], gap.details["last_tag"]) == (lost.first_tag, lost.last_tag)
+            assert len(history.raw(range(60))) == left
+            (told,) = history.events()
+            assert victim.file in told.message
+            assert told.kind is (EventKind.GAP if lost else EventKind.LOG)
+            assert told.details.get("count", 0) == victim.rows - left
 
     for _ in range(2):
         asyncio.run(look())
-    for file in plant.folder.root.glob("manifest.db*"):
-        file.unlink()
+    assert (plant.folder.damaged / victim.file).read_bytes() == data
+    lose_manifest(plant)
     open_manifest(plant.folder).close()
-    (rest,) = kept(plant, Kind.DAY)
-    assert rest.rows == victim.rows - lost.rows
+    assert [rest.rows for rest in kept(plant, Kind.DAY)] == [left]
     compact(plant.folder.root, now=NOW)
-    (again,) = kept(plant, Kind.MINUTES)
-    assert again.rows >= 0
+    assert plant.listed(Kind.MINUTES) == [0]
 
 
-def type_of_footer() -> type:
-    from isthmus.store.history.kept import KeptFooter
-
-    return KeptFooter
+def lose_manifest(plant: Plant) -> None:
+    for path in plant.folder.root.glob("manifest.db*"):
+        path.unlink()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -180,8 +187,7 @@ def test_a_lost_manifest_is_made_again_from_kept_files_with_equal_answers(tmp_pa
     manifest = Manifest.open(plant.folder.manifest)
     before = (manifest.state(), manifest.kept(), manifest.segments(), manifest.latest().value.tobytes())
     manifest.close()
-    for path in plant.folder.root.glob("manifest.db*"):
-        path.unlink()
+    lose_manifest(plant)
     plant.check()
     asyncio.run(compare_as_of(plant))
     with tended(plant.folder.root) as manifest:

@@ -26,7 +26,7 @@ from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.errors import Damaged, Disconnected, IsthmusError, first, leaf
 from isthmus.store.history.flush import flush
-from isthmus.store.history.folder import Folder, keep
+from isthmus.store.history.folder import SPARE, Folder, keep
 from isthmus.store.history.lease import leased
 from isthmus.store.history.lists import Lists
 from isthmus.store.history.manifest import Manifest
@@ -95,7 +95,9 @@ async def _write(place: Place, file: Path, log: Log | None, scratch: Path, say: 
             samples=sum(s.rows for s in segments) + sum(k.rows for k in kept if k.kind.of_samples),
         )
         archive.add_bytes(HEAD, msgspec.json.encode(summary))
+        spares = [one.file + SPARE for one in kept if one.kind.of_samples]
         names = [*(segment.file for segment in segments), *(one.file for one in kept)]
+        names += [name for name in spares if Folder(place.history).place(name).exists()]
         await asyncio.to_thread(_add, archive, place, copy, names, scratch, say)
     return summary
 

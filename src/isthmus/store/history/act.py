@@ -38,7 +38,7 @@ class Act:
         for writer in self._writing:
             writer.abandon()
         for kept in self.done:
-            (self.folder.kept / kept.file).unlink(missing_ok=True)
+            self.folder.drop(kept.file)
 
     def write(
         self, kind: Kind, *, schema: pa.Schema = SCHEMA, form: dict[str, Any] = FORM, group: int = 0

@@ -67,7 +67,7 @@ def take_in(folder: Folder, manifest: Manifest) -> None:
     """Brings `kept/` and the manifest together. Only for who tends the folder alone."""
     found = take_in_kept(folder, manifest)
     for file in found.undone:
-        (folder.kept / file).unlink()
+        folder.drop(file)
         log.info("file of an act that was cut off removed", file=file)
     for file, why in found.damaged.items():
         _reject(folder, manifest, folder.kept / file, why)

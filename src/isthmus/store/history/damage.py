@@ -17,7 +17,7 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import Damaged
 from isthmus.core.event import Event, EventKind, Severity
-from isthmus.store.history.checked import Group, Opened
+from isthmus.store.history.checked import Group, Opened, open_by_spare
 from isthmus.store.history.columns import Columns, join
 from isthmus.store.history.folder import Folder, keep
 from isthmus.store.history.gaps import LOG, gap
@@ -45,8 +45,8 @@ def set_aside(folder: Folder, part: Segment | Kept, why: str) -> tuple[Event, tu
         log.warning("derived file set aside", file=part.file, problem=why)
     else:
         footer, intact, lost = _sorted_out(folder, part)
-        event = _gap(part, why, lost)
-        log.error("file set aside", file=part.file, problem=why, rows=part.rows, lost=event.details["count"])
+        event = _gap(part, why, lost) if lost or footer is None else _warning(part, why)
+        log.error("file set aside", file=part.file, problem=why, rows=part.rows, lost=event.details.get("count", 0))
     try:
         if folder.manifest.exists():
             _record(folder, part, why, event, footer, intact)
@@ -64,7 +64,7 @@ def opened(folder: Folder, part: Segment | Kept) -> Opened[Footer] | Opened[Kept
 def _sorted_out(folder: Folder, part: Segment | Kept) -> _Sorted:
     intact, lost = [], []
     try:
-        found = opened(folder, part)
+        found = _opened_somehow(folder, part)
         for number, group in enumerate(found.footer.groups):
             try:
                 intact.append(found.columns(number))
@@ -73,6 +73,14 @@ def _sorted_out(folder: Folder, part: Segment | Kept) -> _Sorted:
     except (Damaged, OSError):
         return _NOTHING
     return found.footer, tuple(intact), lost
+
+
+def _opened_somehow(folder: Folder, part: Segment | Kept) -> Opened[Footer] | Opened[KeptFooter]:
+    """The file, by the second copy of its footer when the first is damaged; raises Damaged when both are."""
+    try:
+        return opened(folder, part)
+    except Damaged:
+        return open_by_spare(folder.place(part.file), KeptFooter)
 
 
 def _gap(part: Segment | Kept, why: str, lost: Sequence[Group]) -> Event:
@@ -99,7 +107,7 @@ def _warning(part: Kept, why: str) -> Event:
         severity=Severity.WARNING,
         source=LOG,
         at=time.now(),
-        message=f"{part.file} of the history {why}; it is set aside and made again from the samples, none is lost",
+        message=f"{part.file} of the history {why}; it is set aside and made again, no sample is lost",
         details={"file": part.file},
     )
 
@@ -120,6 +128,7 @@ def _record(
         manifest.close()
     if folder.place(part.file).exists():
         folder.set_aside(folder.place(part.file))
+    folder.drop(part.file)
 
 
 def _rest(folder: Folder, footer: Footer | KeptFooter, intact: Sequence[Columns]) -> Segment | Kept:

@@ -13,6 +13,8 @@ from pathlib import Path
 from isthmus.core.errors import InUse
 
 TEMPORARY = ".tmp"
+SPARE = ".footer"
+"""Ending of a second copy of a kept file's footer, without which a file that was cut could not be read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Folder:
     def place(self, file: str) -> Path:
         """Where a file that the manifest lists lies: segments are named by a number, kept files by their kind."""
         return (self.segments if file[:1].isdigit() else self.kept) / file
+
+    def drop(self, file: str) -> None:
+        """Unlinks a file that the manifest listed or was to list, and its second footer."""
+        for path in (self.place(file), self.place(file + SPARE)):
+            path.unlink(missing_ok=True)
 
     @property
     def damaged(self) -> Path:

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from isthmus.core.errors import Damaged
-from isthmus.store.history.checked import Opened
+from isthmus.store.history.checked import Opened, open_by_spare
 from isthmus.store.history.columns import Columns, join, ordered
 from isthmus.store.history.damage import opened
 from isthmus.store.history.flush import latest
-from isthmus.store.history.folder import TEMPORARY, Folder
+from isthmus.store.history.folder import SPARE, TEMPORARY, Folder
 from isthmus.store.history.kept import Kept, KeptFooter, Kind, open_kept
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.state import State
@@ -105,15 +106,23 @@ def _footers(folder: Folder, manifest: Manifest) -> tuple[dict[str, KeptFooter],
     passed = {*(kept.file for kept in manifest.kept()), *manifest.leaving(), *manifest.damaged()}
     footers, damaged = {}, {}
     for path in sorted(folder.kept.iterdir()) if folder.kept.is_dir() else ():
-        if path.name in passed or path.name.endswith(TEMPORARY):
+        if path.name in passed or path.name.endswith((TEMPORARY, SPARE)):
             continue
         try:
-            footers[path.name] = open_kept(path).footer
+            footers[path.name] = _footer(path)
         except Damaged as error:
             damaged[path.name] = error.what
         except FileNotFoundError:  # somebody tends the folder while this reader looks
             continue
     return footers, damaged
+
+
+def _footer(path: Path) -> KeptFooter:
+    """Also of a file whose own is damaged: who reads it will find that, and what is left of it."""
+    try:
+        return open_kept(path).footer
+    except Damaged:
+        return open_by_spare(path, KeptFooter).footer
 
 
 def _complete(act: Mapping[str, KeptFooter], there: set[str]) -> bool:

@@ -87,7 +87,7 @@ def encode(columns: Columns, footer: Footer) -> tuple[Segment, memoryview]:
     for first in range(0, len(columns), GROUP):
         writer.add(to_table(columns.pick(slice(first, first + GROUP))))
     footer = msgspec.structs.replace(footer, groups=tuple(writer.groups))
-    size, checksum = writer.close(footer)
+    size, checksum, _ = writer.close(footer)
     return Segment.of(f"{footer.state.ordinal:012d}-{checksum:08x}.parquet", size, footer), sink.getbuffer()
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from isthmus.core.time import SECOND
 from isthmus.store.history.adopt import take_in
 from isthmus.store.history.due import GRACE
-from isthmus.store.history.folder import TEMPORARY, Folder, settle
+from isthmus.store.history.folder import SPARE, TEMPORARY, Folder, settle
 from isthmus.store.history.lease import oldest_lease
 from isthmus.store.history.manifest import Manifest
 
@@ -15,6 +15,9 @@ def tidy(folder: Folder, manifest: Manifest, now: int) -> int:
     """Only for who tends the folder alone; how many files were unlinked."""
     for path in folder.kept.glob(f"*{TEMPORARY}"):
         path.unlink()
+    for path in folder.kept.glob(f"*{SPARE}"):
+        if not path.with_name(path.name.removesuffix(SPARE)).exists():
+            path.unlink()
     take_in(folder, manifest)
     return unlink_left(folder, manifest, now)
 
@@ -26,7 +29,7 @@ def unlink_left(folder: Folder, manifest: Manifest, now: int) -> int:
     if not files:
         return 0
     for file in files:
-        folder.place(file).unlink(missing_ok=True)
+        folder.drop(file)
     for place in (folder.segments, folder.kept):
         settle(place)
     manifest.left(files)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from isthmus.store.history.checked import CheckedWriter
 from isthmus.store.history.columns import SCHEMA, Columns, join, to_table
-from isthmus.store.history.folder import TEMPORARY, Folder, settle
+from isthmus.store.history.folder import SPARE, TEMPORARY, Folder, settle, write_through
 from isthmus.store.history.kept import GROUP, Kept, KeptFooter, Kind, name
 from isthmus.store.history.segment import FORM
 from isthmus.store.history.segment import GROUP as SMALL_GROUP
@@ -55,10 +55,12 @@ class KeptWriter:
     def close(self, footer: KeptFooter) -> Kept:
         """The file under its name and safe on the disk; only its name waits for `settle(folder.kept)`."""
         footer = msgspec.structs.replace(footer, groups=tuple(self._writer.groups))
-        size, checksum = self._writer.close(footer)
+        size, checksum, end = self._writer.close(footer)
         os.fsync(self._file.fileno())
         self._file.close()
         file = name(footer.kind, footer.day, footer.number, checksum)
+        if footer.kind.of_samples:
+            write_through(self._folder.kept / (file + SPARE), end)
         self._path.rename(self._folder.kept / file)
         return Kept.of(file, size, footer)
 
