@@ -110,7 +110,7 @@ class Plant:
 
 
 def unseen(row: Row) -> Row:
-    """Of back-filled samples that are the same it does not matter which one stays: runs and segments have two orders."""
+    """Of back-filled samples that are the same either may stay: runs and segments have two orders."""
     return row if row.live else row._replace(seen=0)
 
 
