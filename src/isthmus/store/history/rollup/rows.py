@@ -50,8 +50,8 @@ SCHEMA: Final = pa.schema(
 )
 """What both tables look like; the fields are those of `Rows`. Times are naive UTC. A missing value is null.
 
-Also null, for a fifth fewer bytes, is what most rows have alike (`_usual`): an extreme that is there once, and time that
-is Good from the first to the last sample.
+Also null, for a fifth fewer bytes, is what most rows have alike (`_usual`): an extreme that is there once, and time
+that is Good from the first to the last sample.
 """
 
 FORM: Final[dict[str, Any]] = {
