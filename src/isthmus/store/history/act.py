@@ -14,7 +14,6 @@ from isthmus.store.history.columns import SCHEMA
 from isthmus.store.history.folder import Folder, settle
 from isthmus.store.history.kept import Bookmark, Kept, KeptFooter, Kind
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.segment import FORM
 from isthmus.store.history.state import State
 from isthmus.store.history.write import KeptWriter
 
@@ -41,7 +40,7 @@ class Act:
             self.folder.drop(kept.file)
 
     def write(
-        self, kind: Kind, *, schema: pa.Schema = SCHEMA, form: dict[str, Any] = FORM, group: int = 0
+        self, kind: Kind, *, schema: pa.Schema = SCHEMA, form: dict[str, Any] | None = None, group: int = 0
     ) -> KeptWriter:
         """A file of the act, to be written and then closed or committed."""
         writer = KeptWriter(self.folder, kind, schema, form, group)

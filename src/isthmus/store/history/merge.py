@@ -32,8 +32,11 @@ Days: TypeAlias = NDArray[np.int64]
 Step: TypeAlias = Callable[[int], None]
 """Told how many samples were written; may raise to stop."""
 
-AT_ONCE: Final = 1_500_000
+AT_ONCE: Final = 2_000_000
 """Samples that may be in memory while files are merged."""
+
+PORTION: Final = 300_000
+"""Samples of all files, about, that are put in order at a time."""
 
 
 class Harmed(Exception):
@@ -81,6 +84,14 @@ class Source:
         return join(self.read(group) for group in range(len(self.file.footer.groups)))
 
 
+def tags_of(source: Source) -> NDArray[np.uint32]:
+    """The tags that a file has rows of, ascending; raises Harmed when it is not what was written."""
+    with harmless(source.part):
+        groups = range(len(source.file.footer.groups))
+        found = [np.unique(source.file.read(group, ["tag"])["tag"].to_numpy()) for group in groups]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint32)
+
+
 def _days(file: Opened[Footer] | Opened[KeptFooter], group: int) -> Days:
     place = file.footer.groups[group]
     first, last = day_of(place.first_time), day_of(place.last_time)
@@ -107,20 +118,28 @@ def merged(sources: Sequence[Source], days: Days) -> Iterator[Columns]:
     """
     fronts = [_Front.of(source, days) for source in sources]
     while fronts:
-        bound, front = min(((front.bound, i) for i, front in enumerate(fronts)), key=lambda found: found)
-        if bound > _LAST:
-            break
-        part = [taken for taken in (each.take(bound) for each in fronts) if len(taken)]
+        bound, first = min(((front.bound, i) for i, front in enumerate(fronts)), key=lambda found: found)
+        nearer = _nearer(fronts, bound)
+        part = [taken for taken in (each.take(nearer) for each in fronts) if len(taken)]
         if part:
             yield part[0] if len(part) == 1 else ordered(join(part))
-        fronts[front].load()
-    rest = [each.rest for each in fronts if len(each.rest)]
-    if rest:
-        yield rest[0] if len(rest) == 1 else ordered(join(rest))
+        if bound == _END and not part:
+            return
+        if nearer == bound and bound != _END:
+            fronts[first].load()
+
+
+def _nearer(fronts: Sequence[_Front], bound: Key) -> Key:
+    """The bound, or one before it when too much would come at once."""
+    waiting = sum(front.waiting for front in fronts)
+    if waiting <= PORTION:
+        return bound
+    longest = max(fronts, key=lambda front: front.waiting)
+    key = longest.key(longest.waiting * PORTION // waiting)
+    return min(key, bound) if key > longest.key(0) else bound
 
 
 _NOTHING: Final = empty()
-_LAST: Final = (2**32, 0)
 _END: Final = (2**32, 1)
 """Behind all keys."""
 
@@ -163,6 +182,15 @@ class _Front:
         self.held, self.taken = join((self.rest, fresh)) if len(self.rest) else fresh, 0
 
     @property
+    def waiting(self) -> int:
+        """How many samples were read and not taken."""
+        return len(self.held) - self.taken
+
+    def key(self, place: int) -> Key:
+        """Of a sample that waits."""
+        return int(self.held.tag[self.taken + place]), int(self.held.time[self.taken + place])
+
+    @property
     def rest(self) -> Columns:
         """What waits."""
         return self.held.pick(slice(self.taken, None))
@@ -179,7 +207,7 @@ class _Front:
 def _before(columns: Columns, bound: Key) -> int:
     """How many of the ordered samples are before a key."""
     tag, time = bound
-    if tag >= _LAST[0]:
+    if tag >= _END[0]:
         return len(columns)
     wanted = np.uint32(tag)
     first, last = (int(np.searchsorted(columns.tag, wanted, side)) for side in ("left", "right"))
