@@ -20,7 +20,9 @@ TABLE = (
 
 def opened(file: Path, *, reading: bool = False) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(str(file), read_only=reading)
-    connection.execute("SET threads = 2; SET memory_limit = '6GB'; SET TimeZone = 'UTC'")
+    connection.execute(
+        "SET threads = 2; SET memory_limit = '6GB'; SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+    )
     return connection
 
 

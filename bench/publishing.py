@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A collector's part alone: `python -m bench.publishing DATA TAGS SECONDS FIRST SLICES RATE` fills a log with the workload.
+"""A collector alone: `python -m bench.publishing DATA TAGS SECONDS FIRST SLICES RATE` publishes the workload.
 
 Messages of 2,000 samples, as fast as the log takes them, or so many samples per second. One JSON object: samples, the
 sequence of the last one, seconds.
