@@ -81,7 +81,7 @@ class Recorded:
 
         A value is in `value`, the exact one of a whole-number tag in `integer`, a text in `text`.
         """
-        parts = [_named(setting, table) for setting, table in self.tables]
+        parts = [named(setting, table) for setting, table in self.tables]
         return pa.concat_tables(parts)
 
     def write_parquet(self, path: Path) -> None:
@@ -101,7 +101,9 @@ def _whole(value: float) -> int:
     return int(value) if math.isfinite(value) else 0
 
 
-def _named(setting: TagSetting, table: pa.Table) -> pa.Table:
+def named(setting: TagSetting, table: pa.Table) -> pa.Table:
+    """A tag's samples with names instead of numbers, in the columns of an export."""
+
     def repeated(text: str) -> pa.Array:
         return pa.DictionaryArray.from_arrays(pa.array([0] * len(table), pa.int32()), pa.array([text]))
 

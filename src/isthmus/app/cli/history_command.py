@@ -19,6 +19,7 @@ from isthmus.app.cli.where import check_new, data_folder
 if TYPE_CHECKING:
     from isthmus.app.aligned import Aligned
     from isthmus.app.recorded import Recorded
+    from isthmus.app.run.place import Place
     from isthmus.app.summed import Summed
 
 SHOWN: Final = 40
@@ -32,6 +33,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    ARROW = "arrow"
 
 
 def register(app: typer.Typer) -> None:
@@ -130,6 +132,9 @@ def history(
     Every format has the same names and ISO 8601 times with all their nanoseconds. Numbers that a device sent in single
     precision are written with no more digits than that has, but in Parquet, which has the exact doubles.
 
+    With --output raw samples go into CSV, Parquet and Arrow files day by day: years of them fit. `isthmus import` takes
+    such a file into another plant.
+
     A tag that is called like one of the commands below is asked for after `--`: isthmus history -- compact.
 
     \b
@@ -162,9 +167,15 @@ def history(
     retrieval = Retrieval(Settings(uncertain_as_bad, percent_bad, percent_good, sloped), stepped)
     if output is not None:
         check_new(output)
-    if format_ is Format.PARQUET and output is None:
-        raise typer.BadParameter("parquet needs --output FILE")
+    if format_ in (Format.PARQUET, Format.ARROW) and output is None:
+        raise typer.BadParameter(f"{format_} needs --output FILE")
+    raw = not (aggregate or at or bounds)
+    if format_ is Format.ARROW and (not raw or last):
+        raise typer.BadParameter("arrow holds raw samples, all of them; use parquet, csv or json")
     place = Place(data_folder(data))
+    if raw and output is not None and not last and format_ in (Format.PARQUET, Format.ARROW, Format.CSV):
+        _export(place, tags, (from_, to), output, format_, replaced=replaced)
+        return
     with slow("reading history"):
         if aggregate or at:
             asked = summed(place, tags, from_, to, aggregate, every, retrieval) if aggregate else None
@@ -172,10 +183,25 @@ def history(
             answer = converted(answer, unit) if unit is not None else answer
             _write(side_by_side(answer) if aligned else answer, format_, output)
         else:
-            raw = bounded(place, tags, from_, to) if bounds else recorded(place, tags, from_, to, replaced=replaced)
-            found = run(raw)
+            asking = bounded(place, tags, from_, to) if bounds else recorded(place, tags, from_, to, replaced=replaced)
+            found = run(asking)
             most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
             _write(found.newest(most), format_, output)
+
+
+def _export(
+    place: Place, tags: list[str], span: tuple[str, str], output: Path, format_: Format, *, replaced: bool
+) -> None:
+    from isthmus.app.cli.slow import slow
+    from isthmus.app.exporting import export
+    from isthmus.core.errors import IsthmusError
+
+    with slow("exporting") as say:
+        try:
+            run(export(place, tags, *span, output, str(format_), say, replaced=replaced))
+        except OSError as error:
+            hint = "look at the disk, or write somewhere else"
+            raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
 
 
 def _agree(

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from isthmus.app.cli import show, told
 
 if TYPE_CHECKING:
     from isthmus.app.recorded import Recorded, Row
+
+COLUMNS: Final = ("tag", "time", "seen", "value", "unit", "quality", "code", "marks")
+"""Of a sample for scripts."""
 
 
 def write_table(found: Recorded, to: TextIO) -> None:
@@ -41,19 +44,18 @@ def write_csv(found: Recorded, to: TextIO) -> None:
     import csv
 
     writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(["tag", "time", "seen", "value", "unit", "quality", "code", "marks"])
-    for row in found.rows():
-        writer.writerow(_data(row).values())
+    writer.writerow(COLUMNS)
+    writer.writerows(data(row).values() for row in found.rows())
 
 
 def write_json(found: Recorded, to: TextIO) -> None:
     import msgspec
 
-    content = {"samples": [_data(row) for row in found.rows()], "gaps": [told.as_data(gap) for gap in found.gaps]}
+    content = {"samples": [data(row) for row in found.rows()], "gaps": [told.as_data(gap) for gap in found.gaps]}
     to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
 
 
-def _data(row: Row) -> dict[str, Any]:
+def data(row: Row) -> dict[str, Any]:
     """A sample for scripts; an enumeration's value is its number."""
     from isthmus.core import quality
     from isthmus.core.time import to_iso

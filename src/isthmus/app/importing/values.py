@@ -45,6 +45,8 @@ class Values:
 
     def put(self, rows: NDArray[np.intp], part: Values) -> None:
         """Sets these rows."""
+        if not self.value.flags.writeable:  # as Arrow gave it
+            self.value = self.value.copy()
         self.form[rows], self.value[rows] = part.form, part.value
         if part.integer is not None:
             if self.integer is None:
