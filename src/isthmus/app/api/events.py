@@ -11,14 +11,13 @@ import msgspec
 from litestar import get
 from litestar.params import Parameter
 
-from isthmus.app.api.picture import Picture
+from isthmus.app.api.picture import Picture, Shown
 from isthmus.app.api.plant import applied
 from isthmus.app.api.problem import ASKED_WRONGLY
 from isthmus.app.recorded import span, zone
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.event import Event, EventKind, Severity
-from isthmus.core.samples import Value
 from isthmus.store.history.read import open_history
 from isthmus.stream.log import Log
 
@@ -41,7 +40,7 @@ class Happened(msgspec.Struct, frozen=True):
     """The system, or the part of Isthmus, it is about."""
     time: str
     message: str
-    details: dict[str, Value]
+    details: dict[str, Shown]
 
     @classmethod
     def of(cls, event: Event) -> Happened:

@@ -12,7 +12,7 @@ from litestar import Response, get
 from litestar.params import Parameter
 
 from isthmus.app.api.events import From, Happened, To
-from isthmus.app.api.picture import shown
+from isthmus.app.api.picture import Shown, shown
 from isthmus.app.api.problem import NOT_THERE
 from isthmus.app.api.questions import Questions, arrow, csv
 from isthmus.app.recorded import Recorded, find, recorded, span, zone
@@ -22,7 +22,6 @@ from isthmus.app.summed import Summed, summed, values_at
 from isthmus.core import time
 from isthmus.core.errors import Misasked
 from isthmus.core.quality import marks, name
-from isthmus.core.samples import Value
 from isthmus.store.history.aggregates.pixels import Drawn
 from isthmus.store.history.read import open_history
 from isthmus.store.history.rollup.picture import picture as drawn
@@ -45,7 +44,7 @@ class Sampled(msgspec.Struct, frozen=True):
 
     path: str
     unit: str
-    samples: list[tuple[str, Value, str, str]]
+    samples: list[tuple[str, Shown, str, str]]
     """Time, value, quality by its standard name, our own marks."""
 
 
@@ -69,7 +68,7 @@ class Summary(msgspec.Struct, frozen=True):
     end: str | None
     period: str
     """What plant time calls the interval."""
-    values: dict[str, Value]
+    values: dict[str, Shown]
     """By aggregate; `value` for a value at a time."""
     units: dict[str, str]
     qualities: dict[str, str]
@@ -148,7 +147,7 @@ async def at(
     place: Place,
     questions: Questions,
     which: Which,
-    times: Annotated[list[str], Parameter(query="time", min_items=1, max_items=10_000, description="ISO 8601, `-5m`")],
+    times: Annotated[list[str], Parameter(query="time", min_items=1, max_items=1000, description="ISO 8601, `-5m`")],
     form: Form = "json",
 ) -> Response[Any]:
     """A sample's value where there is one, else what holds there or what a line between two gives."""

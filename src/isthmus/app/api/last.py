@@ -10,7 +10,7 @@ import msgspec
 from litestar import get
 from litestar.params import Parameter
 
-from isthmus.app.api.picture import Picture, shown
+from isthmus.app.api.picture import Picture, Shown, shown
 from isthmus.app.api.plant import applied
 from isthmus.app.api.problem import ASKED_WRONGLY
 from isthmus.app.api.tags import Match, matching
@@ -24,7 +24,7 @@ class Last(msgspec.Struct, frozen=True):
 
     path: str
     number: int
-    value: int | float | str | bool | None
+    value: Shown
     """null: none. 64-bit integers of 2^53 and more are text."""
     label: str
     """Name of an enumeration's value."""

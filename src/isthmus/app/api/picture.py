@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from math import isfinite
 from time import monotonic_ns
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -40,6 +40,9 @@ _CACHED: Final = 64
 
 _KNOWN: Final = 256
 """Subscriptions that are kept for the next one who asks for the same."""
+
+Shown: TypeAlias = float | str | bool | None
+"""A value as JSON says it: to it whole numbers are numbers."""
 
 STALE: Final = 1 << 8
 """Flag beside the bits of `core.quality.Mark`: the source has not been heard of for a while."""
@@ -73,7 +76,7 @@ class Page(msgspec.Struct, frozen=True, omit_defaults=True):
     """When it was turned, ms since 1970-01-01 UTC."""
     revision: int
     """The applied revision; when it is new, ask for the tags again."""
-    values: list[tuple[int, Value, float, int, int]]
+    values: list[tuple[int, Shown, float, int, int]]
     """Tag number, value (null: none), its time in ms, StatusCode, flags (bits of the marks; 256: stale)."""
     away: bool = False
     """The log does not answer at the moment: what is shown ages."""
@@ -176,7 +179,7 @@ class Picture:
 
     def _values(
         self, numbers: NDArray[np.intp], types: dict[int, DataType]
-    ) -> list[tuple[int, Value, float, int, int]]:
+    ) -> list[tuple[int, Shown, float, int, int]]:
         live = self.live
         flags = live.mark[numbers].astype(np.int64) | np.where(live.stale(monotonic_ns())[numbers], STALE, 0)
         columns = (
@@ -194,7 +197,7 @@ class Picture:
         ]
 
 
-def shown(value: Value) -> Value:
+def shown(value: Value) -> Shown:
     """A value as JSON can say it and a browser can read it exactly."""
     if isinstance(value, float):
         return value if isfinite(value) else "Infinity" if value > 0 else "-Infinity" if value < 0 else None

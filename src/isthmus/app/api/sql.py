@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, post
 
-from isthmus.app.api.picture import shown
+from isthmus.app.api.picture import Shown, shown
 from isthmus.app.api.problem import NOT_THERE
 from isthmus.app.api.questions import Questions, arrow, csv
 from isthmus.app.run.place import Place
 from isthmus.app.sql.ask import Answer, ask
-from isthmus.core.samples import Value
 from isthmus.store.history.sql.given import Limits
 
 
@@ -32,7 +31,7 @@ class Rows(msgspec.Struct, frozen=True):
     """The rows of a question."""
 
     columns: list[str]
-    rows: list[list[Value]]
+    rows: list[list[Shown]]
     more: bool
     """There are more rows than `limit`."""
     remarks: list[str]
@@ -57,7 +56,7 @@ def _rows(answer: Answer) -> Response[bytes]:
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
-def _plain(value: object) -> Value:
+def _plain(value: object) -> Shown:
     """A value as JSON can say it; what it has no word for as text."""
     if value is None or isinstance(value, bool | int | float | str):
         return shown(value)

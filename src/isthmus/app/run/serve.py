@@ -25,6 +25,9 @@ ADDRESS: Final = "127.0.0.1"
 PORT: Final = 8640
 """Where people look for the API."""
 
+LONGEST_QUESTION: Final = 1 << 20
+"""Bytes of an address with its parameters, and of its headers."""
+
 STOPPING: Final = 3
 """Seconds that answers under way have when the service stops."""
 
@@ -59,6 +62,8 @@ class _Server(uvicorn.Server):
             lifespan="off",
             ws="websockets-sansio",
             ws_max_size=1 << 20,
+            http="h11",
+            h11_max_incomplete_event_size=LONGEST_QUESTION,
             server_header=False,
             timeout_graceful_shutdown=STOPPING,
         )
