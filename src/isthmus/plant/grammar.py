@@ -192,7 +192,11 @@ HISTORY: Final = Shape(
             "What `keep` of a tag, a part or an asset may name. "
             "`default` is the class of tags that choose none; without it they are kept for ever.",
         ),
-        Key("events", forms.KEPT, "How long events are kept, gaps among them; without it, for ever."),
+        Key(
+            "events",
+            forms.KEPT,
+            "How long events are kept, gaps at least as long as samples beside them; without it, for ever.",
+        ),
         Key(
             "quarantine",
             forms.KEPT,
@@ -209,7 +213,7 @@ CLASS: Final = Shape(
     "class of history",
     "A class of history",
     "Once the samples are gone their roll-ups can still tell what the tag was on average, at least and at most, by the "
-    "minute and by the quarter of an hour.",
+    "minute and by the quarter of an hour. Samples that are too few to be worth roll-ups stay in place of them.",
     (
         Key("raw", forms.KEPT, "How long samples are kept.", required=True),
         Key("rollups", forms.KEPT, "How long their roll-ups are kept; without it, as long as the samples."),

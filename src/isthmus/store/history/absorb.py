@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from isthmus.store.history.act import Act
-from isthmus.store.history.carried import carried_on, same
-from isthmus.store.history.columns import Columns, empty
+from isthmus.store.history.border import Borders
+from isthmus.store.history.carried import carried_on, last_of, same
+from isthmus.store.history.columns import Columns, empty, join, ordered
 from isthmus.store.history.days import DayFiles
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, GROUP, Kept, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.merge import Days, Source, Step, merged
+from isthmus.store.history.merge import Days, Source, Step, merged, tags_of
 from isthmus.store.history.segment import Segment
 from isthmus.store.history.ties import Ties
 
@@ -57,7 +60,7 @@ def absorb_into_days(
     ties = Ties.of(manifest, [source.file for source in sources])
     with Act(folder, manifest, [source.part.file for source in sources], ties.state, manifest.next_number()) as act:
         if len(days):
-            _Days(act, manifest, sources, ties, step).write(days)
+            _Days(act, manifest, sources, ties, step, Borders.noted(manifest)).write(days)
         else:
             act.close(act.write(Kind.RUN), 0, events=ties.events, bookmarks=ties.bookmarks, last=True)
         act.commit()
@@ -78,12 +81,17 @@ class _Days:
     sources: Sequence[Source]
     ties: Ties
     step: Step
+    borders: Borders
+    """What was let go does not come back, and what was made of it stays."""
+    former: dict[tuple[Kind, int], Kept] = field(default_factory=dict)
+    """Roll-ups of days of which samples were let go."""
 
     def write(self, days: Days) -> None:
         changed = {int(day) for day in days}
         derived = [kept for kind in (Kind.MINUTES, Kind.QUARTERS) for kept in self.manifest.kept(kind)]
         self.act.absorbed += [kept.file for kept in derived if kept.day in changed]
-        carrying = _Carrying(self.act, self.manifest, sorted(changed))
+        self.former = {(kept.kind, kept.day): kept for kept in derived if kept.day < self.borders.latest}
+        carrying = _Carrying(self.act, self.manifest, sorted(changed), self.borders)
         last = None
         for some in np.split(days, range(AT_A_TIME, len(days), AT_A_TIME)):
             for files in self._written(some):
@@ -98,16 +106,35 @@ class _Days:
     def _written(self, days: Days) -> Iterator[DayFiles]:
         """The files of some days, written but for their ends."""
         tags, room = known_tags(self.act.folder), max(ROOM // len(days), GROUP // AT_A_TIME)
-        files = [DayFiles(self.act, int(day), tags, min(room, GROUP)) for day in days]
+        files = [DayFiles(self.act, int(day), tags, min(room, GROUP), self._let_go) for day in days]
         starts = days * DAY
-        for part in merged(self.sources, days):
+        rolled = {int(day): self._tags_rolled(int(day)) for day in days if day < self.borders.latest}
+        for found in merged(self.sources, days):
+            part = found.pick(~self.borders.passed(found, rolled))
             place = np.searchsorted(starts, part.time, "right") - 1
             for i in np.unique(place).tolist():
                 files[i].add(part.pick(place == i) if len(days) > 1 else part)
-            self.step(len(part))
+            self.step(len(found))
         for one in files:
             one.finish()
             yield one
+
+    def _tags_rolled(self, day: int) -> NDArray[np.uint32]:
+        """The tags that have roll-ups of the day."""
+        former = self.former.get((Kind.QUARTERS, day))
+        return tags_of(Source.open(self.act.folder, former)) if former is not None else np.zeros(0, np.uint32)
+
+    def _let_go(self, kind: Kind, day: int) -> Iterator[pa.Table]:
+        """The roll-up rows of the day whose samples were let go: nobody can make them again."""
+        former = self.former.get((kind, day))
+        file = Source.open(self.act.folder, former).file if former is not None else None
+        for group in range(len(file.footer.groups) if file is not None else 0):
+            assert file is not None
+            table = file.read(group)
+            tags = table["tag"].to_numpy()
+            table = table.filter(pa.array(self.borders.over(tags, day, tags)))
+            if len(table):
+                yield table
 
     def _close(self, files: DayFiles, *, last: bool = False) -> None:
         """Ends a day's file with the events of the day; the last one gets those of days without a file."""
@@ -123,8 +150,8 @@ class _Days:
 class _Carrying:
     """The carried values of the days that follow the changed ones, as far as these change them."""
 
-    def __init__(self, act: Act, manifest: Manifest, changed: Sequence[int]) -> None:
-        self._act = act
+    def __init__(self, act: Act, manifest: Manifest, changed: Sequence[int], borders: Borders) -> None:
+        self._act, self._borders = act, borders
         self._former = {kept.day: kept for kept in manifest.kept(Kind.CARRIED)}
         self._others = sorted({kept.day for kept in manifest.kept(Kind.DAY)} - set(changed))
         self._changed: list[int] = []
@@ -133,12 +160,20 @@ class _Carrying:
 
     def add(self, day: int, last: Columns) -> None:
         """A changed day, later than those before, and its last samples."""
+        last = last_of(ordered(join((last, self._let_go(day)))))
         if self._changed:
             self._pass(day)
-        base = carried_on(self._read(day), self._changed, self._last)
+        base = carried_on(self._read(day), self._changed, self._last, self._borders)
         self._changed.append(day)
         self._last = carried_on(self._last, (), last)
-        self._write(day + 1, carried_on(base, [day], last))
+        self._write(day + 1, carried_on(base, [day], last, self._borders))
+
+    def _let_go(self, day: int) -> Columns:
+        """Last samples of the day that only the values carried out of it still have."""
+        if day >= self._borders.latest or day + 1 not in self._former:
+            return empty()
+        found = self._read(day + 1)
+        return found.pick((found.time // DAY == day) & self._borders.held(found))
 
     def finish(self) -> None:
         """No changed day comes any more."""
@@ -151,7 +186,7 @@ class _Carrying:
             if day <= self._changed[-1] or (upto is not None and day >= upto):
                 continue
             former = self._read(day + 1)
-            new = carried_on(former, self._changed, self._last)
+            new = carried_on(former, self._changed, self._last, self._borders)
             if same(former, new):
                 return
             self._write(day + 1, new)

@@ -12,6 +12,7 @@ from collections.abc import Collection
 import numpy as np
 
 from isthmus.core.quality import Mark
+from isthmus.store.history.border import Borders
 from isthmus.store.history.columns import Columns, join, ordered
 from isthmus.store.history.flush import final, latest
 from isthmus.store.history.kept import DAY
@@ -24,9 +25,15 @@ def last_of(columns: Columns) -> Columns:
     return ordered(join((final(columns), latest(columns))))
 
 
-def carried_on(before: Columns, days: Collection[int], last: Columns) -> Columns:
-    """The carried values `before` with `last`, which are the last samples of the days; what they say counts."""
-    kept = before.pick(~np.isin(before.time // DAY, list(days))) if days else before
+def carried_on(before: Columns, days: Collection[int], last: Columns, borders: Borders | None = None) -> Columns:
+    """The carried values `before` with `last`, which are the last samples of the days; what they say counts.
+
+    They say nothing of tags whose samples were let go: of these the values stay.
+    """
+    kept = before
+    if days:
+        told = np.isin(before.time // DAY, list(days))
+        kept = before.pick(~told | borders.held(before) if borders is not None else ~told)
     return last_of(ordered(join((kept, last))))
 
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from isthmus.core.tag import Tag
 from isthmus.store.history.act import Act
@@ -26,8 +27,16 @@ _LONG: Final = 1_000_000
 class DayFiles:
     """One day that is written; `add` takes its samples in their order, at most about `room` wait in memory."""
 
-    def __init__(self, act: Act, day: int, tags: Mapping[int, Tag], room: int = GROUP) -> None:
-        self.day, self._act, self._tags, self._room = day, act, tags, room
+    def __init__(
+        self,
+        act: Act,
+        day: int,
+        tags: Mapping[int, Tag],
+        room: int = GROUP,
+        others: Callable[[Kind, int], Iterable[pa.Table]] = lambda kind, day: (),
+    ) -> None:
+        """`others` are rows of roll-ups that no sample tells of any more."""
+        self.day, self._act, self._tags, self._room, self._others = day, act, tags, room, others
         self.samples = act.write(Kind.DAY, form=FORM | _CLOSER)
         self._rollups = [
             act.write(kind, schema=rolled.SCHEMA, form=rolled.FORM, group=rolled.GROUP)
@@ -53,6 +62,8 @@ class DayFiles:
         self._write(1)
         self._roll(all_=True)
         for writer in self._rollups:
+            for table in self._others(writer.kind, self.day):
+                writer.add(table)
             self._act.close(writer, self.day)
 
     def last(self) -> Columns:

@@ -159,7 +159,7 @@ OWN: Final[Mapping[str, Definition]] = MappingProxyType(
 
 def definition(name: str) -> Definition:
     """The aggregate of this name, in whatever case. Raises NotFound with the nearest one."""
-    names = {each.lower(): found for each, found in (AGGREGATES | OWN).items()}
+    names = {each.lower(): found for each, found in {**AGGREGATES, **OWN}.items()}
     if name.lower() in names:
         return names[name.lower()]
     near = difflib.get_close_matches(name.lower(), names, 1, 0.5)
