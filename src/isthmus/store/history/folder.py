@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
 
 from isthmus.core.errors import InUse
 
-TEMPORARY = ".tmp"
-SPARE = ".footer"
+TEMPORARY: Final = ".tmp"
+SPARE: Final = ".footer"
 """Ending of a second copy of a kept file's footer, without which a file that was cut could not be read at all."""
 
 
@@ -91,17 +93,29 @@ def owned(folder: Folder) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Folder) -> Iterator[None]:
-    """Nobody else tends the folder for as long as the block runs; raises InUse when somebody does."""
+def alone(folder: Folder, patience: float = 0.0) -> Iterator[None]:
+    """Nobody else tends the folder for as long as the block runs; raises InUse when somebody still does after a while.
+
+    A recorder that starts is done with it in a moment: `patience` (s) waits for that.
+    """
     folder.make()
+    until = monotonic() + patience
     with (folder.root / "tend.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            hint = "wait until it is done (a compaction starts by itself and takes minutes), then try again"
-            what = "the history is being compacted, imported into or corrected by another process"
-            raise InUse(what, where=str(folder.root), hint=hint) from error
+        while not _locked(file.fileno()):
+            if monotonic() >= until:
+                hint = "wait until it is done (a compaction starts by itself and takes minutes), then try again"
+                what = "the history is being compacted, imported into or corrected by another process"
+                raise InUse(what, where=str(folder.root), hint=hint)
+            sleep(0.05)
         yield
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def keep(path: Path, data: bytes | memoryview) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from isthmus.core import time
 from isthmus.core.errors import Damaged, NotFound
@@ -13,6 +14,9 @@ from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.folder import Folder, alone, owned
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.tidy import tidy
+
+PATIENCE: Final = 3.0
+"""Seconds that somebody who tends the history already is waited for."""
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def tended(root: Path) -> Iterator[Manifest]:
     if not folder.root.is_dir():
         raise NotFound("there is no history", where=str(root), hint="`isthmus run` records one")
     _make_sound(folder)
-    with alone(folder):
+    with alone(folder, PATIENCE):
         manifest = Manifest.open(folder.manifest)
         try:
             tidy(folder, manifest, time.now())
