@@ -12,7 +12,7 @@ import pytest
 from isthmus.core import quality
 from isthmus.core.quality import Mark
 from isthmus.core.time import SECOND
-from isthmus.store.history.kept import DAY, Kind
+from isthmus.store.history.kept import DAY, Kind, open_kept
 from tests.sql.prepared import DAYS, FIRST, NOW, TAGS, Prepared, Row, everything, of, plain, random_columns
 
 ALL = "SELECT tag, time, seen, value, integer, text, code, mark, quality FROM samples"
@@ -56,6 +56,18 @@ def test_what_a_question_leaves_out_is_left_out_of_the_same_rows(tmp_path: Path,
         low, high = sorted(rng.integers(FIRST - DAY, FIRST + (DAYS + 1) * DAY, 2).tolist())
         path = TAGS[int(rng.integers(0, len(TAGS)))].tag.path
         wheres = _wheres(path)
+        joins = {
+            "JOIN tags t USING (tag)": "t.asset = 'p/l/r-2'",
+            "s, tags t": "s.tag = t.tag AND t.asset LIKE '%/r-2' AND unit <> 'x'",
+            "s JOIN tags t ON t.tag = s.tag AND t.name <> 'power'": "asset IN ('p/l/r-2', 'nowhere')",
+        }
+        source, condition = list(joins.items())[int(rng.integers(0, len(joins)))]
+        count = sum(row.tag.startswith("p/l/r-2/") and low <= row.time < high for row in rows)
+        span = f"samples.time >= make_timestamp_ns({low}) AND samples.time < make_timestamp_ns({high})"
+        span = span.replace("samples.", "s.") if source[0] == "s" else span
+        assert prepared.rows(f"SELECT count(*) FROM samples {source} WHERE {condition} AND {span}") == [(count,)], (
+            source
+        )
         where, holds = list(wheres.items())[int(rng.integers(0, len(wheres)))]
         span = f"time >= make_timestamp_ns({low}) AND time < make_timestamp_ns({high})"
         expected = [row for row in rows if holds(row) and low <= row.time < high]
@@ -68,6 +80,18 @@ def test_a_text_that_looks_like_a_filter_narrows_nothing(tmp_path: Path) -> None
     strange = "x'' AND time>''2030-01-01 00:00:00''::TIMESTAMP_NS AND ''1"
     for where in (f"tag <> '{strange}'", f"(text IS NULL OR text <> '{strange}')", f"tag || '{strange}' <> ''"):
         assert prepared.rows(f"SELECT count(*) FROM samples WHERE {where}") == [(2,)]
+
+
+def test_a_join_by_another_text_than_the_tag_narrows_nothing(tmp_path: Path) -> None:
+    prepared = Prepared.at(tmp_path / "history")
+    prepared.add(of(1, [(FIRST, 1.0)]), of(8, [(FIRST, 2.0)]))
+    for source in (
+        "(SELECT 'p/l/r-1/temperature' AS tag, value FROM samples) JOIN tags USING (tag)",
+        "samples s LEFT JOIN tags t ON s.tag = t.tag AND t.unit = 'kW'",
+        "samples s, tags t WHERE t.tag = 'p/l/r-1/temperature'",
+        "(SELECT tag FROM samples UNION ALL SELECT tag FROM samples WHERE tag IN (SELECT tag FROM tags WHERE FALSE))",
+    ):
+        assert prepared.rows(f"SELECT count(*) FROM {source}") == [(2,)], source
 
 
 def test_two_readings_in_one_question_each_have_their_own_time(tmp_path: Path) -> None:
@@ -83,7 +107,15 @@ def test_two_readings_in_one_question_each_have_their_own_time(tmp_path: Path) -
     assert found == [(0.0, 20.0), (0.0, 30.0)]
 
 
-def test_days_at_rest_are_read_as_they_lie_and_only_the_row_groups_of_the_tag(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        "WHERE tag LIKE '%/power'",
+        "JOIN tags USING (tag) WHERE name = 'power'",
+        "WHERE tag IN (SELECT tag FROM tags WHERE unit = 'kW')",
+    ],
+)
+def test_days_at_rest_are_read_as_they_lie_and_only_the_row_groups_of_the_tag(tmp_path: Path, where: str) -> None:
     prepared = Prepared.at(tmp_path / "history")
     prepared.add(*(of(n, [(FIRST + i * 250_000_000, 1.0) for i in range(200_000)]) for n in (1, 6, 8)))
     prepared.compact()
@@ -99,14 +131,14 @@ def test_days_at_rest_are_read_as_they_lie_and_only_the_row_groups_of_the_tag(tm
 
     serving._slice = noting
     try:
-        tag = "SELECT count(*) FROM samples WHERE tag LIKE '%/power'"
-        assert list(database.answer(tag))[1].to_pydict() == {"count_star()": [200_000]}
+        assert list(database.answer(f"SELECT count(*) AS n FROM samples {where}"))[1].to_pydict() == {"n": [200_000]}
     finally:
         serving._slice = before
-    groups = {(start, stop) for start, stop in read if stop - start > 50_000}
-    kept = [part for part in prepared.given()[0].kept if part.kind is Kind.DAY]
-    assert kept
-    assert 1 <= len(groups) <= 2, "the tag lies in two of the five row groups"
+    (day,) = (part for part in prepared.given()[0].kept if part.kind is Kind.DAY)
+    groups = open_kept(prepared.folder / "kept" / day.file).footer.groups
+    of_the_tag = {(group.start, group.stop) for group in groups if group.last_tag == 8}
+    assert len(of_the_tag) < len(groups)
+    assert {(start, stop) for start, stop in read if stop - start > 50_000} == of_the_tag
 
 
 def test_last_is_the_latest_live_sample_under_todays_name(tmp_path: Path) -> None:

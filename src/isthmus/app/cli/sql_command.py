@@ -86,7 +86,8 @@ def sql(
     for remark in answer.done.remarks:
         typer.echo(remark, err=True)
     if answer.more:
-        typer.echo(f"{len(answer.table):,} rows, and there are more: --limit N for up to N", err=True)
+        count = len(answer.table)
+        typer.echo(f"{count:,} row{'' if count == 1 else 's'}, and there are more: --limit N for up to N", err=True)
 
 
 def _question(query: str | None, file: Path | None) -> str | None:

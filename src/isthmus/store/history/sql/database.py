@@ -20,6 +20,7 @@ import pyarrow as pa
 from isthmus.core.errors import Damaged, IsthmusError
 from isthmus.store.history.sql import views
 from isthmus.store.history.sql.given import Given, Limits
+from isthmus.store.history.sql.joined import tags_read
 from isthmus.store.history.sql.narrow import narrowed
 from isthmus.store.history.sql.serving import Serving
 from isthmus.store.history.sql.sources import Served, Sources
@@ -88,6 +89,7 @@ class Database:
         try:
             checked = check(self._db, sql, [view.name for view in self.views])
             self._remark(checked.tags)
+            self._forget_others(tags_read(self._db, checked.statement))
             narrow = narrowed(self._db, sql, self._inner)
             for name in checked.views.intersection((*_SERVED, *(view.name for view in self._given.assets))):
                 self._show(name, self._sources.served(name, narrow))
@@ -96,6 +98,13 @@ class Database:
             yield from reader
         except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow gives some errors of DuckDB as OSError
             raise self._said(error) from error
+
+    def _forget_others(self, tags: Sequence[str] | None) -> None:
+        """From now on there are no numbers but those of these tags, which is all that the question can be about."""
+        if tags is not None:
+            self._db.execute(
+                f"DELETE FROM {self._inner}.numbers WHERE tag NOT IN (SELECT unnest(?::VARCHAR[]))", [tags]
+            )
 
     def _show(self, view: str, served: Served) -> None:
         """Makes the view over what is served of it."""

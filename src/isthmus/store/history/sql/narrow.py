@@ -45,7 +45,10 @@ def narrowed(database: duckdb.DuckDBPyConnection, sql: str, inner: str) -> Narro
     reads = [node for node in nodes if node["name"].strip() == "READ_PARQUET"]
     spans = [_span(_filters(node)) for node in reads]
     start, end = min((span[0] for span in spans), default=EARLIEST), max((span[1] for span in spans), default=LATEST)
-    numbers = _named(database, nodes, f"{inner}.numbers", "number")
+    numbers = [
+        keys if keys is not None else _kept(database, ["true"], f"{inner}.numbers", "number")
+        for keys in _named(database, nodes, f"{inner}.numbers", "number")
+    ]
     assets = _named(database, nodes, f"{inner}.assets", "asset")
     if len(numbers) + len(assets) < len(reads):
         return Narrowed(Wanted(start, end), None)

@@ -55,6 +55,8 @@ class Checked:
     """Those it reads."""
     tags: frozenset[str]
     """Paths it compares `tag` with."""
+    statement: dict[str, Any]
+    """What DuckDB's parser makes of it."""
 
 
 def check(database: duckdb.DuckDBPyConnection, sql: str, views: Collection[str]) -> Checked:
@@ -76,7 +78,11 @@ def check(database: duckdb.DuckDBPyConnection, sql: str, views: Collection[str])
     for node in nodes:
         _check_node(sql, node, known)
     used = {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"}
-    return Checked(frozenset(used & set(views)), frozenset(path for node in nodes for path in _compared(node)))
+    return Checked(
+        frozenset(used & set(views)),
+        frozenset(path for node in nodes for path in _compared(node)),
+        parsed["statements"][0],
+    )
 
 
 def _compared(node: dict[str, Any]) -> Iterator[str]:
