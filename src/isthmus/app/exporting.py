@@ -50,10 +50,9 @@ async def export(
             for done, (begin, stop) in enumerate(days):
                 say("exporting days", done, len(days))
                 for some in range(0, len(settings), AT_ONCE):
-                    tables = list(_tables(history, settings[some : some + AT_ONCE], begin, stop, replaced=replaced))
-                    found = Recorded(begin, stop, tables, ())
-                    rows += sum(len(table) for _, table in tables)
-                    write(found)
+                    found = list(tables(history, settings[some : some + AT_ONCE], begin, stop, replaced=replaced))
+                    rows += sum(len(table) for _, table in found)
+                    write(Recorded(begin, stop, found, ()))
     return rows
 
 
@@ -73,7 +72,7 @@ def _days(history: History, first: int, last: int) -> Iterator[tuple[int, int]]:
         begin = stop
 
 
-def _tables(
+def tables(
     history: History, settings: Sequence[TagSetting], start: int, end: int, *, replaced: bool
 ) -> Iterator[tuple[TagSetting, pa.Table]]:
     """Each tag's samples, in the order of the settings; those without earlier numbers are read at once."""
@@ -101,11 +100,11 @@ def _writing(output: Path, form: str) -> Iterator[Callable[[Recorded], None]]:
 
 
 def _parquet(path: Path, held: ExitStack) -> Callable[[Recorded], None]:
-    schema = _empty().schema
+    schema = blank().schema
     writer = held.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
 
     def write(found: Recorded) -> None:
-        table = found.table() if found.tables else _empty()
+        table = found.table() if found.tables else blank()
         if len(table):
             writer.write_table(table.cast(schema))
 
@@ -113,11 +112,11 @@ def _parquet(path: Path, held: ExitStack) -> Callable[[Recorded], None]:
 
 
 def _arrow(path: Path, held: ExitStack) -> Callable[[Recorded], None]:
-    schema = pa.schema([pa.field(f.name, _undivided(f.type), f.nullable) for f in _empty().schema])
+    schema = pa.schema([pa.field(f.name, _undivided(f.type), f.nullable) for f in blank().schema])
     writer = held.enter_context(pa.ipc.new_file(path, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")))
 
     def write(found: Recorded) -> None:
-        table = found.table() if found.tables else _empty()
+        table = found.table() if found.tables else blank()
         if len(table):
             writer.write_table(table.cast(schema), max_chunksize=122_880)
 
@@ -140,7 +139,7 @@ def _csv(path: Path, held: ExitStack) -> Callable[[Recorded], None]:
     return write
 
 
-def _empty() -> pa.Table:
+def blank() -> pa.Table:
     """No rows, in the columns of an export."""
     nobody = TagSetting(tag=Tag(0, "", "", DataType.FLOAT, False), system="", address="")
     return named(nobody, to_table(empty()))

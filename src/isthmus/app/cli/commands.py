@@ -20,7 +20,7 @@ HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
     "Look": ("watch", "history", "sql", "events", "status", "doctor"),
     "Describe the plant": ("check", "plan", "apply", "rollback", "revisions", "schema", "browse"),
-    "Keep": ("import", "backup", "restore"),
+    "Keep": ("import", "files", "share", "backup", "restore"),
 }
 
 MODULES: Final = (
@@ -36,6 +36,7 @@ MODULES: Final = (
     "plant_commands",
     "browse_command",
     "import_command",
+    "share_commands",
     "backup_commands",
 )
 """Each has `register(app)`, which adds its commands."""
