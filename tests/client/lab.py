@@ -15,12 +15,12 @@ from isthmus.app.revising import apply, propose
 from isthmus.core.event import Event
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Value
-from isthmus.core.tag import DataType, Tag
+from isthmus.core.tag import DataType, Tag, TagList
 from isthmus.core.time import SECOND, from_iso
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.columns import Columns, empty, join
-from isthmus.store.history.folder import Folder
+from isthmus.store.history.folder import Folder, keep
 from isthmus.store.history.gaps import gap
 from isthmus.store.history.runs import write_run
 from isthmus.store.history.tend import tended
@@ -94,6 +94,10 @@ def make(data: Path) -> Revision:
     data.mkdir(parents=True, exist_ok=True)
     (data / "plant.yaml").write_text(PLANT)
     revision = apply(propose(data / "plant.yaml", data), data)
+    tags = TagList(tuple(setting.tag for setting in revision.tags))
+    folder = Folder(data / "history")
+    folder.make()
+    keep(folder.lists / tags.digest, tags.packed)
     record(data, [samples(setting.tag, known(setting)) for setting in revision.tags])
     return revision
 

@@ -34,8 +34,8 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Days for which messages are kept that could not be understood, 0: as long as there is room."""
 
     def span(self, name: str) -> Span:
-        """How long a class is kept; the default one's where `name` is empty or no class."""
-        return self.classes.get(name) or self.classes.get(DEFAULT, FOREVER)
+        """How long a class is kept: the default one's where `name` is empty, for ever where it is no class any more."""
+        return self.classes.get(name or DEFAULT, FOREVER)
 
 
 NONE: Final = Retention()

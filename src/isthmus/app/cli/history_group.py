@@ -14,7 +14,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-MODULES: Final = ("history_command", "tend_commands", "correct_command")
+MODULES: Final = ("history_command", "tend_commands", "retain_command", "correct_command")
 """Each has `register(history)`, which adds its commands beside `isthmus history TAG...`."""
 
 ASKING: Final = "tags"

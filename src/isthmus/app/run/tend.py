@@ -20,6 +20,7 @@ from typing import Final
 import psutil
 import structlog
 
+from isthmus.app.retaining import anything_goes, let_go_when_due
 from isthmus.app.run import lifeline, logs
 from isthmus.app.run.place import Place
 from isthmus.core import time
@@ -28,6 +29,7 @@ from isthmus.store.history.compact import Compacted, compact
 from isthmus.store.history.due import due
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.inventory import Inventory, inventory
+from isthmus.store.history.kept import DAY
 from isthmus.store.history.manifest import Manifest
 
 EVERY: Final = 60.0
@@ -45,12 +47,15 @@ async def tend(place: Place, told: Callable[[Inventory], None], *, every: float 
 
     `told` gets what lies in the history, at every look.
     """
-    wait = every
+    wait, looked = every, -1
     while True:
         found = await asyncio.to_thread(_look, place)
         if found is not None:
             told(found[1])
-        done = found is None or not found[0] or await _once(place) == 0
+        today = time.now() // DAY
+        new_day = found is not None and today != looked and await asyncio.to_thread(_lets_go, place)
+        looked = today if found is not None else looked
+        done = found is None or not (found[0] or new_day) or await _once(place) == 0
         wait = every if done else min(2 * wait, LONGEST)
         await asyncio.sleep(wait)
 
@@ -63,6 +68,13 @@ def _look(place: Place) -> tuple[str, Inventory] | None:
             return due(folder, manifest, time.now()), inventory(folder, manifest)
     except (IsthmusError, OSError, sqlite3.Error):
         return None
+
+
+def _lets_go(place: Place) -> bool:
+    try:
+        return anything_goes(place)
+    except IsthmusError:
+        return False
 
 
 async def _once(place: Place) -> int:
@@ -105,6 +117,21 @@ def _run(place: Place) -> int:
         say.error("cannot compact", problem=str(error))
         return 1
     say.info("compacted", files=done.files, days=done.days, samples=done.samples, stopped=done.stopped)
+    return 0 if told else _let_go(place, lambda: bool(told))
+
+
+def _let_go(place: Place, stop: Callable[[], bool]) -> int:
+    """Lets go of what is over; the same numbers as `_run`."""
+    try:
+        gone = let_go_when_due(place, stop)
+    except InUse as error:
+        say.info("put off", reason=str(error))
+        return 0
+    except (IsthmusError, OSError, sqlite3.Error) as error:
+        say.error("cannot let go of what is over", problem=str(error))
+        return 1
+    if gone is not None:
+        say.info("let go of what is over", files=gone.files, events=gone.events, stopped=gone.stopped)
     return 0
 
 

@@ -105,6 +105,11 @@ def day_of(time: int) -> int:
     return time // DAY
 
 
+def date_of(day: int) -> str:
+    """The date of a UTC day: 2026-11-23."""
+    return date.fromordinal(_EPOCH + day).isoformat()
+
+
 def name(kind: Kind, day: int, number: int, checksum: int) -> str:
     """What a kept file is called."""
     return f"{kind}-{date.fromordinal(_EPOCH + day):%Y%m%d}-{number:08d}-{checksum:08x}.parquet"

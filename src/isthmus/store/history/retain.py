@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,10 @@ _FORMS: Final[dict[Kind, tuple[pa.Schema, dict[str, Any], int]]] = {
     Kind.QUARTERS: (rolled.SCHEMA, rolled.FORM, rolled.GROUP),
 }
 """How files are written again."""
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+Stop: TypeAlias = Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -77,8 +81,8 @@ def retain(
     classes: Mapping[int, str],
     *,
     now: int | None = None,
-    progress: Callable[[int, int], None] = nothing,
-    stop: Callable[[], bool] = never,
+    progress: Progress = nothing,
+    stop: Stop = never,
     dry: bool = False,
 ) -> Retained:
     """Lets go of what is over at `now` (ns) in the history in `root`; with `dry` only says what that would be.
@@ -123,7 +127,7 @@ class _Retaining:
     result: Retained = field(default_factory=Retained)
     borders: Borders = field(default_factory=lambda: Borders({}))
 
-    def run(self, progress: Callable[[int, int], None], stop: Callable[[], bool]) -> Retained:
+    def run(self, progress: Progress, stop: Stop) -> Retained:
         self.borders = _moved(self.folder, self.manifest, self.retention, self.classes, self.now)
         if not self.dry and self.borders.of != Borders.noted(self.manifest).of:
             self.manifest.replace((), (), bookmark=self.borders.bookmark)
