@@ -76,5 +76,5 @@ async def main(data: Path, workload: Workload, seconds: int, first: int, slices:
 if __name__ == "__main__":
     folder, *numbers = sys.argv[1:]
     np.seterr(all="raise")
-    how = (*map(int, numbers[1:4]), float(numbers[4]))
+    how = (int(numbers[1]), int(numbers[2]), int(numbers[3]), float(numbers[4]))
     asyncio.run(main(Path(folder), Workload(int(numbers[0])), *how))

@@ -22,8 +22,8 @@ Flags = NDArray[np.bool_]
 SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
 """For `searchsorted`: where equal ones begin and end."""
 
-_CROWDED: Final = DAY // 2
-"""ns; a day is not worth rows when samples must be read from times that lie so far apart in it."""
+_SPREAD: Final = DAY // 3
+"""ns; rows do not save reading a day's samples when some must be read from times that lie farther apart in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,19 @@ def days_together(spans: Spans) -> Spans:
     return found
 
 
-def crowded(edges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Days in which edges that lie within minutes are so far apart that all samples are read."""
-    odd = edges[edges % MINUTE != 0]
-    if not len(odd):
+def within_minutes(edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The edges that lie within minutes: there samples are read."""
+    found: NDArray[np.int64] = edges[edges % MINUTE != 0]
+    return found
+
+
+def spread(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Days in which some of these ascending times, at which samples are read, are so far apart that all are read."""
+    if not len(times):
         return np.zeros(0, np.int64)
-    days, first = np.unique(odd // DAY, return_index=True)
-    last = np.append(first[1:], len(odd)) - 1
-    found: NDArray[np.int64] = days[odd[last] - odd[first] > _CROWDED]
+    days, first = np.unique(times // DAY, return_index=True)
+    last = np.append(first[1:], len(times)) - 1
+    found: NDArray[np.int64] = days[times[last] - times[first] > _SPREAD]
     return found
 
 

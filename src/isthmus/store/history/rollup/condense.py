@@ -30,7 +30,7 @@ from isthmus.store.history.kept import DAY, Kind
 from isthmus.store.history.read import History
 from isthmus.store.history.rollup import choose
 from isthmus.store.history.rollup.choose import Spans, Terms
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Rows, from_table, joined
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, from_table, joined
 from isthmus.store.history.rollup.thin import thinned
 from isthmus.store.history.watch import Watch
 
@@ -112,7 +112,7 @@ class _Condensing:
         """Those of the days that rows may serve."""
         first, last = self.start // DAY, (self.end - 1) // DAY
         found = self.rows(Kind.QUARTERS, first, last)
-        return found.pick(~np.isin(found.time // DAY, choose.crowded(self.edges)))
+        return found.pick(~np.isin(found.time // DAY, choose.spread(choose.within_minutes(self.edges))))
 
     def rows(self, kind: Kind, first: int, last: int) -> Rows:
         """The tag's rows of these days (included), by time."""
@@ -159,9 +159,12 @@ class _Condensing:
         return choose.around_gaps(reaching, self.quarters, QUARTER)
 
     def minutes(self, left: Rows) -> tuple[Rows, Spans]:
-        """The minutes of these quarters, and which of these have none: there all samples are read."""
+        """The minutes of these quarters, and those for which there are none: there all samples are read.
+
+        None are read of a day of which they would leave most of the samples to be read.
+        """
         days, counts = np.unique(left.time // DAY, return_counts=True)
-        many = days[counts > _FEW]
+        many = np.setdiff1d(days[counts > _FEW], choose.spread(left.time[left.marked(Remark.ROUGH)]))
         rows = self.rows(Kind.MINUTES, int(many[0]), int(many[-1])) if len(many) else left.pick(slice(0))
         rows = rows.pick(np.isin(rows.time // DAY, many) & np.isin(rows.time // QUARTER * QUARTER, left.time))
         there = np.isin(_keys(left), _keys(rows))

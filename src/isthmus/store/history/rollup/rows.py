@@ -64,8 +64,8 @@ FORM: Final[dict[str, Any]] = {
 }
 """How the tables are written to Parquet."""
 
-GROUP: Final = 15_360
-"""Rows of a row group: ten tags' minutes of a day, or 160 tags' quarters. One tag is what is asked for most."""
+GROUP: Final = 7_680
+"""Rows of a row group: five tags' minutes of a day, or 80 tags' quarters. One tag is what is asked for most."""
 
 
 class Remark(IntFlag):
