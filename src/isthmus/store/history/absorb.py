@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from isthmus.store.history.act import Act
-from isthmus.store.history.border import Borders
+from isthmus.store.history.border import Borders, told
 from isthmus.store.history.carried import carried_on, last_of, same
 from isthmus.store.history.columns import Columns, empty, join, ordered
 from isthmus.store.history.days import DayFiles
@@ -20,7 +20,7 @@ from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, GROUP, Kept, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.merge import Days, Source, Step, merged, tags_of
+from isthmus.store.history.merge import Days, Source, Step, merged
 from isthmus.store.history.segment import Segment
 from isthmus.store.history.ties import Ties
 
@@ -112,17 +112,19 @@ class _Days:
         for found in merged(self.sources, days):
             part = found.pick(~self.borders.passed(found, rolled))
             place = np.searchsorted(starts, part.time, "right") - 1
-            for i in np.unique(place).tolist():
-                files[i].add(part.pick(place == i) if len(days) > 1 else part)
+            for i, one in enumerate(files):
+                here = place == i
+                if here.any():
+                    one.add(part if here.all() else part.pick(here))
             self.step(len(found))
         for one in files:
             one.finish()
             yield one
 
     def _tags_rolled(self, day: int) -> NDArray[np.uint32]:
-        """The tags that have roll-ups of the day."""
+        """The tags of which roll-ups of the day say all."""
         former = self.former.get((Kind.QUARTERS, day))
-        return tags_of(Source.open(self.act.folder, former)) if former is not None else np.zeros(0, np.uint32)
+        return told(Source.open(self.act.folder, former)) if former is not None else np.zeros(0, np.uint32)
 
     def _let_go(self, kind: Kind, day: int) -> Iterator[pa.Table]:
         """The roll-up rows of the day whose samples were let go: nobody can make them again."""
@@ -131,8 +133,8 @@ class _Days:
         for group in range(len(file.footer.groups) if file is not None else 0):
             assert file is not None
             table = file.read(group)
-            tags = table["tag"].to_numpy()
-            table = table.filter(pa.array(self.borders.over(tags, day, tags)))
+            over = self.borders.over(table["tag"].to_numpy(), day, self._tags_rolled(day))
+            table = table.filter(pa.array(over))
             if len(table):
                 yield table
 
