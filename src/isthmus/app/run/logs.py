@@ -64,7 +64,10 @@ def begin(service: str, file: Path | None, speech: Speech = Speech.JSON) -> None
 
 def only_errors() -> None:
     """For commands that look and end: nothing is logged but errors."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     logging.basicConfig(level=logging.ERROR)
 
 
