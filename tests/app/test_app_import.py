@@ -352,6 +352,28 @@ def test_the_same_command_again_does_nothing_and_undo_takes_all_of_it_back(data:
     assert len(samples(data)) == 4
 
 
+def test_an_undo_that_is_killed_goes_on_when_it_is_begun_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.app.importing.take.RUN", 1000)
+    monkeypatch.setattr("isthmus.app.importing.tables.ROWS", 1000)
+    many(tmp_path / "many.parquet", 40_000)
+    isthmus(data, "import", written(tmp_path, "a.csv", LONG))
+    isthmus(data, "import", tmp_path / "many.parquet", "--no-compact")
+    id_ = json.loads(isthmus(data, "import", "--list", "--json"))[1]["id"]
+    kept = data / "history" / "kept"
+    before = len(list(kept.glob("*.parquet")))
+    process = subprocess.Popen([*PROGRAM, "import", "--undo", id_, "--data", str(data)])
+    while process.poll() is None and len(list(kept.glob("*.parquet"))) < before + 5:
+        time.sleep(0)
+    process.kill()
+    assert process.wait(30) == -signal.SIGKILL
+    told = isthmus(data, "import", tmp_path / "many.parquet", code=1)
+    assert f"is being taken back, and that did not come to its end; isthmus import --undo {id_}" in told
+    isthmus(data, "import", "--undo", id_)
+    assert len(samples(data)) == 9
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet", "arrow", "json"])
 def test_an_export_imported_elsewhere_is_the_same_history(data: Path, applied: Path, tmp_path: Path, form: str) -> None:
     isthmus(data, "import", written(tmp_path, "a.csv", LONG if form != "json" else LONG.replace("-inf", "7")))
