@@ -213,7 +213,8 @@ CLASS: Final = Shape(
     "class of history",
     "A class of history",
     "Once the samples are gone their roll-ups can still tell what the tag was on average, at least and at most, by the "
-    "minute and by the quarter of an hour. Samples that are too few to be worth roll-ups stay in place of them.",
+    "minute and by the quarter of an hour. Samples that are too few to be worth roll-ups, or of which roll-ups do not "
+    "say all (of a day with Bad values), stay in place of them.",
     (
         Key("raw", forms.KEPT, "How long samples are kept.", required=True),
         Key("rollups", forms.KEPT, "How long their roll-ups are kept; without it, as long as the samples."),

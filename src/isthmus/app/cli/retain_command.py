@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def retain(
 def _print(done: Retained, as_json: bool, *, dry: bool) -> None:
     from isthmus.store.history.kept import date_of
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "class": name,
             "what": "samples" if kind == "day" else str(kind),

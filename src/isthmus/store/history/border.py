@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from isthmus.store.history.columns import Columns
 from isthmus.store.history.kept import DAY, Bookmark
 from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.merge import Source, harmless
+from isthmus.store.history.rollup.rows import Remark
 
 NAME: Final = "borders of retention"
 NEVER: Final = -(2**31)
@@ -30,7 +32,7 @@ class Border(msgspec.Struct, frozen=True, array_like=True):
     """Of one tag, in UTC days since 1970-01-01."""
 
     raw: int = NEVER
-    """Before it samples are not kept on days of which there are roll-ups; samples so few that they have none stay."""
+    """Before it samples are not kept on days of which roll-ups say all (`told`); others stay as long as these would."""
     rollups: int = NEVER
     """Before it nothing is kept."""
 
@@ -97,3 +99,19 @@ class Borders:
         numbers = sorted(self.of)
         limits = [getattr(self.of[number], name) for number in numbers]
         return np.array(numbers, np.uint32), np.array(limits, np.int64)
+
+
+def told(source: Source) -> NDArray[np.uint32]:
+    """The tags of which a file of roll-ups says all there is to say, ascending: without their samples nothing is lost.
+
+    Not those with a row for which samples have to be read (Bad values, for instance). Raises Harmed when the file is
+    not what was written.
+    """
+    with harmless(source.part):
+        tables = [source.file.read(group, ["tag", "remark"]) for group in range(len(source.file.footer.groups))]
+    if not tables:
+        return np.zeros(0, np.uint32)
+    tags = np.concatenate([table["tag"].to_numpy() for table in tables])
+    rough = np.concatenate([table["remark"].to_numpy() for table in tables]) & int(Remark.ROUGH) != 0
+    found: NDArray[np.uint32] = np.setdiff1d(tags, tags[rough])
+    return found

@@ -84,14 +84,6 @@ class Source:
         return join(self.read(group) for group in range(len(self.file.footer.groups)))
 
 
-def tags_of(source: Source) -> NDArray[np.uint32]:
-    """The tags that a file has rows of, ascending; raises Harmed when it is not what was written."""
-    with harmless(source.part):
-        groups = range(len(source.file.footer.groups))
-        found = [np.unique(source.file.read(group, ["tag"])["tag"].to_numpy()) for group in groups]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint32)
-
-
 def _days(file: Opened[Footer] | Opened[KeptFooter], group: int) -> Days:
     place = file.footer.groups[group]
     first, last = day_of(place.first_time), day_of(place.last_time)

@@ -5,7 +5,8 @@ A file of a day is written again without the samples of the tags whose time is o
 it; its number stays, so roll-ups and carried values that were made of it stay good. Files that left stay on the disk
 for a while, for those who still read. Samples that are in no day file yet go once they are compacted.
 
-Where roll-ups are kept longer than samples, samples that are too few to have roll-ups stay as long as these would.
+Where roll-ups are kept longer than samples, some samples stay as long as these: those that are too few to have any, and
+those of a tag's day on which the roll-ups do not say all, for instance because some values were Bad.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from isthmus.core import time
 from isthmus.plant.retention import DEFAULT, Retention
 from isthmus.store.history.act import Act
-from isthmus.store.history.border import NEVER, Border, Borders
+from isthmus.store.history.border import NEVER, Border, Borders, told
 from isthmus.store.history.checked import Opened
 from isthmus.store.history.columns import SCHEMA
 from isthmus.store.history.compact import never, nothing
@@ -33,7 +34,7 @@ from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, GROUP, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.merge import Harmed, Source, harmless, tags_of
+from isthmus.store.history.merge import Harmed, Source, harmless
 from isthmus.store.history.rollup import rows as rolled
 from isthmus.store.history.segment import FORM, Footer
 from isthmus.store.history.tend import tended
@@ -180,10 +181,10 @@ class _Retaining:
         return self.borders.gone(tags, np.full(len(tags), kept.day), rollups=True)
 
     def _rolled(self, kept: Kept) -> NDArray[np.uint32]:
-        """The tags that have roll-ups of the file's day; none where these are damaged or missing at the moment."""
+        """The tags of which roll-ups of the day say all; none where they are damaged or missing at the moment."""
         found = self.manifest.kept(Kind.QUARTERS, kept.day, kept.day) if kept.kind is Kind.DAY else []
         try:
-            return tags_of(Source.open(self.folder, found[0])) if found else np.zeros(0, np.uint32)
+            return told(Source.open(self.folder, found[0])) if found else np.zeros(0, np.uint32)
         except Harmed:
             return np.zeros(0, np.uint32)
 
