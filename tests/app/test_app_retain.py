@@ -65,6 +65,11 @@ def test_samples_go_and_what_they_came_to_stays(data: Path) -> None:
         after = plant.history(HOT, *span, every="1h", aggregate=["Average", "Maximum"]).arrow()
     for name in before.column_names[1:]:
         assert after[name].to_pylist() == pytest.approx(before[name].to_pylist())
+    shown = invoke("history", HOT, "--from", "2026-11-09", "--to", "2026-11-10", "--data", data).stdout
+    assert "not kept (class brief): samples before 2026-11-1" in shown
+    assert (
+        "not kept" not in invoke("history", POWER, "--from", "2026-11-09", "--to", "2026-11-10", "--data", data).stdout
+    )
     assert first(data, POWER) == "2026-11-09T00:00:00Z"
     assert invoke("history", "retain", "--data", data).stdout == "nothing is older than it is kept\n"
 

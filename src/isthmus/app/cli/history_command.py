@@ -155,6 +155,7 @@ def history(
     from isthmus.app.cli.slow import slow
     from isthmus.app.converted import converted
     from isthmus.app.recorded import recorded
+    from isthmus.app.retaining import not_kept
     from isthmus.app.run.place import Place
     from isthmus.app.summed import Retrieval, bounded, summed, values_at
     from isthmus.store.history.aggregates.series import Settings
@@ -187,6 +188,9 @@ def history(
             found = run(asking)
             most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
             _write(found.newest(most), format_, output)
+    if format_ is Format.TABLE and output is None and not at:
+        for remark in not_kept(place, tags, from_):
+            typer.echo(remark)
 
 
 def _export(
