@@ -154,12 +154,13 @@ def test_late_samples_wait_until_none_came_for_a_while(plant: Plant) -> None:
     manifest.close()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_is_written_in_whatever_order_reads_the_same_compacted_or_not(tmp_path: Path, seed: int) -> None:
     anything(tmp_path, seed, steps=25)
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_long_histories_read_the_same_compacted_or_not(tmp_path: Path) -> None:
     for seed in range(200):
         with TemporaryDirectory(dir=tmp_path) as place:
@@ -250,7 +251,7 @@ def test_a_file_of_a_day_has_its_samples_in_order(plant: Plant) -> None:
     assert np.array_equal(np.lexsort((found.time, found.tag)), np.arange(len(found)))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_as_of_and_the_samples_before_a_time_are_those_of_the_plain_list(tmp_path: Path, seed: int) -> None:
     plant = Plant(tmp_path / "history", 50 + seed)
     chance = plant.chance

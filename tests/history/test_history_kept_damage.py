@@ -62,8 +62,10 @@ def harm(plant: Plant, file: Kept, how: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
-@pytest.mark.parametrize("kind", [Kind.CARRIED, Kind.MINUTES, Kind.QUARTERS])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [(Kind.CARRIED, "flipped"), (Kind.CARRIED, "cut"), (Kind.MINUTES, "gone"), (Kind.QUARTERS, "flipped")],
+)
 def test_what_derives_is_set_aside_when_damaged_and_made_again(plant: Plant, kind: Kind, how: str) -> None:
     victim = harm(plant, kept(plant, kind)[1], how)
 
@@ -176,7 +178,7 @@ def lose_manifest(plant: Plant) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_lost_manifest_is_made_again_from_kept_files_with_equal_answers(tmp_path: Path, seed: int) -> None:
     plant = Plant(tmp_path / "history", 70 + seed)
     for _ in range(10):

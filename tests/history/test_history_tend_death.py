@@ -84,15 +84,18 @@ async def round_(log: Log, server: LogServer, folder: Path, oracle: Oracle, step
     return code == -9
 
 
+SOME = ("writing a day", "a file named", "all files named", "inside the commit", "committed", "while unlinking")
+
+
 async def test_a_compactor_that_dies_at_any_step_loses_and_doubles_nothing(
     log: Log, server: LogServer, tmp_path: Path
 ) -> None:
     folder, chance = tmp_path / "history", random.Random(1)
     async with collector(log) as publisher:
         oracle = Oracle(publisher, tmp_path / "accepted")
-        died = {step: await round_(log, server, folder, oracle, step, chance) for step in STEPS}
+        died = {step: await round_(log, server, folder, oracle, step, chance) for step in SOME}
         await compare(folder, log, oracle)
-        assert sum(died.values()) >= len(STEPS) - 2, died
+        assert sum(died.values()) >= len(SOME) - 2, died
         async with recorder_process(server, folder, ""):
             await asyncio.to_thread(compact, folder, wait=False)
             await compare(folder, log, oracle)
@@ -120,7 +123,7 @@ async def test_compactors_and_recorders_that_die_200_times_lose_and_double_nothi
 async def test_readers_whose_files_are_replaced_and_removed_at_once_miss_nothing(
     log: Log, server: LogServer, tmp_path: Path
 ) -> None:
-    await readers_meanwhile(log, server, tmp_path, rounds=4)
+    await readers_meanwhile(log, server, tmp_path, rounds=2)
 
 
 @pytest.mark.soak
