@@ -100,7 +100,7 @@ def _gap(part: Segment | Kept, why: str, lost: Sequence[Group]) -> Event:
     )
 
 
-def _warning(part: Kept, why: str) -> Event:
+def _warning(part: Segment | Kept, why: str) -> Event:
     return Event(
         id=f"damage-{sha256(part.file.encode()).hexdigest()[:24]}",
         kind=EventKind.LOG,
