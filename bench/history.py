@@ -47,7 +47,7 @@ def measure(rows: int = ROWS) -> Topic:
         folder = Path(name)
         data = folder / "data"
         with _log(data):
-            sent = printed(_publishing(data, workload, 0, DAYS if rows <= ROWS else 1, 0.0), 600)
+            sent = printed(_publishing(data, workload, 0, DAYS if rows <= ROWS else 1), 600)
             ceiling = printed([sys.executable, "-m", "bench.following", str(data), str(int(sent["last"]))], 300)
             recorded = _recorded(data, int(sent["last"]))
         segments = _size(data / "history", Kind.RUN)
@@ -115,8 +115,10 @@ def _log(data: Path) -> Iterator[None]:
         yield
 
 
-def _publishing(data: Path, workload: Workload, first: int, slices: int, rate: float) -> list[str]:
-    words = (data, workload.tags, SECONDS, first, slices, rate)
+def _publishing(
+    data: Path, workload: Workload, first: int, slices: int, rate: float = 0.0, seconds: int = SECONDS
+) -> list[str]:
+    words = (data, workload.tags, seconds, first, slices, rate)
     return [sys.executable, "-m", "bench.publishing", *map(str, words)]
 
 
@@ -144,11 +146,13 @@ def _asked(words: list[str]) -> Any:
 
 
 def _while_recording(data: Path, workload: Workload, rate: float) -> list[float]:
-    """How long (ms) each question takes while so many samples per second are recorded."""
+    """How long (ms) each question takes while so many samples per second are recorded, of the days behind the last."""
     times: list[float] = []
+    seconds = SECONDS * 100 // workload.tags
+    first = DAYS * SECONDS // seconds + 1
     with (
         process([sys.executable, "-m", "bench.recording", str(data)]),
-        process(_publishing(data, workload, DAYS, DAYS, rate)) as publisher,
+        process(_publishing(data, workload, first, 100, rate, seconds)) as publisher,
     ):
         end = time.monotonic() + STEADY
         while time.monotonic() < end and publisher.poll() is None:
