@@ -24,7 +24,7 @@ from isthmus.core.tag import Tag
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.adopt import at_one_moment
 from isthmus.store.history.checked import Group, Opened
-from isthmus.store.history.columns import Columns, current, from_table, join, ordered, to_table
+from isthmus.store.history.columns import Columns, Positions, current, from_table, join, ordered, to_table
 from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.flush import final, latest
 from isthmus.store.history.folder import Folder
@@ -181,9 +181,9 @@ class History:
         wanted, found = _numbers(numbers), final(carried)
         for part in self.parts:
             since = start if is_day(part) else EARLIEST
-            for columns in self._groups((part,), wanted, since, end):
-                found = final(ordered(join((found, final(_within(columns, wanted, since, end))))))
-        return to_table(final(ordered(join((found, final(_within(self.tail, wanted, EARLIEST, end)))))))
+            lasts = [_last(columns, wanted, since, end) for columns in self._groups((part,), wanted, since, end)]
+            found = final(ordered(join((found, *lasts))))
+        return to_table(final(ordered(join((found, _last(self.tail, wanted, EARLIEST, end))))))
 
     def events(self, start: int = EARLIEST, end: int = LATEST, kind: EventKind | None = None) -> list[Event]:
         """Events with start <= at < end, oldest first."""
@@ -249,14 +249,28 @@ def _groups(found: Opened[Footer] | Opened[KeptFooter], wanted: Wanted, start: i
 
 def _within(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
     """The samples of the wanted tags and times, of columns ordered by tag and time."""
+    return columns.pick(_rows(columns, wanted, start, end))
+
+
+def _last(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
+    """Of each tag the last of the samples `_within`."""
+    rows = _rows(columns, wanted, start, end)
+    tags = columns.tag[rows]
+    ends = np.ones(len(rows), np.bool_)
+    ends[:-1] = tags[1:] != tags[:-1]
+    return columns.pick(rows[ends])
+
+
+def _rows(columns: Columns, wanted: Wanted, start: int, end: int) -> Positions:
     if wanted is None:
-        return columns.pick((columns.time >= start) & (columns.time < end))
+        return np.flatnonzero((columns.time >= start) & (columns.time < end))
     firsts = np.searchsorted(columns.tag, wanted, "left")
     counts = np.searchsorted(columns.tag, wanted, "right") - firsts
     before = np.cumsum(counts) - counts
     rows = np.arange(int(counts.sum())) + np.repeat(firsts - before, counts)
     times = columns.time[rows]
-    return columns.pick(rows[(times >= start) & (times < end)])
+    found: Positions = rows[(times >= start) & (times < end)]
+    return found
 
 
 def _touches(event: Event, start: int, end: int) -> bool:
