@@ -355,17 +355,17 @@ def test_the_same_command_again_does_nothing_and_undo_takes_all_of_it_back(data:
 def test_an_undo_that_is_killed_goes_on_when_it_is_begun_again(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.app.importing.take.RUN", 1000)
-    monkeypatch.setattr("isthmus.app.importing.tables.ROWS", 1000)
-    many(tmp_path / "many.parquet", 40_000)
+    monkeypatch.setattr("isthmus.app.importing.take.RUN", 250)
+    monkeypatch.setattr("isthmus.app.importing.tables.ROWS", 250)
+    many(tmp_path / "many.parquet", 30_000)
     isthmus(data, "import", written(tmp_path, "a.csv", LONG))
     isthmus(data, "import", tmp_path / "many.parquet", "--no-compact")
     id_ = json.loads(isthmus(data, "import", "--list", "--json"))[1]["id"]
     kept = data / "history" / "kept"
     before = len(list(kept.glob("*.parquet")))
-    process = subprocess.Popen([*PROGRAM, "import", "--undo", id_, "--data", str(data)])
-    while process.poll() is None and len(list(kept.glob("*.parquet"))) < before + 5:
-        time.sleep(0)
+    process = subprocess.Popen([*PROGRAM, "import", "--undo", id_, "--no-compact", "--data", str(data)])
+    while process.poll() is None and len(list(kept.glob("*.parquet"))) < before + 2:
+        time.sleep(0.001)
     process.kill()
     assert process.wait(30) == -signal.SIGKILL
     told = isthmus(data, "import", tmp_path / "many.parquet", code=1)

@@ -27,7 +27,7 @@ from isthmus.core import quality
 from isthmus.core.errors import IsthmusError
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Samples
-from isthmus.core.tag import DataType
+from isthmus.core.tag import LONGEST_LIST, DataType
 from isthmus.core.time import UNKNOWN as NO_STAMP
 from isthmus.flow.source import LONGEST_TEXT
 from isthmus.flow.standardise import AHEAD, standardise
@@ -98,7 +98,7 @@ class Sense:
                 found.left_out += held if entry == LEFT_OUT else 0
                 self.tags.unknown[name] += held if entry == UNKNOWN else 0
                 continue
-            part = self._one(column, self.tags.settings[entry], piece, rows)
+            part = self.one(column, self.tags.settings[entry], piece, rows)
             there = part.form != Form.NONE
             short = _short(part)
             if not short.all():
@@ -156,7 +156,8 @@ class Sense:
         right &= ~late & ~none
         return times.ns[right], rows[right]
 
-    def _one(self, column: Column, setting: TagSetting, piece: Piece, rows: Rows) -> Values:
+    def one(self, column: Column, setting: TagSetting, piece: Piece, rows: Rows) -> Values:
+        """The values of some rows, all of tags of one type; raises IsthmusError for decimal commas."""
         labels = {label.lower(): number for number, label in setting.labels.items()}
         part = values(column, setting.tag.type, labels, self.reading.decimal)
         if part.text is not None and setting.tag.type is DataType.FLOAT and self.reading.decimal == ".":
@@ -211,9 +212,15 @@ class Sense:
         )
         found.rows += count
         blocks = list(standardise(readings, self.tags.rules(), "import"))
-        if marks is not None and len(blocks) == 1:
-            blocks[0].mark[:] |= marks[some]
+        if marks is not None:
+            _mark(blocks, readings.index // LONGEST_LIST, marks[some])
         found.samples += blocks
+
+
+def _mark(blocks: Sequence[Samples], part: NDArray[np.uint32], marks: NDArray[np.uint8]) -> None:
+    """Adds marks to blocks that were made of rows of different tag lists, in order of these."""
+    for block, number in zip(blocks, np.unique(part), strict=True):
+        block.mark[:] |= marks[part == number]
 
 
 def _values(piece: Piece, rows: Rows, entry: NDArray[np.int64], sense: Sense) -> Values:
@@ -223,7 +230,7 @@ def _values(piece: Piece, rows: Rows, entry: NDArray[np.int64], sense: Sense) ->
     keys = {i: (s.tag.type, i if s.labels else -1) for i in np.unique(entry).tolist() for s in [settings[i]]}
     kinds = list(dict.fromkeys(keys.values()))
     if len(kinds) == 1:
-        found = sense._one(column, settings[int(entry[0])], piece, rows)
+        found = sense.one(column, settings[int(entry[0])], piece, rows)
     else:
         found = Values.none(len(rows))
         group = np.zeros(len(settings), np.int64)
@@ -232,7 +239,7 @@ def _values(piece: Piece, rows: Rows, entry: NDArray[np.int64], sense: Sense) ->
         groups = group[entry]
         for number in range(len(kinds)):
             here = np.flatnonzero(groups == number)
-            found.put(here, sense._one(_pick(column, here), settings[int(entry[here[0]])], piece, rows[here]))
+            found.put(here, sense.one(_pick(column, here), settings[int(entry[here[0]])], piece, rows[here]))
     if sense.layout.integer:
         _put_exact(found, piece, rows, entry, sense)
     elif sense.layout.marks and sense.layout.marks in piece.columns:

@@ -22,6 +22,7 @@ from isthmus.store.history.folder import Folder, settle
 from isthmus.store.history.kept import Kept, KeptFooter, Kind
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import Harmed, Source, harmless
+from isthmus.store.history.ties import Ties
 from isthmus.store.history.write import KeptWriter
 
 
@@ -62,6 +63,7 @@ def _without(folder: Folder, manifest: Manifest, part: Kept, seen: int) -> int:
         act=uuid4().hex,
         others=(),
         absorbed=(*former.absorbed, part.file, *stale),
+        bookmarks=Ties.of(manifest, [source.file]).bookmarks,  # as they are now: whoever finds this file goes by them
         groups=(),
     )
     writer = KeptWriter(folder, footer.kind)
