@@ -36,6 +36,9 @@ from isthmus.store.history.segment import Footer, Segment
 from isthmus.store.history.tail import behind
 from isthmus.stream.log import Log, Position
 
+RECENT: Final = 48
+"""Decoded row groups of roll-ups that a snapshot holds, about 1.5 MB each: those of a few tags in a month."""
+
 TRIES: Final = 3
 """Snapshots begun before giving up because the log was purged under each of them."""
 
@@ -60,6 +63,8 @@ class History:
     _oddities: tuple[Oddity, ...] = ()
     _unreadable: dict[str, tuple[Columns, ...]] = field(default_factory=dict)
     """Segments found damaged by this snapshot, and what is left of them."""
+    _recent: dict[tuple[str, int], pa.Table] = field(default_factory=dict)
+    """Row groups of what is derived that were decoded last, the oldest first."""
 
     def raw(
         self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST, *, replaced: bool = False
@@ -125,11 +130,21 @@ class History:
             try:
                 found = opened(self.folder, kept)
                 for group in _groups(found, wanted, EARLIEST, LATEST):
-                    yield kept, found.read(group)
+                    yield kept, self._decoded(kept, found, group)
             except Damaged as error:
                 self._set_aside(kept, error.what)
             except FileNotFoundError:
                 self._missing(kept)
+
+    def _decoded(self, kept: Kept, found: Opened[Footer] | Opened[KeptFooter], group: int) -> pa.Table:
+        """A row group of what is derived, decoded once for the tags of one question."""
+        table = self._recent.pop((kept.file, group), None)
+        if table is None:
+            table = found.read(group)
+        self._recent[kept.file, group] = table
+        if len(self._recent) > RECENT:
+            del self._recent[next(iter(self._recent))]
+        return table
 
     def is_sound(self, part: Kept | Segment) -> bool:
         """Whether this snapshot has found nothing wrong with a file so far."""
