@@ -43,13 +43,14 @@ def ingested(file: Path, workload: Workload, seconds: int, most: int) -> tuple[f
 
 
 def filled(file: Path, workload: Workload, seconds: int, slices: int) -> None:
-    """A table of the whole workload, sorted."""
-    with opened(file) as connection:
+    """A table of the whole workload, sorted, in a file that has nothing else."""
+    with opened(file.with_suffix(".unsorted")) as connection:
         connection.execute(TABLE)
         for number in range(slices):
             _insert(connection, to_table(workload.slice(number, seconds)))
-        connection.execute("CREATE TABLE s AS SELECT * FROM samples ORDER BY tag, time; DROP TABLE samples")
-        connection.execute("ALTER TABLE s RENAME TO samples; CHECKPOINT")
+        connection.execute(f"ATTACH '{file}' AS sorted")
+        connection.execute("CREATE TABLE sorted.samples AS SELECT * FROM samples ORDER BY tag, time")
+        connection.execute("CHECKPOINT sorted")
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
