@@ -7,24 +7,32 @@ BIN := $(V)/bin
 READY := $(V)/.ready
 PEERS_READY := tests/peers/node_modules/.ready
 
-.PHONY: help demo test check bench soak docs lock format clean
+.PHONY: help demo test check bench soak docs lock format wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
 demo: $(READY) ## set up and run the demo plant (ARGS="--past 30d", ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
 	@bash tools/setup node tests/peers
+	@bash tools/setup ui
 	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)
 
 test: $(READY) $(PEERS_READY) ## set up and run the tests (ARGS="-k name" to choose)
+	@bash tools/setup ui
 	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
 
-check: $(READY) ## ruff, mypy --strict, import-linter, generated docs
+check: $(READY) ## ruff, mypy --strict, import-linter, generated docs, types of the screen
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m isthmus.app.docs --check
+	@bash tools/setup ui
+	@if [ -x tools/ui/node_modules/.bin/tsc ]; then tools/ui/node_modules/.bin/tsc -p tools/ui; else echo "isthmus: no Node.js here: the types of the screen are not checked" >&2; fi
+
+wheel: $(READY) ## build the wheel, with the screen in it, into dist/
+	@bash tools/setup ui
+	@$(BIN)/python -m build --wheel --no-isolation
 
 docs: $(READY) ## write the generated pages of docs/
 	@$(BIN)/python -m isthmus.app.docs
@@ -44,7 +52,7 @@ lock: ## write requirements/*.lock anew from pyproject.toml (needs uv)
 	@uv pip compile -q pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.lock
 
 clean: ## remove what the set-up made
-	rm -rf $(V) tests/peers/node_modules
+	rm -rf $(V) tests/peers/node_modules tools/ui/node_modules src/isthmus/app/ui/static/vendor
 
 $(READY): requirements/dev.lock pyproject.toml
 	@bash tools/setup python $(PYTHON) $(V)

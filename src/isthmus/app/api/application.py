@@ -15,6 +15,7 @@ from isthmus import __version__
 from isthmus.app.api import assets, events, health, history, last, live, metrics, plant, problem, sql, systems, tags
 from isthmus.app.api.guard import guarded
 from isthmus.app.api.questions import Questions
+from isthmus.app.ui import files
 from isthmus.core.errors import IsthmusError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     sql.sql,
     health.health,
     metrics.metrics,
+    files.page,
+    files.file,
 )
 
 
@@ -54,7 +57,7 @@ def application(place: Place, log: Log, picture: Picture) -> ASGIApp:
 
 def routed(place: Place, log: Log, picture: Picture) -> Litestar:
     """The routes alone."""
-    questions = Questions()
+    questions, screen = Questions(), files.screen()
     return Litestar(
         route_handlers=ROUTES,
         dependencies={
@@ -62,6 +65,7 @@ def routed(place: Place, log: Log, picture: Picture) -> Litestar:
             "questions": Provide(lambda: questions, sync_to_thread=False),
             "log": Provide(lambda: log, sync_to_thread=False),
             "picture": Provide(lambda: picture, sync_to_thread=False),
+            "files": Provide(lambda: screen, sync_to_thread=False),
         },
         exception_handlers={
             IsthmusError: problem.explained,

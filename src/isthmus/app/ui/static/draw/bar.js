@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A value as a bar: its range as a band, a pointer where it stands, and room on both sides for what lies outside.
+ * @module
+ */
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { watch } from "../watch.js";
+import { SAID, stateOf } from "../plant/state.js";
+import { number, unit, value } from "../plant/words.js";
+
+/** @typedef {import("../plant/tags.js").Tag} Tag */
+
+/** Room outside the band on each side, of 100. */
+const ROOM = 7;
+
+/** Where a value stands, 0 to 100. @param {number} found @param {readonly [number, number]} range */
+export function position(found, [low, high]) {
+  const share = high > low ? (found - low) / (high - low) : 0.5;
+  return Math.max(1, Math.min(99, ROOM + share * (100 - 2 * ROOM)));
+}
+
+/** The bar of a tag; nothing for one without numbers or range. @param {Tag} tag */
+export function bar(tag) {
+  const { range } = tag;
+  if (!range) return nothing;
+  const stands = () => {
+    const found = tag.reading.value?.value;
+    return typeof found === "number" ? position(found, range) : null;
+  };
+  const zero = position(Math.max(range[0], Math.min(range[1], 0)), range);
+  const left = () => Math.min(zero, stands() ?? zero);
+  const width = () => Math.abs((stands() ?? zero) - zero);
+  const said = () => {
+    const reading = tag.reading.value;
+    return `${value(reading, tag)} ${unit(tag.unit)}, ${SAID[stateOf(reading)].word}; range ${number(range[0], range)} to ${number(range[1], range)}`;
+  };
+  return html`<svg class=${watch(() => `bar ${stateOf(tag.reading.value)}`)} viewBox="0 0 100 12" preserveAspectRatio="none"
+    role="img" aria-label=${watch(said)}>
+    <rect class="track" x="0" y="4" width="100" height="4"></rect>
+    <rect class="band" x=${ROOM} y="2" width=${100 - 2 * ROOM} height="8"></rect>
+    <rect class="fill" x=${watch(left)} y="4" width=${watch(width)} height="4"></rect>
+    <rect class="pointer" x=${watch(() => (stands() ?? -10) - 0.9)} y="0" width="1.8" height="12"></rect></svg>`;
+}

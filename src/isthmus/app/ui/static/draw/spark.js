@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `<is-spark>`: the last half hour of one tag as a small line. It asks the history once and goes on from live values.
+ * @module
+ */
+import { effect } from "../vendor/signals-core/signals-core.js";
+import { lines } from "../plant/lines.js";
+
+/** @typedef {import("../plant/tags.js").Tag} Tag */
+
+/** What it shows, ms. */
+const SPAN = 30 * 60_000;
+/** Points kept of it. */
+const POINTS = 60;
+/** Shortest time between two drawings, ms. */
+const PAUSE = 2000;
+
+/** Times and values of one tag; NaN breaks the line. */
+class Recent {
+  /** @type {[number, number][]} */
+  points = [];
+  asked = false;
+
+  /** @param {number} at @param {number} found */
+  add(at, found) {
+    const { points } = this;
+    const before = points.length > 1 ? points[points.length - 2][0] : -Infinity;
+    if (points.length && at - before < SPAN / POINTS && !Number.isNaN(found)) points[points.length - 1] = [at, found];
+    else points.push([at, found]);
+    while (points.length && points[0][0] < at - SPAN) points.shift();
+  }
+}
+
+/** By tag number, for as long as the page is open. @type {Map<number, Recent>} */
+const known = new Map();
+/** Tags whose history has still to be asked for. @type {Map<string, Recent>} */
+const wanted = new Map();
+
+/** @param {Tag} tag */
+function recent(tag) {
+  const found = known.get(tag.number);
+  if (found) return found;
+  const made = new Recent();
+  known.set(tag.number, made);
+  if (wanted.size === 0) setTimeout(fetchWanted, 60);
+  wanted.set(tag.path, made);
+  return made;
+}
+
+/** Asks for all that are wanted, in questions of a size the server takes. */
+async function fetchWanted() {
+  const asked = [...wanted];
+  wanted.clear();
+  for (let i = 0; i < asked.length; i += 100) {
+    const some = new Map(asked.slice(i, i + 100));
+    try {
+      for (const line of (await lines([...some.keys()], `-${SPAN / 60_000}m`, "now", POINTS)).lines) {
+        const one = some.get(line.path);
+        if (one) one.points = [...line.time].map((at, k) => /** @type {[number, number]} */ ([at, line.value[k]])).concat(one.points);
+      }
+    } catch {
+      // without history it begins now
+    }
+  }
+  document.querySelectorAll("is-spark").forEach((one) => /** @type {Spark} */ (one).draw());
+}
+
+/** Only what is on the screen is drawn. */
+const seen = new IntersectionObserver((found) => {
+  for (const one of found) {
+    const spark = /** @type {Spark} */ (one.target);
+    spark.seen = one.isIntersecting;
+    if (spark.seen) spark.draw();
+  }
+});
+
+export class Spark extends HTMLElement {
+  /** @type {Tag | undefined} */
+  #tag;
+  /** @type {undefined | (() => void)} */
+  #stop;
+  #drawn = 0;
+  seen = false;
+
+  /** @param {Tag | undefined} tag */
+  set tag(tag) {
+    if (tag === this.#tag) return;
+    this.#tag = tag;
+    if (this.isConnected) this.#begin();
+  }
+
+  connectedCallback() {
+    this.setAttribute("aria-hidden", "true");
+    if (!this.firstChild) {
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("preserveAspectRatio", "none");
+      svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
+      this.append(svg);
+    }
+    seen.observe(this);
+    this.#begin();
+  }
+
+  disconnectedCallback() {
+    seen.unobserve(this);
+    this.#stop?.();
+  }
+
+  #begin() {
+    this.#stop?.();
+    const tag = this.#tag;
+    if (!tag) return;
+    const own = recent(tag);
+    this.#stop = effect(() => {
+      const reading = tag.reading.value;
+      if (!reading) return;
+      own.add(reading.at, typeof reading.value === "number" && reading.code >>> 30 < 2 ? reading.value : NaN);
+      if (this.seen && performance.now() - this.#drawn > PAUSE) this.draw();
+    });
+  }
+
+  draw() {
+    const path = this.querySelector("path");
+    if (!path || !this.#tag) return;
+    this.#drawn = performance.now();
+    const width = this.clientWidth || 80, height = this.clientHeight || 16;
+    path.parentElement?.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    path.setAttribute("d", drawn(recent(this.#tag).points, width, height));
+  }
+}
+customElements.define("is-spark", Spark);
+
+/**
+ * An SVG path through points; what changes by less than a hundredth of its size looks flat.
+ * @param {readonly [number, number][]} points
+ * @param {number} width
+ * @param {number} height
+ */
+export function drawn(points, width, height) {
+  let low = Infinity, high = -Infinity;
+  for (const [, y] of points) {
+    if (y < low) low = y;
+    if (y > high) high = y;
+  }
+  if (!(low <= high)) return "";
+  const least = Math.max(high - low, Math.max(Math.abs(low), Math.abs(high)) * 0.01, 1e-9);
+  const middle = (low + high) / 2, end = points[points.length - 1][0];
+  let pen = "M";
+  return points
+    .map(([x, y]) => {
+      if (Number.isNaN(y)) return (pen = "M"), "";
+      const at = width * Math.max(0, 1 - (end - x) / SPAN), up = height / 2 - ((y - middle) / least) * (height - 3);
+      const step = `${pen}${at.toFixed(1)} ${up.toFixed(1)}`;
+      pen = "L";
+      return step;
+    })
+    .join("");
+}

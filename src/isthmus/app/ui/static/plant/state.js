@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a reading is worth, as a word and a shape: never by colour alone.
+ * @module
+ */
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+
+/**
+ * One reading as the live socket gives it.
+ * @typedef {object} Reading
+ * @property {number|string|boolean|null} value
+ * @property {number} at the device's time, ms
+ * @property {number} code OPC UA StatusCode
+ * @property {number} flags our marks; 256: stale
+ */
+
+/** @typedef {"good"|"outside"|"uncertain"|"none"|"stale"|"bad"} State */
+
+/** From the best to the worst. @type {readonly State[]} */
+export const STATES = ["good", "outside", "uncertain", "none", "stale", "bad"];
+
+/** @type {Readonly<Record<State, {word: string, shape: string}>>} */
+export const SAID = {
+  good: { word: "good", shape: "" },
+  outside: { word: "out of range", shape: "▲" },
+  uncertain: { word: "uncertain", shape: "◆" },
+  none: { word: "no value yet", shape: "○" },
+  stale: { word: "stale", shape: "◷" },
+  bad: { word: "bad", shape: "■" },
+};
+
+const OUT_OF_RANGE = 1;
+const STALE = 256;
+
+/**
+ * @param {Reading | null} reading
+ * @returns {State}
+ */
+export function stateOf(reading) {
+  if (reading === null) return "none";
+  if (reading.code >>> 30 >= 2) return "bad";
+  if (reading.flags & STALE) return "stale";
+  if (reading.code >>> 30 === 1) return "uncertain";
+  return reading.flags & OUT_OF_RANGE ? "outside" : "good";
+}
+
+/**
+ * The shape and word of a state; nothing for good.
+ * @param {State} state
+ * @param {string} [more] what goes before the word, such as a count
+ */
+export const badge = (state, more = "") =>
+  state === "good"
+    ? nothing
+    : html`<span class="badge ${state}"><i aria-hidden="true">${SAID[state].shape}</i>${more} ${SAID[state].word}</span>`;
