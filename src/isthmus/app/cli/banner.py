@@ -28,16 +28,26 @@ def runs(
     """
     from isthmus.app.run.endpoint import revision_of
 
+    url = address(place)
     revision = revision_of(place)
     tags, systems = len(revision.tags), len({setting.system for setting in revision.tags})
     program, data = called(), f"--data {quote(str(place.root))}"
     of = f"{tags:,} tag{'' if tags == 1 else 's'} of {systems} system{'' if systems == 1 else 's'}"
-    lines = [f"{revision.plant} runs: revision {revision.number}, {of}, {services}. Its data: {place.root}"]
+    lines = [f"Open {url} in a browser", ""] if url else []
+    lines += [f"{revision.plant} runs: revision {revision.number}, {of}, {services}. Its data: {place.root}"]
     lines += [f"Its server: {url} ({what})" if what else f"Its server: {url}" for url, what in (servers or {}).items()]
     lines += ["", "Try in another terminal (in this folder):"]
     lines += [f"  {program} {command} {data}" for command in (*_commands(revision), *more)]
     lines += [f"  {program} browse {url}" for url in list(servers or {})[:1]]
     return "\n".join([*lines, "", f"{change} Ctrl-C stops.", ""])
+
+
+def address(place: Place) -> str:
+    """Where the screen of a running plant is; empty when nothing serves it."""
+    from isthmus.app.run import status
+
+    said = status.read(place.status("serve"))
+    return str(said.counters.get("url", "")) if said is not None and said.ready else ""
 
 
 def stopped(place: Place, command: str) -> str:

@@ -6,7 +6,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { watch } from "../watch.js";
 import { SAID, stateOf } from "../plant/state.js";
-import { number, unit, value } from "../plant/words.js";
+import { exact, unit, value } from "../plant/words.js";
 
 /** @typedef {import("../plant/tags.js").Tag} Tag */
 
@@ -32,12 +32,12 @@ export function bar(tag) {
   const width = () => Math.abs((stands() ?? zero) - zero);
   const said = () => {
     const reading = tag.reading.value;
-    return `${value(reading, tag)} ${unit(tag.unit)}, ${SAID[stateOf(reading)].word}; range ${number(range[0], range)} to ${number(range[1], range)}`;
+    return `${value(reading, tag)} ${unit(tag.unit)}, ${SAID[stateOf(reading)].word}; range ${exact(range[0])} to ${exact(range[1])}`;
   };
   return html`<svg class=${watch(() => `bar ${stateOf(tag.reading.value)}`)} viewBox="0 0 100 12" preserveAspectRatio="none"
     role="img" aria-label=${watch(said)}>
     <rect class="track" x="0" y="4" width="100" height="4"></rect>
     <rect class="band" x=${ROOM} y="2" width=${100 - 2 * ROOM} height="8"></rect>
     <rect class="fill" x=${watch(left)} y="4" width=${watch(width)} height="4"></rect>
-    <rect class="pointer" x=${watch(() => (stands() ?? -10) - 0.9)} y="0" width="1.8" height="12"></rect></svg>`;
+    <line class="pointer" x1=${watch(() => stands() ?? -10)} x2=${watch(() => stands() ?? -10)} y1="0" y2="12"></line></svg>`;
 }

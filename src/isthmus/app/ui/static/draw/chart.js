@@ -3,10 +3,11 @@
  * `<is-trend>`: tags as lines over time. Pan and zoom ask the history anew, for as many pixels as there are.
  * @module
  */
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import uPlot from "../vendor/uplot/uPlot.js";
 import { effect, signal } from "../vendor/signals-core/signals-core.js";
 import { lines } from "../plant/lines.js";
-import { number, unit, zoneName } from "../plant/words.js";
+import { exact, unit, zoneName } from "../plant/words.js";
 import { theme } from "../parts/frame.js";
 import { panned, viewOf, zoomed } from "./view.js";
 
@@ -19,7 +20,11 @@ const REST = 120;
 /** Shortest time between two questions of a view that ends now, ms. */
 const LIVE = 2000;
 /** Colours, and with them strokes, of which there are: `--s1` and so on in the style sheet. */
-export const STROKES = [[], [8, 3], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [1, 2], [6, 2, 1, 2, 1, 2]];
+const STROKES = [[], [8, 3], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [1, 2], [6, 2, 1, 2, 1, 2]];
+/** A swatch with the stroke that the line has. @param {number} i */
+export const swatch = (i) =>
+  html`<svg class="swatch" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" class="s${(i % 8) + 1}" stroke-dasharray=${STROKES[i % 8].join(" ") || nothing}></line></svg>`;
+
 /** Height of the strip of bad quality of each line, CSS pixels. */
 const STRIP = 5;
 const NO_DATA = 0x809b0000;
@@ -308,8 +313,8 @@ function before(values, at) {
 /** @param {number} at @param {number[]} all */
 function axisNumber(at, all) {
   const step = all.length > 1 ? Math.abs(all[1] - all[0]) : Math.abs(at) || 1;
-  if (step >= 1) return number(at, [-1000, 1000]).includes(".") ? at.toFixed(1) : number(at, [-1000, 1000]);
-  return at.toFixed(Math.min(6, Math.max(0, Math.ceil(-Math.log10(step)))));
+  const digits = [0, 1, 2, 3, 4, 5, 6].find((many) => Math.abs(step - Number(step.toFixed(many))) < step / 1e6) ?? 6;
+  return exact(Number(at.toFixed(digits)), digits);
 }
 
 /** Times in 24 hours, dates as day and month; the date on a line of its own where it changes. @type {any} */

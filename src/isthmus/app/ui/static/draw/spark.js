@@ -5,6 +5,7 @@
  */
 import { effect } from "../vendor/signals-core/signals-core.js";
 import { lines } from "../plant/lines.js";
+import { stateOf } from "../plant/state.js";
 
 /** @typedef {import("../plant/tags.js").Tag} Tag */
 
@@ -19,7 +20,6 @@ const PAUSE = 2000;
 class Recent {
   /** @type {[number, number][]} */
   points = [];
-  asked = false;
 
   /** @param {number} at @param {number} found */
   add(at, found) {
@@ -27,9 +27,20 @@ class Recent {
     const before = points.length > 1 ? points[points.length - 2][0] : -Infinity;
     if (points.length && at - before < SPAN / POINTS && !Number.isNaN(found)) points[points.length - 1] = [at, found];
     else points.push([at, found]);
-    while (points.length && points[0][0] < at - SPAN) points.shift();
+    while (points.length > 1 && points[1][0] < at - SPAN) points.shift();
+  }
+
+  /** What the history has of the time before the first point. @param {Line} line */
+  before(line) {
+    const first = this.points[0]?.[0] ?? Infinity;
+    /** @type {[number, number][]} */
+    const found = [];
+    for (let k = 0; k < line.time.length && line.time[k] < first; k++) found.push([line.time[k], line.value[k]]);
+    this.points = [...found, ...this.points];
   }
 }
+
+/** @typedef {import("../plant/lines.js").Line} Line */
 
 /** By tag number, for as long as the page is open. @type {Map<number, Recent>} */
 const known = new Map();
@@ -56,7 +67,7 @@ async function fetchWanted() {
     try {
       for (const line of (await lines([...some.keys()], `-${SPAN / 60_000}m`, "now", POINTS)).lines) {
         const one = some.get(line.path);
-        if (one) one.points = [...line.time].map((at, k) => /** @type {[number, number]} */ ([at, line.value[k]])).concat(one.points);
+        one?.before(line);
       }
     } catch {
       // without history it begins now
@@ -125,7 +136,7 @@ export class Spark extends HTMLElement {
     this.#drawn = performance.now();
     const width = this.clientWidth || 80, height = this.clientHeight || 16;
     path.parentElement?.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    path.setAttribute("d", drawn(recent(this.#tag).points, width, height));
+    path.setAttribute("d", drawn(recent(this.#tag).points, width, height, stateOf(this.#tag.reading.peek()) === "stale" ? 0 : Date.now()));
   }
 }
 customElements.define("is-spark", Spark);
@@ -135,8 +146,9 @@ customElements.define("is-spark", Spark);
  * @param {readonly [number, number][]} points
  * @param {number} width
  * @param {number} height
+ * @param {number} now ms; the last value holds until then
  */
-export function drawn(points, width, height) {
+export function drawn(points, width, height, now) {
   let low = Infinity, high = -Infinity;
   for (const [, y] of points) {
     if (y < low) low = y;
@@ -144,9 +156,9 @@ export function drawn(points, width, height) {
   }
   if (!(low <= high)) return "";
   const least = Math.max(high - low, Math.max(Math.abs(low), Math.abs(high)) * 0.01, 1e-9);
-  const middle = (low + high) / 2, end = points[points.length - 1][0];
+  const middle = (low + high) / 2, [last, held] = points[points.length - 1], end = Math.max(last, now);
   let pen = "M";
-  return points
+  return [...points, /** @type {[number, number]} */ ([end, held])]
     .map(([x, y]) => {
       if (Number.isNaN(y)) return (pen = "M"), "";
       const at = width * Math.max(0, 1 - (end - x) / SPAN), up = height / 2 - ((y - middle) / least) * (height - 3);

@@ -7,6 +7,8 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { watch } from "../watch.js";
 import { bar } from "../draw/bar.js";
+import { Trend, swatch } from "../draw/chart.js";
+import { viewOf } from "../draw/view.js";
 import { badge, stateOf } from "../plant/state.js";
 import { thePlant } from "../plant/tags.js";
 import { title, unit, value } from "../plant/words.js";
@@ -91,7 +93,7 @@ const trail = (place) => {
   /** @type {Place[]} */
   const above = [];
   for (let at = place.parent; at; at = at.parent) above.unshift(at);
-  return html`<nav class="trail" aria-label="Where this is">${above.map((one) => html`${placeLink(one, one.parent ? title(one.name) : one.path)} <span aria-hidden="true">›</span> `)}</nav>`;
+  return html`<nav class="trail" aria-label="Where this is">${above.map((one, i) => html`${i ? html` <span aria-hidden="true">›</span> ` : nothing}${placeLink(one, one.parent ? title(one.name) : one.path)}`)}</nav>`;
 };
 
 /** @param {Place} place */
@@ -104,12 +106,25 @@ const heading = (place) => {
       ${place.parent && trend.tags.length ? html`<a class="button" href=${link(trend)} @click=${follow(trend)}>Trend</a>` : nothing}</div>`;
 };
 
+/** The last hour of the tags that tell most. @param {Place} place */
+function small(place) {
+  const numbers = headline(place).filter((tag) => tag.type !== "text");
+  const units = [...new Set(numbers.map((tag) => tag.unit))].slice(0, 2);
+  const drawn = numbers.filter((tag) => units.includes(tag.unit));
+  if (!drawn.length) return nothing;
+  const trend = new Trend();
+  trend.show(drawn, viewOf("-1h", "now", Date.now()));
+  return html`<div class="chart">${trend}</div>
+    <ul class="keys">${drawn.map((tag, i) => html`<li>${swatch(i)} ${tagLink(tag, title(tag.name))} <span class="unit">${unit(tag.unit)}</span></li>`)}</ul>`;
+}
+
 /** @param {Place} place */
 function body(place) {
   if (!place.parent && place.children.size) return html`${place.tags.length ? rows(place.tags, place, place.name) : nothing}${areas(place)}`;
   const all = below(place);
   const detailed = !!place.asset?.type || place.tags.length > 0 || place.children.size === 0;
-  if (detailed && all.length <= MOST_ROWS) return rows(all, place, title(place.name));
+  if (detailed && all.length <= MOST_ROWS)
+    return html`<div class="with-trend"><div>${rows(all, place, title(place.name))}</div><div class="beside">${small(place)}</div></div>`;
   return html`${place.tags.length ? rows(place.tags, place, title(place.name)) : nothing}${cards(place.children.values())}`;
 }
 

@@ -37,10 +37,13 @@ const system = (one) =>
     <td class="number">${one.bad ? html`<span class="badge bad"><i aria-hidden="true">■</i> ${one.bad} bad</span>` : "0"}</td><td class="number">${one.samples.toLocaleString("en-GB")}</td>
     <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${one.problem}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
 
+/** Columns of numbers. */
+const NUMBERS = new Set(["Tags", "Bad", "Samples", "Process", "Restarts", "Heard of"]);
+
 /** @param {string} name @param {readonly string[]} columns @param {unknown} body */
 const table = (name, columns, body) =>
   html`<div class="scroll" tabindex="0" role="region" aria-label=${name}><table class="plain"><caption class="hidden">${name}</caption>
-    <thead><tr>${columns.map((text) => html`<th scope="col">${text}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`;
+    <thead><tr>${columns.map((text) => html`<th scope="col" class=${NUMBERS.has(text) ? "number" : ""}>${text}</th>`)}</tr></thead><tbody>${body}</tbody></table></div>`;
 
 const condensed = () => {
   const found = condition.value;
@@ -58,7 +61,7 @@ const condensed = () => {
 /** @param {Happened} one */
 const event = (one) =>
   html`<tr class=${one.severity}><td class="number"><time datetime=${one.time}>${fullTime(Date.parse(one.time))}</time></td><td>${one.kind}</td>
-    <td>${one.severity === "info" ? "info" : html`<span class="badge ${one.severity === "warning" ? "stale" : "bad"}"><i aria-hidden="true">${one.severity === "warning" ? "▲" : "■"}</i> ${one.severity}</span>`}</td><td>${one.source}</td><td class="wide">${one.message}</td></tr>`;
+    <td>${one.severity === "information" ? "information" : html`<span class="badge ${one.severity === "warning" ? "stale" : "bad"}"><i aria-hidden="true">${one.severity === "warning" ? "▲" : "■"}</i> ${one.severity}</span>`}</td><td>${one.source}</td><td class="wide">${one.message}</td></tr>`;
 
 /** @param {string} name @param {readonly Happened[]} found @param {string} none */
 const list = (name, found, none) =>

@@ -7,7 +7,7 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { computed, effect } from "../vendor/signals-core/signals-core.js";
 import { watch } from "../watch.js";
-import { STROKES, Trend } from "../draw/chart.js";
+import { Trend, swatch } from "../draw/chart.js";
 import { viewOf, written, zoomed, panned } from "../draw/view.js";
 import { plant } from "../plant/tags.js";
 import { fullTime, number, unit, value } from "../plant/words.js";
@@ -38,10 +38,6 @@ const unknown = computed(() => {
 
 /** @param {string[]} paths */
 const show = (paths) => go({ tags: paths.slice(0, MOST) });
-
-/** A swatch with the stroke that the line has. @param {number} i */
-export const swatch = (i) =>
-  html`<svg class="swatch" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" class="s${(i % 8) + 1}" stroke-dasharray=${STROKES[i % 8].join(" ") || nothing}></line></svg>`;
 
 /** @param {number | null | undefined} found @param {Tag} tag */
 const said = (found, tag) => (found == null ? "–" : tag.labels[String(found)] ?? number(found, tag.range));
@@ -86,7 +82,7 @@ export function trendPage() {
   const zoom = (/** @type {number} */ by) => () => trend.go(zoomed(trend.view, by, (trend.view.from + trend.view.to) / 2, Date.now()));
   return html`<div class="heading"><h1>Trend</h1>
       <div class="ranges" role="group" aria-label="Time range">${RANGES.map(([from, name]) => html`<button aria-pressed=${watch(() => (where.value.to === "now" && sameSpan(where.value.from, from) ? "true" : "false"))} @click=${() => go({ from, to: "now" })}>${name}</button>`)}</div>
-      <div class="ranges" role="group" aria-label="Move"><button aria-label="Back in time" @click=${step(-0.5)}>◀</button><button aria-label="Forward in time" @click=${step(0.5)}>▶</button><button aria-label="Show less time" @click=${zoom(0.5)}>＋</button><button aria-label="Show more time" @click=${zoom(2)}>－</button></div>
+      <div class="ranges" role="group" aria-label="Move"><button aria-label="Back in time" @click=${step(-0.5)}>◀</button><button aria-label="Forward in time" @click=${step(0.5)}>▶</button><button aria-label="Show less time" @click=${zoom(0.5)}>+</button><button aria-label="Show more time" @click=${zoom(2)}>−</button></div>
       <span class="about">${watch(() => (trend.cursor.value ? fullTime(trend.cursor.value.at) : where.value.to === "now" ? "to now, live" : `${fullTime(Date.parse(where.value.from))} to ${fullTime(Date.parse(where.value.to))}`))}</span></div>
     ${watch(() => (trend.problem.value ? html`<p class="problem" role="alert">${trend.problem.value}</p>` : nothing))}
     ${watch(() => (unknown.value.length ? html`<p class="problem" role="alert">This plant has no tag ${unknown.value.join(", ")}.</p>` : nothing))}

@@ -13,7 +13,7 @@ import { viewOf } from "../draw/view.js";
 import { now, online } from "../plant/live.js";
 import { badge, stateOf } from "../plant/state.js";
 import { ask, plant, thePlant } from "../plant/tags.js";
-import { fullTime, number, span, title, unit } from "../plant/words.js";
+import { exact, fullTime, span, title, unit } from "../plant/words.js";
 import { follow, go, link, where } from "../where.js";
 import { shownValue } from "../pages/rows.js";
 
@@ -93,7 +93,7 @@ const facts = (of) => html`<dl>
     <dt>Quality</dt><dd>${watch(() => last.value?.quality ?? "…")}${watch(() => (last.value?.marks ? html` <span class="dim">${last.value.marks}</span>` : nothing))}</dd>
     <dt>Time at the source</dt>${watch(() => times(of))}
     <dt>Received</dt><dd>${watch(() => (last.value?.seen ? fullTime(Date.parse(last.value.seen)) : "…"))}</dd>
-    <dt>Normal range</dt><dd>${of.range ? `${number(of.range[0], of.range)} to ${number(of.range[1], of.range)} ${unit(of.unit)}` : "none given"}</dd>
+    <dt>Normal range</dt><dd>${of.range ? `${exact(of.range[0])} to ${exact(of.range[1])} ${unit(of.unit)}` : "none given"}</dd>
     <dt>Type</dt><dd>${of.type}${Object.keys(of.labels).length ? html` <span class="dim">${Object.entries(of.labels).map(([key, name]) => `${key} ${name}`).join(", ")}</span>` : nothing}</dd>
     <dt>System</dt><dd><a href=${link({ page: "systems" })} @click=${follow({ page: "systems" })}>${of.system || "none"}</a></dd>
     <dt>Address there</dt><dd class="code">${of.address || "none"}</dd>

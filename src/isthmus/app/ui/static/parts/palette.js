@@ -69,7 +69,7 @@ export function matching(all, asked) {
     const name = entry.name.toLowerCase();
     const begins = parts.filter((part) => name.startsWith(part) || name.includes(`/${part}`) || name.includes(`-${part}`)).length;
     const inName = parts.filter((part) => name.includes(part)).length;
-    found.push([name.length - 100 * begins - 60 * inName - (entry.kind === "tag" ? 0 : 20), entry]);
+    found.push([name.length - 100 * begins - 60 * inName - (entry.kind === "page" ? 10 : 0), entry]);
   }
   return found.sort((a, b) => a[0] - b[0]).slice(0, MOST).map(([, entry]) => entry);
 }

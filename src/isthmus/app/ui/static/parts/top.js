@@ -47,7 +47,7 @@ function alive() {
   if (!online.value) return html`<span class="badge bad"><i aria-hidden="true">■</i> no connection</span>`;
   if (away.value) return html`<span class="badge stale"><i aria-hidden="true">◷</i> log away</span>`;
   const age = now.value - heard.value;
-  return age > 4000 ? html`<span class="badge stale"><i aria-hidden="true">◷</i> ${span(age)} old</span>` : html`<span class="fine">live</span>`;
+  return age > 6000 ? html`<span class="badge stale"><i aria-hidden="true">◷</i> ${span(age)} old</span>` : html`<span class="fine">live</span>`;
 }
 
 /** Says that the server is gone, over everything. */

@@ -18,6 +18,12 @@ import { drawer } from "./frame.js";
 /** Paths of places that are open. */
 const open = signal(/** @type {ReadonlySet<string>} */ (new Set()));
 
+/** Lines up to which a tree shows two levels from the start. */
+const AT_ONCE = 45;
+
+/** Lines of two levels. @param {Place} root */
+const firstLevels = (root) => [...root.children.values()].reduce((sum, one) => sum + 1 + one.children.size, 1);
+
 /** The place that is shown. */
 const chosen = computed(() => {
   const found = plant.value, at = where.value;
@@ -30,6 +36,7 @@ effect(() => {
   const found = plant.value;
   if (!found) return;
   const needed = [found.root.path];
+  if (open.peek().size === 0 && firstLevels(found.root) <= AT_ONCE) needed.push(...[...found.root.children.values()].map((one) => one.path));
   for (let at = chosen.value; at; at = at.parent) needed.push(at.path);
   const is = open.peek();
   if (needed.some((path) => !is.has(path))) open.value = new Set([...is, ...needed]);

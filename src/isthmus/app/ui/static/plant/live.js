@@ -9,8 +9,11 @@ import { load, plant, take, thePlant } from "./tags.js";
 /** Longest pause between two tries, ms. */
 const LONGEST_PAUSE = 4000;
 
-/** Silence after which a connection is given up, ms: a plant always has something new. */
-const SILENCE = 15_000;
+/** Silence after which the server is asked whether it is there, ms: a page is only turned when there is news. */
+const QUIET = 4000;
+
+/** How long an answer may take before the connection is given up, ms. */
+const PATIENCE = 8000;
 
 /** Whether the server answers. */
 export const online = signal(false);
@@ -28,6 +31,10 @@ export const now = signal(Date.now());
 /** @type {WebSocket | null} */
 let socket = null;
 let pause = 250;
+/** The page that came last. */
+let latest = 0;
+/** When the server was asked last, ms. */
+let asked = 0;
 
 /** Connects, for as long as the page is open. */
 export async function connect() {
@@ -37,7 +44,22 @@ export async function connect() {
 
 function tick() {
   now.value = Date.now();
-  if (online.peek() && now.peek() - heard.peek() > SILENCE && document.visibilityState === "visible") socket?.close();
+  if (!online.peek() || now.peek() - heard.peek() < QUIET) return;
+  if (asked < heard.peek()) want(latest);
+  else if (now.peek() - asked > PATIENCE) given();
+}
+
+/** Asks for all that changed since a page. @param {number} since */
+function want(since) {
+  asked = Date.now();
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ since }));
+}
+
+/** Gives the connection up without waiting for the other side to agree. */
+function given() {
+  if (socket) socket.onclose = socket.onmessage = null;
+  socket?.close();
+  again();
 }
 
 async function open() {
@@ -47,7 +69,7 @@ async function open() {
     return again();
   }
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
-  socket.onopen = () => socket?.send("{}");
+  socket.onopen = () => want(0);
   socket.onmessage = (event) => turned(JSON.parse(event.data));
   socket.onclose = again;
 }
@@ -65,12 +87,13 @@ function again() {
 /** @param {{page: number, at: number, revision: number, away?: boolean, values: [number, any, number, number, number][]}} page */
 function turned(page) {
   pause = 250;
+  latest = page.page;
   if (page.revision !== plant.peek()?.revision) reload();
   const { byNumber } = thePlant();
   batch(() => {
     online.value = true;
     lost.value = 0;
-    heard.value = now.value = Date.now();
+    heard.value = Date.now();
     away.value = page.away ?? false;
     for (const [number, value, at, code, flags] of page.values) {
       const tag = byNumber.get(number);
@@ -87,7 +110,7 @@ async function reload() {
   reloading = true;
   try {
     await load();
-    socket?.send("{}");
+    want(0);
   } catch {
     socket?.close();
   } finally {

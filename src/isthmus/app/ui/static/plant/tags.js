@@ -169,6 +169,7 @@ export function made(about, tags, assets, before = null) {
     for (let at = /** @type {Place | null} */ (place); at; at = at.parent) at.counts[STATES.indexOf(state)]++;
     return tag;
   });
+  order(root);
   return {
     name: about.plant,
     revision: about.revision,
@@ -178,6 +179,19 @@ export function made(about, tags, assets, before = null) {
     places,
     root,
   };
+}
+
+/**
+ * Puts places and tags in the order in which the plant file first had them, which is that of their numbers.
+ * @param {Place} place
+ * @returns {number} the least number below
+ */
+function order(place) {
+  place.tags.sort((a, b) => a.number - b.number);
+  const kids = [...place.children.values()].map((child) => ({ child, least: order(child) }));
+  kids.sort((a, b) => a.least - b.least);
+  place.children = new Map(kids.map(({ child }) => [child.name, child]));
+  return Math.min(place.tags[0]?.number ?? Infinity, kids[0]?.least ?? Infinity);
 }
 
 /**

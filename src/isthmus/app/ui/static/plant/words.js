@@ -11,7 +11,7 @@ const UNITS = {
 };
 
 /** @param {string} code */
-export const unit = (code) => UNITS[code] ?? code.replace(/\{(.*?)\}/g, "$1").replaceAll(".", "·").replace("m3", "m³");
+export const unit = (code) => UNITS[code] ?? code.replace(/[{[](.*?)[}\]]/g, "$1").replaceAll(".", "·").replace("m3", "m³");
 
 /**
  * A number with as many digits as tell something: four, and no exponent where it can be helped.
@@ -25,6 +25,9 @@ export function number(value, range) {
   const digits = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4;
   return grouped(value, digits);
 }
+
+/** A number that a person chose, with the digits it has. @param {number} value @param {number} [digits] */
+export const exact = (value, digits = Math.min(6, (String(value).split(".")[1] ?? "").length)) => grouped(value, digits);
 
 /** @param {number} value @param {number} digits */
 function grouped(value, digits) {
