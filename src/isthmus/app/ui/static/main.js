@@ -31,7 +31,12 @@ const page = () => {
   const { page, path } = where.peek();
   if (!plant.value) return html`<p role="status">Isthmus is being asked for the plant …</p>`;
   const draw = { place: () => placePage(path), trend: trendPage, systems: systemsPage }[page];
-  return keyed(key, html`${untracked(draw)}`);
+  try {
+    return keyed(key, html`${untracked(draw)}`);
+  } catch (error) {
+    console.error(error);
+    return html`<h1>This page cannot be drawn</h1><p role="alert">${String(error)}</p>`;
+  }
 };
 
 effect(() => {

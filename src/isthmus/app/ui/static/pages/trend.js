@@ -49,10 +49,16 @@ const row = (trend, tag, i) =>
     <td class="number least">${watch(() => said(trend.extremes.value[i]?.[0], tag))}</td><td class="number least">${watch(() => said(trend.extremes.value[i]?.[1], tag))}</td>
     <td><button class="small" aria-label="Remove ${tag.path}" @click=${() => show(tags.peek().filter((one) => one !== tag).map((one) => one.path))}>✕</button></td></tr>`;
 
+/** The range in words. */
+function range() {
+  const view = viewOf(where.value.from, where.value.to, Date.now());
+  return `${fullTime(view.from)} to ${fullTime(view.to)}`;
+}
+
 /** A file with the samples of the range. @param {string} form */
 const file = (form) => {
-  const { from, to } = where.value;
-  const asked = new URLSearchParams({ from: from || "-1h", to, format: form, limit: "1000000" });
+  const { from, to } = written(viewOf(where.value.from, where.value.to, Date.now()));
+  const asked = new URLSearchParams({ from, to, format: form, limit: "1000000" });
   for (const tag of tags.value) asked.append("tag", tag.path);
   return `/api/history/raw?${asked}`;
 };
@@ -83,7 +89,7 @@ export function trendPage() {
   return html`<div class="heading"><h1>Trend</h1>
       <div class="ranges" role="group" aria-label="Time range">${RANGES.map(([from, name]) => html`<button aria-pressed=${watch(() => (where.value.to === "now" && sameSpan(where.value.from, from) ? "true" : "false"))} @click=${() => go({ from, to: "now" })}>${name}</button>`)}</div>
       <div class="ranges" role="group" aria-label="Move"><button aria-label="Back in time" @click=${step(-0.5)}>◀</button><button aria-label="Forward in time" @click=${step(0.5)}>▶</button><button aria-label="Show less time" @click=${zoom(0.5)}>+</button><button aria-label="Show more time" @click=${zoom(2)}>−</button></div>
-      <span class="about">${watch(() => (trend.cursor.value ? fullTime(trend.cursor.value.at) : where.value.to === "now" ? "to now, live" : `${fullTime(Date.parse(where.value.from))} to ${fullTime(Date.parse(where.value.to))}`))}</span></div>
+      <span class="about">${watch(() => (trend.cursor.value ? fullTime(trend.cursor.value.at) : where.value.to === "now" ? "to now, live" : range()))}</span></div>
     ${watch(() => (trend.problem.value ? html`<p class="problem" role="alert">${trend.problem.value}</p>` : nothing))}
     ${watch(() => (unknown.value.length ? html`<p class="problem" role="alert">This plant has no tag ${unknown.value.join(", ")}.</p>` : nothing))}
     ${watch(() => (tags.value.length ? nothing : html`<p>Nothing is chosen yet. Add a tag below, or press “Trend” on a piece of equipment or in the dialog of a tag.</p>`))}

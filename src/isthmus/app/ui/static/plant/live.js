@@ -63,11 +63,9 @@ function given() {
 }
 
 async function open() {
-  try {
-    await load();
-  } catch {
-    return again();
-  }
+  const show = await load().catch(() => null);
+  if (!show) return again();
+  show();
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
   socket.onopen = () => want(0);
   socket.onmessage = (event) => turned(JSON.parse(event.data));
@@ -108,12 +106,9 @@ let reloading = false;
 async function reload() {
   if (reloading) return;
   reloading = true;
-  try {
-    await load();
-    want(0);
-  } catch {
-    socket?.close();
-  } finally {
-    reloading = false;
-  }
+  const show = await load().catch(() => null);
+  reloading = false;
+  if (!show) return socket?.close();
+  show();
+  want(0);
 }

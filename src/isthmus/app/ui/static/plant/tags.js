@@ -129,11 +129,13 @@ export async function ask(address) {
   throw new Error([said.title ?? `the server answered ${answer.status}`, said.hint].filter(Boolean).join("; "));
 }
 
-/** Asks for the plant anew; readings that are known stay. */
+/** Asks for the plant as it is now; what is returned puts it on the screen. Readings that are known stay. */
 export async function load() {
   const [about, tags, assets] = await Promise.all([ask("/api/plant"), ask("/api/tags"), ask("/api/assets")]);
-  setZone(about.time_zone);
-  plant.value = made(about, tags, assets, plant.peek());
+  return () => {
+    setZone(about.time_zone);
+    plant.value = made(about, tags, assets, plant.peek());
+  };
 }
 
 /**
