@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from isthmus.app.cli import banner
+from isthmus.app.run.place import Place
+from isthmus.app.ui.files import screen
 from tests.app.conftest import wait
 from tests.ui.conftest import HOSTILE, Site, Window, read
 
@@ -246,3 +252,18 @@ def test_files_say_how_long_they_hold_and_what_they_may_do(site: Site) -> None:
         assert client.get("/ui/0000/main.js").status_code == 404
         for hostile in ("../files.py", "%2e%2e/files.py", "vendor/../../files.py", "vendor/lit-html/LICENSE", ""):
             assert client.get(f"{files}/{hostile}").status_code == 404, hostile
+
+
+def test_the_banner_says_first_where_to_look(site: Site) -> None:
+    told = banner.runs(Place(site.plant.data), "Change it.")
+    assert told.splitlines()[0] == f"Open {site.url} in a browser"
+
+
+def test_without_the_modules_from_npm_the_page_says_how_to_get_them(tmp_path: Path) -> None:
+    static = resources.files("isthmus.app.ui") / "static"
+    with resources.as_file(static) as folder:
+        shutil.copytree(folder, tmp_path / "static", ignore=shutil.ignore_patterns("vendor"))
+    found = screen(tmp_path / "static")
+    assert not found.complete
+    assert b"tools/setup ui" in found.page.content
+    assert f"/ui/{found.digest}/look/look.css".encode() in found.page.content

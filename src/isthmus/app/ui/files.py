@@ -66,9 +66,9 @@ class Screen:
     complete: bool
 
 
-def screen() -> Screen:
-    """Reads the files of the package."""
-    found = dict(_files(resources.files("isthmus.app.ui") / "static", ""))
+def screen(folder: Traversable | None = None) -> Screen:
+    """Reads the files, those of the package unless others are named."""
+    found = dict(_files(folder or resources.files("isthmus.app.ui") / "static", ""))
     digest = sha256(b"".join(name.encode() + b"\0" + found[name] + b"\0" for name in sorted(found))).hexdigest()[:16]
     complete = NEEDED in found
     page = found["index.html" if complete else "missing.html"].replace(b"{files}", f"/ui/{digest}".encode())

@@ -13,6 +13,8 @@ import { stateOf } from "../plant/state.js";
 const SPAN = 30 * 60_000;
 /** Points kept of it. */
 const POINTS = 60;
+/** Pause after a question that failed, ms. */
+const AGAIN = 3000;
 /** Shortest time between two drawings, ms. */
 const PAUSE = 2000;
 
@@ -20,6 +22,8 @@ const PAUSE = 2000;
 class Recent {
   /** @type {[number, number][]} */
   points = [];
+  /** How often its history may still be asked for; without any it begins now. */
+  tries = 4;
 
   /** @param {number} at @param {number} found */
   add(at, found) {
@@ -62,6 +66,7 @@ function recent(tag) {
 async function fetchWanted() {
   const asked = [...wanted];
   wanted.clear();
+  let failed = false;
   for (let i = 0; i < asked.length; i += 100) {
     const some = new Map(asked.slice(i, i + 100));
     try {
@@ -70,9 +75,11 @@ async function fetchWanted() {
         one?.before(line);
       }
     } catch {
-      // without history it begins now
+      for (const [path, one] of some) if (--one.tries) wanted.set(path, one);
+      failed = true;
     }
   }
+  if (failed && wanted.size) setTimeout(fetchWanted, AGAIN);
   document.querySelectorAll("is-spark").forEach((one) => /** @type {Spark} */ (one).draw());
 }
 
@@ -130,32 +137,39 @@ export class Spark extends HTMLElement {
     });
   }
 
+  /** A twentieth of its range; where it has none, a hundredth of what it is. */
+  #flat() {
+    const range = this.#tag?.range, found = this.#tag?.reading.peek()?.value;
+    return range ? (range[1] - range[0]) / 20 : typeof found === "number" ? Math.abs(found) / 100 : 0;
+  }
+
   draw() {
     const path = this.querySelector("path");
     if (!path || !this.#tag) return;
     this.#drawn = performance.now();
     const width = this.clientWidth || 80, height = this.clientHeight || 16;
     path.parentElement?.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    path.setAttribute("d", drawn(recent(this.#tag).points, width, height, stateOf(this.#tag.reading.peek()) === "stale" ? 0 : Date.now()));
+    path.setAttribute("d", drawn(recent(this.#tag).points, width, height, stateOf(this.#tag.reading.peek()) === "stale" ? 0 : Date.now(), this.#flat()));
   }
 }
 customElements.define("is-spark", Spark);
 
 /**
- * An SVG path through points; what changes by less than a hundredth of its size looks flat.
+ * An SVG path through points; what changes by less than `least` looks flat.
  * @param {readonly [number, number][]} points
  * @param {number} width
  * @param {number} height
  * @param {number} now ms; the last value holds until then
+ * @param {number} flat the smallest change that fills the height
  */
-export function drawn(points, width, height, now) {
+export function drawn(points, width, height, now, flat) {
   let low = Infinity, high = -Infinity;
   for (const [, y] of points) {
     if (y < low) low = y;
     if (y > high) high = y;
   }
   if (!(low <= high)) return "";
-  const least = Math.max(high - low, Math.max(Math.abs(low), Math.abs(high)) * 0.01, 1e-9);
+  const least = Math.max(high - low, flat, 1e-9);
   const middle = (low + high) / 2, [last, held] = points[points.length - 1], end = Math.max(last, now);
   let pen = "M";
   return [...points, /** @type {[number, number]} */ ([end, held])]

@@ -9,7 +9,7 @@ import { watch } from "../watch.js";
 import { bar } from "../draw/bar.js";
 import { Trend, swatch } from "../draw/chart.js";
 import { viewOf } from "../draw/view.js";
-import { badge, stateOf } from "../plant/state.js";
+import { badge, shape, stateOf } from "../plant/state.js";
 import { thePlant } from "../plant/tags.js";
 import { title, unit, value } from "../plant/words.js";
 import { follow, link } from "../where.js";
@@ -36,8 +36,16 @@ export function headline(place) {
   return [...own, ...parts.filter((tag) => tag.range), ...rest].slice(0, ON_CARD);
 }
 
-/** What a place is doing, in a word: the first enumeration or boolean of its own. @param {Place} place */
-const doing = (place) => place.tags.find((tag) => tag.type === "enumeration" || tag.name === "running");
+/** What says what a place is doing: the first enumeration of its own, or whether it runs. @param {Place} place */
+const doing = (place) => place.tags.find((tag) => tag.type === "enumeration" || (tag.type === "boolean" && tag.name === "running"));
+
+/** The same in words, and no more than is known. @param {Tag} tag */
+function doingNow(tag) {
+  const reading = tag.reading.value, state = stateOf(reading);
+  if (reading === null || reading.value === null || state === "bad") return "state not known";
+  const word = tag.type === "boolean" ? (reading.value ? "running" : "stopped") : value(reading, tag);
+  return state === "stale" ? `was ${word}` : word;
+}
 
 /** @param {Place} place @param {string} text */
 const placeLink = (place, text) => {
@@ -56,7 +64,7 @@ const line = (tag, place) =>
   html`<li>
     <span class="name">${tagLink(tag, title(tag.place === place ? tag.name : `${tag.place.path.slice(place.path.length + 1).replaceAll("/", " ")} ${tag.name}`))}</span>
     ${bar(tag)}${shownValue(tag)}<span class="unit">${unit(tag.unit)}</span>
-    <span class="state">${watch(() => badge(stateOf(tag.reading.value)))}</span>
+    <span class="state">${watch(() => shape(stateOf(tag.reading.value)))}</span>
   </li>`;
 
 /** @param {Place} place */
@@ -64,7 +72,7 @@ const card = (place) => {
   const does = doing(place);
   const found = headline(place).filter((tag) => tag !== does);
   return html`<section class=${watch(() => `card ${place.worst()}`)}>
-    <h3>${placeLink(place, title(place.name))}${does ? html`<span class="does">${watch(() => (does.type === "boolean" ? (does.reading.value?.value ? "running" : "stopped") : value(does.reading.value, does)))}</span>` : nothing}${watch(() => worst(place))}</h3>
+    <h3>${placeLink(place, title(place.name))}${does ? html`<span class="does">${watch(() => doingNow(does))}</span>` : nothing}${watch(() => worst(place))}</h3>
     <ul>${repeat(found, (tag) => tag.number, (tag) => line(tag, place))}</ul>
   </section>`;
 };

@@ -45,6 +45,13 @@ export function stateOf(reading) {
 }
 
 /**
+ * The shape of a state where room is short; the word is there for who listens or points.
+ * @param {State} state
+ */
+export const shape = (state) =>
+  state === "good" ? nothing : html`<span class="shape ${state}" title=${SAID[state].word}><i aria-hidden="true">${SAID[state].shape}</i><span class="hidden">${SAID[state].word}</span></span>`;
+
+/**
  * The shape and word of a state; nothing for good.
  * @param {State} state
  * @param {string} [more] what goes before the word, such as a count
