@@ -117,6 +117,27 @@ def test_a_trend_is_zoomed_panned_and_its_link_shows_the_same(window: Window) ->
     assert TEMPERATURE in answer.text()
 
 
+def test_a_break_in_one_line_stays_one_however_many_points_other_lines_have(window: Window) -> None:
+    page = window.open("/", ".card .value")
+    found = page.evaluate(
+        """async () => {
+          const at = document.querySelector("script[type=module]").src.replace("main.js", "");
+          const { joined, badSpans } = await import(at + "draw/chart.js");
+          const all = joined([[[0, 10, 20, 20, 50], [1, 1, 1, NaN, 1]], [[5, 30, 40, 60], [4, 5, 6, 7]]]);
+          const said = all.map((one) => Array.from(one, (value) => (value === undefined ? "on" : value)));
+          const codes = Uint32Array.of(0, 0x80890000, 0x809b0000, 0x80890000);
+          const bad = badSpans(Float64Array.of(0, 10, 20, 30), codes, 35);
+          return [said, bad];
+        }"""
+    )
+    assert found[0] == [
+        [0, 5, 10, 20, 20.001, 30, 40, 50, 60],
+        [1, "on", 1, 1, None, None, None, 1, "on"],
+        ["on", 4, "on", "on", "on", 5, 6, "on", 7],
+    ]
+    assert found[1] == [[10, 20], [30, 35]]
+
+
 def test_light_and_dark_follow_the_machine_until_a_person_chooses(browser: Browser, site: Site) -> None:
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()

@@ -233,11 +233,29 @@ export class Trend extends HTMLElement {
 }
 customElements.define("is-trend", Trend);
 
-/** Columns with times of their own on one axis: null where a line is broken, undefined where it goes on. @param {[ArrayLike<number>, ArrayLike<number>][]} columns @returns {uPlot.AlignedData} */
+/** Between a value and the break that follows it at the same time, ms: a joined axis has each time once. */
+const BREAK = 0.001;
+
+/**
+ * Columns with times of their own on one axis: undefined where a line goes on, null from a break to the next value.
+ * @param {[ArrayLike<number>, ArrayLike<number>][]} columns NaN is a break
+ * @returns {uPlot.AlignedData}
+ */
 export function joined(columns) {
   if (!columns.length) return [[]];
-  const tables = columns.map(([time, value]) => /** @type {uPlot.AlignedData} */ ([Array.from(time), Array.from(value, (v) => (Number.isNaN(v) ? null : v))]));
-  return /** @type {uPlot.AlignedData} */ (uPlot.join(tables));
+  const tables = columns.map(([time, value]) => [
+    Array.from(time, (at, i) => (Number.isNaN(value[i]) ? at + BREAK : at)),
+    Array.from(value, (one) => (Number.isNaN(one) ? null : one)),
+  ]);
+  const all = uPlot.join(/** @type {uPlot.AlignedData[]} */ (tables));
+  for (const column of all.slice(1)) {
+    let broken = false;
+    for (let i = 0; i < column.length; i++) {
+      if (column[i] !== undefined) broken = column[i] === null;
+      else if (broken) /** @type {(number | null | undefined)[]} */ (column)[i] = null;
+    }
+  }
+  return all;
 }
 
 /** @param {ArrayLike<number>} values @returns {[number, number] | null} */
@@ -277,13 +295,13 @@ function options(trend, tags, strips) {
     tzDate: (ms) => uPlot.tzDate(new Date(ms), zoneName()),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
-    scales: { x: { time: true, auto: false } },
+    scales: { x: { time: true, auto: false }, boolean: { range: [-0.15, 1.15] } },
     axes: [
       { stroke: ink, grid, ticks: grid, font, space: 70, values: TIMES },
       ...scales.slice(0, 3).map((scale, i) => ({
         scale, stroke: ink, font, size: 62, side: /** @type {1 | 3} */ (i % 2 ? 1 : 3), grid: i ? { show: false } : grid, ticks: grid,
         label: unit(tags.find((tag) => scaleOf(tag) === scale)?.unit ?? "") || undefined, labelSize: 18, labelFont: font, labelGap: 0,
-        values: (/** @type {uPlot} */ _plot, /** @type {number[]} */ splits) => splits.map((at) => axisNumber(at, splits)),
+        values: (/** @type {uPlot} */ _plot, /** @type {number[]} */ splits) => splits.map((at) => (scale === "boolean" ? SWITCHED[at] ?? "" : axisNumber(at, splits))),
       })),
     ],
     series: [
@@ -309,6 +327,9 @@ function before(values, at) {
   for (let i = at; i >= 0; i--) if (values[i] !== undefined) return values[i] ?? null;
   return null;
 }
+
+/** What a boolean's axis says. @type {Readonly<Record<number, string>>} */
+const SWITCHED = { 0: "off", 1: "on" };
 
 /** @param {number} at @param {number[]} all */
 function axisNumber(at, all) {
