@@ -67,6 +67,7 @@ def kill(pid: int) -> None:
 
 def kill_some(plant: Plant, victims: set[str]) -> None:
     """Kills them, and waits until all run again as other processes and samples flow."""
+    wait(lambda: all(pids(plant).values()), "everyone runs")
     before, now = pids(plant), plant.status()
     for victim in victims:
         kill(before[victim])
@@ -222,7 +223,7 @@ def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo
     assert "acme/lyon runs: revision 2, 20 tags of 1 system, collected and recorded" in told_in_words
     assert f"history storage/tank-1/level --from -5m --data {demo.data}" in told_in_words
     assert "Z tank-farm: disconnected: " in told_in_words
-    assert told_in_words.endswith("`isthmus run` goes on from there.\r\n")
+    assert told_in_words.endswith(f"`isthmus run --data {demo.data}` goes on.\r\n")
     assert "{" not in told_in_words
     demo.gone(within=1)
 

@@ -9,14 +9,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import msgspec
 import numpy as np
 import pytest
 
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.time import SECOND
+from isthmus.plant.revision import AssetSetting
 from isthmus.store.history.kept import DAY, Kind
+from isthmus.store.history.sql.gather import asset_views
+from isthmus.store.history.sql.views import RESERVED
 from isthmus.store.history.tend import tended
-from tests.sql.prepared import FIRST, NAMES, TAGS, Prepared, Row, everything, of, plain
+from tests.sql.prepared import FIRST, NAMES, REVISION, TAGS, Prepared, Row, everything, of, plain
 
 MINUTE, QUARTER = 60 * SECOND, 900 * SECOND
 HOLDS = {s.tag.path for s in TAGS if s.tag.stepped or s.tag.type in ("boolean", "enumeration", "text")}
@@ -211,3 +216,13 @@ def test_gaps_and_events_are_there(tmp_path: Path) -> None:
     gap(prepared, FIRST, FIRST + SECOND)
     assert prepared.rows("SELECT source, first, last, message FROM gaps") == [("plc", FIRST, FIRST + SECOND, "away")]
     assert prepared.rows("SELECT kind, details->>'first' FROM events") == [("gap", str(FIRST))]
+
+
+def test_types_and_tags_named_like_words_of_sql_need_no_quotes() -> None:
+    words = duckdb.sql("SELECT keyword_name, keyword_category FROM duckdb_keywords()").fetchall()
+    assert {word for word, category in words if category in ("reserved", "type_function")} == RESERVED
+    assets = (AssetSetting(path="p/l/r-1", type="column@2"),)
+    revision = msgspec.structs.replace(REVISION, assets=assets)
+    (view,) = asset_views(revision, revision.tags)
+    assert view.name == "column_"
+    duckdb.sql(f"CREATE VIEW {view.name} AS SELECT 1")

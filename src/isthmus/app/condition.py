@@ -44,7 +44,9 @@ def gather(place: Place) -> dict[str, Any]:
             "age": round((now - said.heartbeat) / time.SECOND, 1) if said is not None else None,
             "counters": _counters(said.counters) if said is not None else {},
         }
+    log = _log(supervisor.counters["log"] if supervisor else {}, services, runs)
     ready = bool(services) and all(service["state"] == "ready" for service in services.values())
+    ready = ready and log["state"] == "ready"
     systems = _systems(files.read(place.status("collect")), services.get("collect", {}), runs)
     away = [name for name, system in systems.items() if system["state"] != "connected"]
     return {
@@ -58,7 +60,7 @@ def gather(place: Place) -> dict[str, Any]:
         if supervisor and runs
         else None,
         "history": _history(services.get("record", {}).get("counters", {})),
-        "log": _log(supervisor.counters["log"] if supervisor else {}, services, runs),
+        "log": log,
         "services": services,
         "systems": systems,
         "not_connected": away if runs else list(systems),

@@ -239,7 +239,7 @@ async def summed(
     names = _known(names)
     async with _excerpts(place, patterns, retrieval) as question:
         first, last = question.span(start, end)
-        intervals, periods_ = _intervals(question.revision, first, last, width)
+        intervals, periods_ = _intervals(question.revision, first, last, width, whole=start.strip().startswith("-"))
         _few_enough(len(intervals) * len(names) * len(question.settings))
         low, high = int(intervals.edges[0]), int(intervals.edges[-1])
         rows: list[Row] = []
@@ -262,8 +262,10 @@ def _few_enough(count: int) -> None:
         raise IsthmusError(f"{count:,} answers are too many at once", hint=hint)
 
 
-def _intervals(revision: Revision, start: int, end: int, width: str | None) -> tuple[Intervals, Sequence[str]]:
-    """The intervals, and what plant time calls them."""
+def _intervals(
+    revision: Revision, start: int, end: int, width: str | None, *, whole: bool
+) -> tuple[Intervals, Sequence[str]]:
+    """The intervals, and what plant time calls them; `whole` ones of a width begin at multiples of it."""
     for unit in get_args(Period):
         if width == unit:
             named = periods(revision.time_zone, unit, start, end, revision.calendar)
@@ -276,7 +278,7 @@ def _intervals(revision: Revision, start: int, end: int, width: str | None) -> t
         ) from error
     if width is not None and span == 0:
         raise Misasked("an interval cannot be of no width", hint="write 15m, 1h or 1d")
-    return every(start, end, span), ()
+    return every(start - start % span if whole and span else start, end, span), ()
 
 
 def _summed(

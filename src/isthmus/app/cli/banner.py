@@ -52,7 +52,8 @@ def address(place: Place) -> str:
 
 def stopped(place: Place, command: str) -> str:
     """The plant stopped in good order."""
-    return f"Stopped. What was recorded stays in {place.root}; `isthmus {command}` goes on from there."
+    again = f"isthmus {command} --data {quote(str(place.root))}"
+    return f"Stopped. What was recorded stays in {place.root}; `{again}` goes on."
 
 
 def _commands(revision: Revision) -> Iterator[str]:

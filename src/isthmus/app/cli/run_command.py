@@ -105,7 +105,7 @@ def _nothing(_words: str) -> None:
 def _runs(place: Place, plant: Path | None, service: Service | None) -> str:
     from isthmus.app.cli import banner
 
-    change = f"`isthmus apply {plant or 'PLANT'}` changes it while it runs."
+    change = f"`isthmus apply {plant or 'PLANT'} --data {place.root}` changes it while it runs."
     done = {None: "collected and recorded", Service.COLLECT: "collected", Service.RECORD: "recorded"}.get(
         service, "served"
     )

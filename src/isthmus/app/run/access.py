@@ -28,7 +28,8 @@ def reader(place: Place) -> Endpoint:
     if external is not None:
         return external
     if place.holder() is None:
-        raise NotFound("the plant does not run", where=str(place.root), hint=f"isthmus run --data {place.root}")
+        command = "demo" if place.status("simulation").exists() else "run"
+        raise NotFound("the plant does not run", where=str(place.root), hint=f"isthmus {command} --data {place.root}")
     return Endpoint.load(place.endpoint(READER))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+import structlog
 import uvicorn
 
 from isthmus.app.api.application import application
@@ -18,6 +19,8 @@ from isthmus.core.errors import InUse
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
+
+say = structlog.get_logger("serve")
 
 ADDRESS: Final = "127.0.0.1"
 """Until people can sign in nobody else may ask."""
@@ -35,7 +38,9 @@ STOPPING: Final = 3
 async def body(work: Work) -> None:
     """Answers until it is told to stop; says under which address."""
     with _listening(work) as listening:
-        work.say({"url": f"http://{ADDRESS}:{listening.getsockname()[1]}"})
+        url = f"http://{ADDRESS}:{listening.getsockname()[1]}"
+        work.say({"url": url})
+        say.info("the API and the screen are served", url=url)
         picture, begun = Picture(work.place), asyncio.Event()
         server = _Server(application(work.place, work.log, picture))
         async with asyncio.TaskGroup() as group:

@@ -19,7 +19,7 @@ from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import to_table
 from isthmus.store.history.read import History
 from isthmus.store.history.sql.given import AssetView, Column, Given
-from isthmus.store.history.sql.views import NAMES_OF_VIEWS, VIEWS, View, of_assets
+from isthmus.store.history.sql.views import NAMES_OF_VIEWS, RESERVED, VIEWS, View, of_assets
 from isthmus.store.history.watch import watch
 
 _TIME: Final = pa.timestamp("ns")
@@ -219,7 +219,7 @@ def asset_views(revision: Revision, settings: Sequence[TagSetting]) -> Iterator[
         asset = _asset(setting.tag.path, types)
         if types.get(asset):
             members.setdefault(types[asset], {}).setdefault(asset, []).append((place, setting))
-    taken = set(NAMES_OF_VIEWS)
+    taken = {*NAMES_OF_VIEWS, *RESERVED}
     for name in sorted(members):
         yield _asset_view(_free(name, taken), members[name])
 
@@ -230,7 +230,7 @@ def _asset_view(name: str, members: Mapping[str, Sequence[tuple[int, TagSetting]
     for i, asset in enumerate(assets):
         for place, setting in members[asset]:
             found.setdefault(setting.tag.path[len(asset) + 1 :], []).append((i, place, setting.tag.type))
-    taken = {"asset", "time"}
+    taken = {"asset", "time", *RESERVED}
     columns = (
         Column(_free(tag, taken), _common({type_ for _, _, type_ in tags}), tuple((i, place) for i, place, _ in tags))
         for tag, tags in sorted(found.items())
