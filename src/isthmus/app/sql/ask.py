@@ -183,7 +183,7 @@ def _too_much(limits: Limits) -> IsthmusError:
 
 def _ended(code: int, said: str, limits: Limits) -> IsthmusError:
     """Why the process went without a word."""
-    if code == -signal.SIGXCPU:
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):  # the latter where both limits of CPU time are the same
         return _too_long(limits)
     if code == -signal.SIGABRT or "bad_alloc" in said or "MemoryError" in said:
         return _too_much(limits)
