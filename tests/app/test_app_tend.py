@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +22,16 @@ from tests.history.plant import until
 from tests.history.test_history_compact import Plant as Past
 
 
+def _look(priorities: set[tuple[int, int]], over: threading.Event) -> None:
+    """Takes down what priorities our children have, again and again: one may live for a moment only."""
+    while not over.wait(0.002):
+        for child in psutil.Process().children():
+            try:
+                priorities.add((child.nice(), child.ionice().ioclass))
+            except psutil.NoSuchProcess:
+                continue
+
+
 async def test_what_is_due_is_compacted_by_a_process_that_yields_to_others(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.make()
@@ -30,19 +41,18 @@ async def test_what_is_due_is_compacted_by_a_process_that_yields_to_others(tmp_p
     for path in past.folder.segments.iterdir():
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 3600))
     seen: list[Inventory] = []
-    priorities = set()
+    priorities: set[tuple[int, int]] = set()
+    over = threading.Event()
+    looking = asyncio.create_task(asyncio.to_thread(_look, priorities, over))
     tending = asyncio.create_task(tend(place, seen.append, every=0.05))
 
     def compacted() -> bool:
         assert not tending.done()
-        for child in psutil.Process().children():
-            try:
-                priorities.add((child.nice(), child.ionice().ioclass))
-            except psutil.NoSuchProcess:
-                continue
         return bool(seen) and seen[-1].days.files == 3
 
     await until(compacted, 60)
+    over.set()
+    await looking
     tending.cancel()
     await asyncio.wait((tending,))
     assert (seen[0].segments.files, seen[0].compacted) == (3, 0)
