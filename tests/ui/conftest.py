@@ -179,7 +179,7 @@ def window(browser: Browser, site: Site) -> Iterator[Window]:
     made = Window(context, site.url)
     yield made
     context.close()
-    assert not made.said, made.said
+    assert not made.said, "\n".join(made.said)
 
 
 def read(name: str) -> str:
