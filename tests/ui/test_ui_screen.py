@@ -233,7 +233,7 @@ def test_a_signal_redraws_its_own_hole_and_nothing_else(window: Window) -> None:
           const at = document.querySelector("script[type=module]").src.replace("main.js", "");
           const { html, render } = await import(at + "vendor/lit-html/lit-html.js");
           const { signal, batch } = await import(at + "vendor/signals-core/signals-core.js");
-          const { watch } = await import(at + "watch.js");
+          const { fresh, watch } = await import(at + "watch.js");
           const a = signal(1), inner = signal(1), show = signal(true), seen = { outer: 0, inner: 0, texts: [] };
           const box = document.createElement("div");
           document.body.append(box);
@@ -247,10 +247,17 @@ def test_a_signal_redraws_its_own_hole_and_nothing_else(window: Window) -> None:
           batch(() => { inner.value = 3; inner.value = 4; }); told();
           show.value = false; a.value = 3; inner.value = 5; told();
           show.value = true; told();
+          const key = signal("one"), left = [];
+          const seenBy = (name) => { if (name === "one") left.push(a.value); return a.value; };
+          const page = (name) => html`<p>${watch(() => seenBy(name))}</p>`;
+          render(html`${watch(() => { const name = key.value; return fresh(name, () => page(name)); })}`, box);
+          a.value = 8; key.value = "two"; a.value = 9;
           box.remove();
-          return seen.texts;
+          return [...seen.texts, ...left.slice(-1), box.textContent, 0];
         }"""
     )
+    assert counts[-3:-1] == [8, "9"], "what was drawn afresh left nothing behind that watches"
+    counts = counts[:-3]
     rounds = [tuple(counts[i : i + 3]) for i in range(0, len(counts), 3)]
     assert [text.strip() for text, _, _ in rounds] == ["1 1", "1 2", "2 2", "2 4", "gone", "3 5"]
     outer = [now - before for (_, before, _), (_, now, _) in pairwise(rounds)]

@@ -8,7 +8,7 @@ const from = join(dirname(fileURLToPath(import.meta.url)), "node_modules");
 const to = process.argv[2];
 if (!to) throw new Error("say where to: node vendor.mjs FOLDER");
 
-const LIT = ["lit-html", "directive", "directive-helpers", "async-directive", "directives/repeat", "directives/keyed"];
+const LIT = ["lit-html", "directive", "directive-helpers", "async-directive", "directives/repeat"];
 
 /** [in node_modules, in the folder, what becomes of the text] */
 const FILES = [

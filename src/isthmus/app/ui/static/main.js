@@ -4,7 +4,6 @@
  * @module
  */
 import { html, render } from "./vendor/lit-html/lit-html.js";
-import { keyed } from "./vendor/lit-html/directives/keyed.js";
 import { computed, effect, untracked } from "./vendor/signals-core/signals-core.js";
 import { dialog } from "./parts/dialog.js";
 import { drawer } from "./parts/frame.js";
@@ -17,7 +16,7 @@ import { trendPage } from "./pages/trend.js";
 import { connect, online } from "./plant/live.js";
 import { plant } from "./plant/tags.js";
 import { title } from "./plant/words.js";
-import { watch } from "./watch.js";
+import { fresh, watch } from "./watch.js";
 import { where } from "./where.js";
 
 /** What the page is drawn anew for. */
@@ -32,7 +31,8 @@ const page = () => {
   if (!plant.value) return html`<p role="status">Isthmus is being asked for the plant …</p>`;
   const draw = { place: () => placePage(path), trend: trendPage, systems: systemsPage }[page];
   try {
-    return keyed(key, html`${untracked(draw)}`);
+    const drawn = untracked(draw);
+    return fresh(key, () => drawn);
   } catch (error) {
     console.error(error);
     return html`<h1>This page cannot be drawn</h1><p role="alert">${String(error)}</p>`;

@@ -8,6 +8,7 @@
  */
 import { AsyncDirective, directive } from "./vendor/lit-html/async-directive.js";
 import { noChange } from "./vendor/lit-html/lit-html.js";
+import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { effect, untracked } from "./vendor/signals-core/signals-core.js";
 
 class Watch extends AsyncDirective {
@@ -59,3 +60,10 @@ class Watch extends AsyncDirective {
 }
 
 export const watch = directive(Watch);
+
+/**
+ * Draws anew whatever has another key. (lit's own `keyed` forgets to tell what it removes, which goes on watching.)
+ * @param {string} key
+ * @param {() => unknown} draw
+ */
+export const fresh = (key, draw) => repeat([key], (one) => one, draw);

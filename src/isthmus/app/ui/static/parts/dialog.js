@@ -4,9 +4,8 @@
  * @module
  */
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { keyed } from "../vendor/lit-html/directives/keyed.js";
 import { computed, effect, signal } from "../vendor/signals-core/signals-core.js";
-import { watch } from "../watch.js";
+import { fresh, watch } from "../watch.js";
 import { bar } from "../draw/bar.js";
 import { Trend } from "../draw/chart.js";
 import { viewOf } from "../draw/view.js";
@@ -134,5 +133,8 @@ const content = (of) => {
 
 export const dialog = () =>
   html`<dialog class="tag" aria-label=${watch(() => (tag.value ? tag.value.path : "Tag"))} @close=${close} @click=${(/** @type {Event} */ event) => event.target === event.currentTarget && close()}>
-    ${watch(() => (tag.value ? keyed(tag.value.path, content(tag.value)) : nothing))}
+    ${watch(() => {
+      const of = tag.value;
+      return of ? fresh(of.path, () => content(of)) : nothing;
+    })}
   </dialog>`;
