@@ -106,11 +106,16 @@ class Running:
         return counters
 
     def processes(self) -> dict[str, psutil.Process]:
-        """By what they do: supervisor, collect, record, log."""
+        """By what they do: supervisor, collect, record, serve, log."""
         found = {"supervisor": psutil.Process(self.child.pid)}
         for process in psutil.Process(self.child.pid).children(recursive=True):
             words = " ".join(process.cmdline())
-            for name, mark in (("collect", ".run.collect"), ("record", ".run.record"), ("log", "nats-server")):
+            for name, mark in (
+                ("collect", ".run.collect"),
+                ("record", ".run.record"),
+                ("serve", ".run.serve"),
+                ("log", "nats-server"),
+            ):
                 if mark in words:
                     found[name] = process
         return found
