@@ -101,8 +101,8 @@ def test_bounds_stand_next_to_the_range(running: Plant, span: tuple[str, str]) -
 
 
 def test_tags_stand_side_by_side_on_one_time_base(running: Plant, span: tuple[str, str], tmp_path: Path) -> None:
-    words = ["*/level", "--from", span[0], "--to", span[1], "--every", "5s", "--aligned"]
-    apart = rows(running, "*/level", *words[1:5], "--every", "5s", "--aggregate", "Interpolative")
+    words = ["*/level", "--from", span[0], "--to", span[1], "--every", "1s", "--aligned"]
+    apart = rows(running, "*/level", *words[1:5], "--every", "1s", "--aggregate", "Interpolative")
     table = list(csv.DictReader(io.StringIO(history(running, *words, "--format", "csv"))))
     history(running, *words, "--format", "parquet", "-o", tmp_path / "x.parquet")
     parquet = pq.read_table(tmp_path / "x.parquet")

@@ -116,7 +116,9 @@ def _run(place: Place) -> int:
     except (IsthmusError, OSError, sqlite3.Error) as error:
         say.error("cannot compact", problem=str(error))
         return 1
-    say.info("compacted", files=done.files, days=done.days, samples=done.samples, stopped=done.stopped)
+    idle = psutil.Process().ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
+    priority = {"nice": os.nice(0), "disk_when_idle": idle}
+    say.info("compacted", files=done.files, days=done.days, samples=done.samples, stopped=done.stopped, **priority)
     return 0 if told else _let_go(place, lambda: bool(told))
 
 
