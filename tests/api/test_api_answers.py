@@ -11,8 +11,6 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from isthmus.app.api.guard import loopback
-from isthmus.core.errors import Refused
 from tests.app.conftest import Plant
 
 LEVEL = "acme/lyon/storage/tank-1/level"
@@ -109,9 +107,3 @@ def test_a_socket_from_elsewhere_is_refused(api: httpx.Client) -> None:
         pass
     with connect(url, origin=Origin(f"http://{api.base_url.netloc.decode()}")):
         pass
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "::", "plant.example", ""])
-def test_the_api_listens_on_no_other_address(address: str) -> None:
-    with pytest.raises(Refused, match="this machine only"):
-        loopback(address)

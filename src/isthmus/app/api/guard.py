@@ -8,7 +8,6 @@ machine (DNS rebinding) shows in `Host`; both are refused.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -16,28 +15,12 @@ import msgspec
 from litestar.enums import ScopeType
 
 from isthmus.app.api.problem import MEDIA_TYPE, Problem
-from isthmus.core.errors import Refused
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
 
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _HINT: Final = "until people can sign in, the API answers this machine only: ask http://127.0.0.1"
-
-
-def loopback(address: str) -> str:
-    """The address to listen on; raises Refused when it is not one of this machine alone."""
-    try:
-        own = address == "localhost" or ip_address(address).is_loopback
-    except ValueError:
-        own = False
-    if not own:
-        raise Refused(
-            "the API listens on this machine only: nobody signs in yet, so everyone could read the plant",
-            where=address,
-            hint="listen on 127.0.0.1 and reach it by ssh -L, or wait for people and roles",
-        )
-    return address
 
 
 def guarded(inner: ASGIApp) -> ASGIApp:

@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
@@ -86,6 +85,3 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[An
     say.error("failed", path=str(request.url.path), exc_info=error)
     hint = "run/serve.log in the data directory says more"
     return answer(Problem(title="this answer could not be made", status=500, hint=hint))
-
-
-NO_STORE: Final = ResponseHeader(name="Cache-Control", value="no-store", description="Values age")

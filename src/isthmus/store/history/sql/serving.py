@@ -87,7 +87,7 @@ class Checked:
             found[: 4 - start] = b"PAR1"[start:stop]
         for number, group in enumerate(self._groups):
             if group.start < stop and group.stop > start:
-                data = self._remembered.get((self._path, number), lambda n=number: self._group(n))  # type: ignore[misc]
+                data = self._remembered.get((self._path, number), lambda n=number: self._group(n))  # type: ignore[misc]  # the default binds it now
                 low, high = max(start, group.start), min(stop, group.stop)
                 found[low - start : high - start] = data[low - group.start : high - group.start]
         if stop > self._foot:
