@@ -17,9 +17,9 @@ demo: $(READY) ## set up and run the demo plant (ARGS="--past 30d", ARGS=tank-fa
 	@bash tools/setup ui
 	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)
 
-test: $(READY) $(PEERS_READY) ## set up and run the tests (ARGS="-k name" to choose)
+test: $(READY) $(PEERS_READY) ## set up and run the tests, two at a time (ARGS="-k name" to choose)
 	@bash tools/setup ui
-	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
 
 check: $(READY) ## ruff, mypy --strict, import-linter, generated docs, types of the screen
 	@$(BIN)/ruff check .

@@ -238,6 +238,7 @@ async def test_a_full_log_has_room_again_once_it_is_recorded(tmp_path: Path) -> 
                         break
                     except LogFull:
                         await asyncio.sleep(0.05)
+            await running.has_read(log)
     async with open_history(folder) as history:
         assert values(history) == blocks(*range(1, sent + 2))
         assert [gap for gap in history.gaps() if gap.source == "dcs"] == []
