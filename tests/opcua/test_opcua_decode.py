@@ -18,7 +18,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from isthmus.core import time
+from isthmus.core import quality, time
 from isthmus.core.quality import BAD_TYPE_MISMATCH
 from isthmus.systems.contract import Form
 from isthmus.systems.opcua import columns, notification, wire
@@ -443,3 +443,8 @@ def test_a_guid_is_written_as_the_standard_writes_it() -> None:
     known = uuid.UUID("09087e75-8e5e-499b-954f-f2a9603db28a")
     item = struct.pack("<IBB", 1, 1, 14) + known.bytes_le
     assert read(response([data_change([item])])).text == [str(known)]
+
+
+def test_the_names_of_status_codes_are_the_standards_own() -> None:
+    known = {code: ua.status_codes.get_name_and_doc(code)[0] for code in quality.NAMES}
+    assert quality.NAMES == known

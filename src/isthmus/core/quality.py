@@ -17,12 +17,20 @@ GOOD: Final = 0x0000_0000
 UNCERTAIN: Final = 0x4000_0000
 BAD: Final = 0x8000_0000
 BAD_UNEXPECTED: Final = 0x8001_0000
+BAD_RESOURCE_UNAVAILABLE: Final = 0x8004_0000
 BAD_COMMUNICATION: Final = 0x8005_0000
+BAD_DECODING: Final = 0x8007_0000
 BAD_ENCODING_LIMITS: Final = 0x8008_0000
+BAD_TIMEOUT: Final = 0x800A_0000
+BAD_NO_COMMUNICATION: Final = 0x8031_0000
 BAD_NODE_ID_INVALID: Final = 0x8033_0000
 BAD_NODE_ID_UNKNOWN: Final = 0x8034_0000
+BAD_OUT_OF_RANGE: Final = 0x803C_0000
+BAD_NOT_SUPPORTED: Final = 0x803D_0000
 BAD_TYPE_MISMATCH: Final = 0x8074_0000
+BAD_CONFIGURATION: Final = 0x8089_0000
 BAD_NOT_CONNECTED: Final = 0x808A_0000
+BAD_DEVICE_FAILURE: Final = 0x808B_0000
 BAD_NO_DATA: Final = 0x809B_0000
 UNCERTAIN_INITIAL: Final = 0x4092_0000
 
@@ -89,13 +97,17 @@ NAMES: Final = {
     BAD_NOT_CONNECTED: "BadNotConnected",
     BAD_NO_DATA: "BadNoData",
     UNCERTAIN_INITIAL: "UncertainInitialValue",
-    0x8020_0000: "BadRequestTimeout",
-    0x8030_0000: "BadNoCommunication",
-    0x8031_0000: "BadWaitingForInitialData",
+    BAD_RESOURCE_UNAVAILABLE: "BadResourceUnavailable",
+    BAD_DECODING: "BadDecodingError",
+    BAD_TIMEOUT: "BadTimeout",
+    BAD_NO_COMMUNICATION: "BadNoCommunication",
+    BAD_NOT_SUPPORTED: "BadNotSupported",
+    BAD_OUT_OF_RANGE: "BadOutOfRange",
+    BAD_CONFIGURATION: "BadConfigurationError",
+    BAD_DEVICE_FAILURE: "BadDeviceFailure",
+    0x8032_0000: "BadWaitingForInitialData",
+    0x8085_0000: "BadRequestTimeout",
     0x803A_0000: "BadNotReadable",
-    0x803C_0000: "BadOutOfRange",
-    0x8089_0000: "BadConfigurationError",
-    0x808B_0000: "BadDeviceFailure",
     0x808C_0000: "BadSensorFailure",
     0x808D_0000: "BadOutOfService",
     0x408F_0000: "UncertainNoCommunicationLastUsableValue",
