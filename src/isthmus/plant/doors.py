@@ -1,44 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The systems of a plant file, each checked by the Spec of its kind; pydantic's errors become findings with places."""
+"""The systems of a plant file, each checked by the Spec of its kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ValidationError
-
-from isthmus.core.errors import IsthmusError
-from isthmus.plant import forms
 from isthmus.plant.findings import Findings, one_of
 from isthmus.plant.grammar import SYSTEM
 from isthmus.plant.load import Loaded
-from isthmus.plant.nodes import List, Map, Node, Scalar, plain_data
-from isthmus.plant.reading import as_map, below, read, sentence
+from isthmus.plant.nodes import Map
+from isthmus.plant.reading import as_map, below, read
 from isthmus.plant.revision import Place, SystemSetting
-
-_PLACEHOLDER: Final = "a-secret-that-is-not-known-here"
-"""Stands for a secret's value while a Spec is checked."""
+from isthmus.plant.specs import Specified, configured, guarded
 
 
-class KindLike(Protocol):
+class KindLike(Specified, Protocol):
     """What the plant file needs to know of a kind of system; `systems.contract.Kind` is one."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def spec(self) -> type[BaseModel]: ...
     @property
     def check_address(self) -> Any: ...
     @property
     def warn_address(self) -> Any: ...
-    @property
-    def example(self) -> str: ...
-    @property
-    def secrets(self) -> tuple[str, ...]: ...
 
 
 Kinds = Mapping[str, KindLike]
@@ -55,24 +39,11 @@ class Door:
         """The canonical writing of an address; raises IsthmusError when it cannot be one."""
         if self.kind is None:
             return text
-        return str(_guarded(self.kind, self.kind.check_address, text))
+        return str(guarded(self.kind, self.kind.check_address, text))
 
     def doubt(self, address: str) -> str:
         """A warning about a valid address, empty for none."""
-        return str(_guarded(self.kind, self.kind.warn_address, address)) if self.kind is not None else ""
-
-
-def _guarded(kind: KindLike, check: Any, *given: Any) -> Any:
-    """What a kind's own code says; whatever else it raises is its mistake, logged, and a finding here."""
-    try:
-        return check(*given)
-    except (IsthmusError, ValidationError):
-        raise
-    except Exception as error:
-        import structlog  # a third of a second that only a kind with a mistake in it costs
-
-        structlog.get_logger().exception("a kind failed to check the plant file", kind=kind.name)
-        raise IsthmusError(f"the kind {kind.name!r} could not check this: {type(error).__name__}: {error}") from error
+        return str(guarded(self.kind, self.kind.warn_address, address)) if self.kind is not None else ""
 
 
 def read_doors(loaded: Loaded, kinds: Kinds, findings: Findings) -> dict[str, Door]:
@@ -94,114 +65,5 @@ def _door(name: str, node: Map, place: Place, kinds: Kinds, findings: Findings) 
     if word and kind is None:
         hint = one_of(word, kinds)
         findings.problem(node.entries["kind"][1], below(path, "kind"), f"there is no kind of system {word!r}", hint)
-    config: dict[str, Any] = {}
-    if kind is not None:
-        own = {key: entry for key, entry in node.entries.items() if key not in SYSTEM.by_name}
-        config = _config(kind, Map(node.file, node.line, node.column, own), path, findings)
+    config = configured(kind, node, SYSTEM, path, findings) if kind is not None else {}
     return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind)
-
-
-def _config(kind: KindLike, node: Map, path: str, findings: Findings) -> dict[str, Any]:
-    """The kind's own keys as plain data, checked by its Spec."""
-    config: dict[str, Any] = {}
-    trial: dict[str, Any] = {}
-    known = _names(kind.spec)
-    for key, (_, value) in node.entries.items():
-        try:
-            if key not in known:
-                trial[key] = None
-                continue
-            secret = key in kind.secrets
-            config[key] = forms.secret(value) if secret else _open(value)
-            trial[key] = _PLACEHOLDER if secret else config[key]
-        except IsthmusError as error:
-            findings.problem(value, below(path, key), error.what, error.hint)
-            trial[key] = _PLACEHOLDER
-    try:
-        _guarded(kind, kind.spec.model_validate, trial)
-    except ValidationError as error:
-        _say(error, kind, node, path, findings)
-    except IsthmusError as error:
-        findings.problem(node, path, error.what, error.hint)
-    return config
-
-
-def _open(node: Node) -> Any:
-    """Plain data of what holds no secret."""
-    _no_secret(node)
-    return plain_data(node)
-
-
-def _no_secret(node: Node) -> None:
-    if isinstance(node, Scalar) and node.secret:
-        raise IsthmusError("takes no !secret", hint="only a system's secret keys do")
-    inner: Iterable[Node] = ()
-    if isinstance(node, Map):
-        inner = (value for _, value in node.entries.values())
-    elif isinstance(node, List):
-        inner = node.items
-    for part in inner:
-        _no_secret(part)
-
-
-def _say(error: ValidationError, kind: KindLike, node: Map, path: str, findings: Findings) -> None:
-    """Every finding of the Spec, at the deepest place of the file it speaks of; several about one place are joined."""
-    said: dict[str, tuple[Node, list[str], str]] = {}
-    for one in error.errors(include_url=False, include_context=False, include_input=False):
-        spot, where, spec = _locate(one["loc"], kind, node, path)
-        what, hint = _words(one, spot, spec, kind)
-        known = said.setdefault(where, (spot, [], hint))
-        if what not in known[1]:
-            known[1].append(what)
-    for where, (spot, whats, hint) in said.items():
-        findings.problem(
-            spot, where, " or ".join([whats[0], *(what.removeprefix("must be ") for what in whats[1:])]), hint
-        )
-
-
-def _locate(
-    loc: tuple[int | str, ...], kind: KindLike, node: Map, path: str
-) -> tuple[Node, str, type[BaseModel] | None]:
-    """(where it stands, its path, the model around it) of a pydantic location; what names a union's arm is skipped."""
-    spot: Node = node
-    spec: type[BaseModel] | None = kind.spec
-    for part in loc:
-        if isinstance(spot, Map) and isinstance(part, str) and part in spot.entries:
-            key, value = spot.entries[part]
-            unknown = spec is not None and part not in _names(spec)
-            spot, path = (key if unknown else value), below(path, part)
-            spec = spec if unknown else _inner(spec, part)
-        elif isinstance(spot, List) and isinstance(part, int) and part < len(spot.items):
-            spot, path = spot.items[part], f"{path}[{part}]"
-    return spot, path, spec
-
-
-def _names(spec: type[BaseModel]) -> dict[str, Any]:
-    return {field.alias or name: field for name, field in spec.model_fields.items()}
-
-
-def _inner(spec: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
-    """The model inside a field's annotation, where there is one."""
-    field = _names(spec).get(name) if spec is not None else None
-    waiting = [field.annotation] if field is not None else []
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            return one
-        waiting.extend(get_args(one))
-    return None
-
-
-def _words(one: Any, spot: Node, spec: type[BaseModel] | None, kind: KindLike) -> tuple[str, str]:
-    """(what, hint) of one pydantic error, in the words of the house."""
-    last = str(one["loc"][-1])[:80] if one["loc"] else ""
-    if one["type"] == "extra_forbidden":
-        known = [*(_names(spec) if spec is not None else ()), *(SYSTEM.by_name if spec is kind.spec else ())]
-        return f"a system of kind {kind.name!r} has no key {last!r}", one_of(last, known)
-    if one["type"] == "missing":
-        field = _names(spec).get(last) if spec is not None else None
-        return f"{last!r} is missing", sentence(field.description or "") if field is not None else ""
-    message = str(one["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    message = message.replace("Input should be", "must be")
-    number = one["type"] == "string_type" and isinstance(spot, Scalar) and not spot.empty
-    return message, "put it in quotes" if number else ""
