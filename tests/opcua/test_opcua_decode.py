@@ -447,4 +447,4 @@ def test_a_guid_is_written_as_the_standard_writes_it() -> None:
 
 def test_the_names_of_status_codes_are_the_standards_own() -> None:
     known = {code: ua.status_codes.get_name_and_doc(code)[0] for code in quality.NAMES}
-    assert quality.NAMES == known
+    assert known == quality.NAMES

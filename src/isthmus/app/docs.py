@@ -12,11 +12,14 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from isthmus.app.cli.history_group import ASKING, Group
+
+if TYPE_CHECKING:
+    from isthmus.systems.contract import Kind
 
 ROOT: Final = Path(__file__).parents[3]
 """The checkout."""
@@ -93,9 +96,26 @@ def systems() -> str:
 
     opening = (
         "# Kinds of systems\n\nWhat stands under `systems:` in the [plant file](plant-file.md), besides the keys that "
-        "every system has. `isthmus browse` prints what a server has, ready to paste.\n"
+        "every system has. `isthmus browse` prints what a system has, ready to paste, where there is a list of it.\n"
     )
-    return "\n".join((opening, *(kind_section(kind, kind.powers) for kind in kinds().values())))
+    table = ["| kind | is | " + " | ".join(_POWERS) + " | tested against |", "| --- " * (len(_POWERS) + 3) + "|"]
+    table += map(_powers_row, kinds().values())
+    sections = (kind_section(kind) + _addresses(kind) for kind in kinds().values())
+    return "\n".join((opening, *table, "", *sections))
+
+
+_POWERS: Final = ("reads", "writes", "browses", "accepts")
+
+
+def _powers_row(kind: Kind) -> str:
+    able = ("yes" if power in kind.powers else "" for power in _POWERS)
+    return f"| `{kind.name}` | {_cell(kind.title)} | {' | '.join(able)} | {_cell(', '.join(kind.tested))} |"
+
+
+def _addresses(kind: Kind) -> str:
+    """How the kind's addresses are written."""
+    pattern = f"\nAs a regular expression: `{kind.pattern}`\n" if kind.pattern else ""
+    return f"\n### Addresses of {kind.name}\n\n{kind.addresses.strip()}\n{pattern}" if kind.addresses else ""
 
 
 def chemical_plant() -> str:

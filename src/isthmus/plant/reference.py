@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from isthmus.plant import forms
-from isthmus.plant.doors import KindLike
+from isthmus.plant.findings import article
 from isthmus.plant.forms import Form
-from isthmus.plant.grammar import SHAPES, SYSTEM, Entries, Held, Key, Listed, Nested, Shape
+from isthmus.plant.grammar import OUTPUT, SHAPES, SYSTEM, Entries, Held, Key, Listed, Nested, Shape
+from isthmus.plant.specs import Specified
 
 _OPENING: Final = """\
 # The plant file
@@ -48,13 +49,20 @@ back gets its number back. Another unit or data type opens a new number; history
 """
 
 
-_PAGE: Final = "systems.md"
-"""Where the kinds of systems are described."""
+_PAGES: Final = {SYSTEM.name: "systems.md", OUTPUT.name: "outputs.md"}
+"""Where the kinds of systems and of outputs are described."""
 
 
-def render(kinds: Mapping[str, KindLike] | None = None) -> str:
-    """The page as Markdown; what each of `kinds` takes is on the page of systems, to which it leads."""
-    parts = [_OPENING, *map(_shape, SHAPES.values()), *_kinds(kinds or {}), _TEMPLATES, _forms()]
+def render(kinds: Mapping[str, Specified] | None = None, outputs: Mapping[str, Specified] | None = None) -> str:
+    """The page as Markdown; what each kind takes is on the pages of systems and of outputs, to which it leads."""
+    parts = [
+        _OPENING,
+        *map(_shape, SHAPES.values()),
+        *_kinds(SYSTEM, kinds or {}),
+        *_kinds(OUTPUT, outputs or {}),
+        _TEMPLATES,
+        _forms(),
+    ]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
@@ -110,24 +118,26 @@ def _forms() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kinds(kinds: Mapping[str, KindLike]) -> Iterator[str]:
+def _kinds(shape: Shape, kinds: Mapping[str, Specified]) -> Iterator[str]:
     if kinds:
-        yield "## Kinds of systems\n\nBeside the keys of every system, a system has those of its kind:\n"
+        noun = shape.name
+        yield f"## Kinds of {noun}s\n\nBeside the keys of every {noun}, {article(noun)} has those of its kind:\n"
         yield "\n".join(
-            f"- [`{name}`]({_PAGE}#{anchor(_heading(kinds[name]))}): {kinds[name].title}" for name in sorted(kinds)
+            f"- [`{name}`]({_PAGES[noun]}#{anchor(_heading(kinds[name]))}): {kinds[name].title}"
+            for name in sorted(kinds)
         )
 
 
-def _heading(kind: KindLike) -> str:
+def _heading(kind: Specified) -> str:
     return f"{kind.name}: {kind.title}"
 
 
-def kind_section(kind: KindLike, powers: Sequence[str] = ()) -> str:
-    """What one kind of system is, can do and takes, as a section of the page of systems."""
+def kind_section(kind: Specified, powers: Sequence[str] = (), shape: Shape = SYSTEM) -> str:
+    """What one kind of system (or output) is, can do and takes, as a section of the page of these."""
     spec = kind.spec.model_json_schema()
     lines = [f"## {_heading(kind)}", "", (spec.get("description") or "").strip(), ""]
     lines += [f"Powers: {', '.join(powers)}.", ""] if powers else []
-    lines += [f"Beside the keys of [every system](plant-file.md#{anchor(SYSTEM.title)}):", ""]
+    lines += [f"Beside the keys of [every {shape.name}](plant-file.md#{anchor(shape.title)}):", ""]
     lines += ["| key | takes | without it | meaning |", "| --- | --- | --- | --- |"]
     required = spec.get("required", [])
     for name, said in spec.get("properties", {}).items():

@@ -186,3 +186,9 @@ class Kind:
     """A warning about a valid address that will hurt later (an index that shifts), empty for none."""
     secrets: tuple[str, ...] = ()
     """Spec fields that must be written `!secret name`."""
+    addresses: str = ""
+    """How addresses are written and what becomes of what they name: Markdown for the page of systems."""
+    pattern: str = ""
+    """Regular expression (ECMA 262, as in JSON Schema) of addresses in their canonical writing; empty for none."""
+    tested: tuple[str, ...] = ()
+    """Far ends, which share no library with the driver, that the contract suite runs it against."""

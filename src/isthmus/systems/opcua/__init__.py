@@ -25,6 +25,14 @@ KIND = Kind(
     warn_address=warn_address,
     powers=("reads", "browses"),
     secrets=("password",),
+    tested=("node-opcua", "asyncua's server (its client side carries our sessions)"),
+    addresses="""\
+An address is a NodeId: `nsu=urn:acme:dcs;s=R1.TT101`, with the URI of its namespace, and `i=`, `g=` or `b=` in place of
+`s=` for numbers, GUIDs and bytes in Base64. `ns=2;s=R1.TT101`, with the namespace's index, works but is warned of: a
+server may number its namespaces anew at a restart.
+
+Time and quality are the server's own. What an outage cost is read back from its history where it keeps one.
+""",
     example="""\
 systems:
   dcs:

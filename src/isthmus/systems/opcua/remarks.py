@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -18,12 +17,10 @@ from isthmus.core.samples import Value
 from isthmus.systems.contract import Address, Oddity
 from isthmus.systems.opcua.columns import Columns
 from isthmus.systems.opcua.items import Outcome
+from isthmus.systems.telling import Oddities, happened, listed, names
 
 PACE: Final = 10 * time.SECOND
 """Overflows within this time are one event."""
-ODD_PACE: Final = 60 * time.SECOND
-"""One odd value per address and reason within this time goes to quarantine; the next says how many did not."""
-MOST_NAMES: Final = 200
 
 
 class Remarks:
@@ -34,21 +31,12 @@ class Remarks:
         self._overflows: Counter[int] = Counter()
         self._span: tuple[int, int] | None = None
         self._said = 0
-        self._odd: dict[tuple[int, str], tuple[int, int]] = {}
-        """(position, reason) → (when last kept, how many not kept since)."""
+        self._odd = Oddities()
         self._later: list[Event] = []
 
     def event(self, kind: EventKind, severity: Severity, message: str, **details: Value) -> Event:
         """An event of this system, now."""
-        return Event(
-            id=uuid.uuid4().hex,
-            kind=kind,
-            severity=severity,
-            source=self._system,
-            at=time.now(),
-            message=message,
-            details=details,
-        )
+        return happened(self._system, kind, severity, message, **details)
 
     def refused(self, bad: dict[int, int], addresses: Sequence[Address]) -> list[Event]:
         """One event per StatusCode, naming the addresses."""
@@ -74,8 +62,9 @@ class Remarks:
         """What the server grants instead of what was asked."""
         events = []
         if outcome.unfiltered:
-            names = _names(outcome.unfiltered, addresses, 3)
-            message = f"the server refuses the deadband of {names}: every change comes"
+            message = (
+                f"the server refuses the deadband of {_names(outcome.unfiltered, addresses, 3)}: every change comes"
+            )
             details = _listed(outcome.unfiltered, addresses)
             events.append(self.event(EventKind.TAG, Severity.WARNING, message, **details))
         if outcome.slower:
@@ -142,8 +131,8 @@ class Remarks:
             message = f"{unknown} tags were not observed {span}: nothing was read back of them"
             events.append(self._gap(first, last, message, tags=unknown))
         if failed:
-            names = ", ".join(sorted({ua.status_codes.get_name_and_doc(code)[0] for code in failed.values()}))
-            message = f"{len(failed)} tags were not observed {span}: reading their history failed ({names})"
+            codes = ", ".join(sorted({ua.status_codes.get_name_and_doc(code)[0] for code in failed.values()}))
+            message = f"{len(failed)} tags were not observed {span}: reading their history failed ({codes})"
             events.append(self._gap(first, last, message, tags=len(failed)))
         if recalled and last - first > longest:
             message = f"the outage {span} is longer than recall_longest: only its end was read back"
@@ -156,24 +145,16 @@ class Remarks:
 
     def oddities(self, columns: Columns, addresses: Sequence[Address], seen: int) -> list[Oddity]:
         """The odd values that go to quarantine: one a minute of each address and reason."""
-        kept = []
+        kept = list[Oddity]()
         for row, reason, payload in columns.odd:
             position = int(columns.handle[row])
-            when, missed = self._odd.get((position, reason), (0, 0))
-            if seen - when < ODD_PACE:
-                self._odd[position, reason] = (when, missed + 1)
-                continue
-            self._odd[position, reason] = (seen, 0)
-            more = f" (and {missed} more since the last one kept)" if missed else ""
-            kept.append(Oddity(f"{addresses[position].text} holds {reason}{more}", payload, position))
+            kept += self._odd.keep(position, addresses[position].text, reason, payload, seen)
         return kept
 
 
 def _names(positions: Sequence[int], addresses: Sequence[Address], most: int) -> str:
-    names = ", ".join(addresses[position].text for position in positions[:most])
-    return names if len(positions) <= most else f"{names} and {len(positions) - most} more"
+    return names([addresses[position].text for position in positions], most)
 
 
 def _listed(positions: Sequence[int], addresses: Sequence[Address]) -> dict[str, Value]:
-    names = "\n".join(addresses[position].text for position in positions[:MOST_NAMES])
-    return {"tags": len(positions), "addresses": names}
+    return listed([addresses[position].text for position in positions])

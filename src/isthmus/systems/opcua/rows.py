@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from isthmus.core import time
 from isthmus.core.event import Event
-from isthmus.systems.contract import Form, Oddity, Readings
+from isthmus.systems.contract import Oddity, Readings
 from isthmus.systems.opcua.columns import Columns
 
 LARGEST_ODDITY: Final = 65_536
@@ -57,36 +57,6 @@ def recalled(columns: Columns, oddities: Sequence[Oddity]) -> Readings:
         seen=time.now(),
         historical=True,
         oddities=oddities,
-    )
-
-
-def no_values(events: Sequence[Event], oddities: Sequence[Oddity], seen: int, done: Done) -> Readings:
-    """Readings of nothing, that something happened beside: a heartbeat, an event, an oddity."""
-    none = np.zeros(0, np.uint32)
-    return Readings(
-        index=none,
-        at=np.zeros(0, np.int64),
-        quality=none,
-        form=np.zeros(0, np.uint8),
-        value=np.zeros(0),
-        seen=seen,
-        events=events,
-        oddities=oddities,
-        done=done,
-    )
-
-
-def bad(bad: dict[int, int], events: Sequence[Event]) -> Readings:
-    """Readings that say of each position why there is none."""
-    n = len(bad)
-    return Readings(
-        index=np.fromiter(bad.keys(), np.uint32, n),
-        at=np.full(n, time.UNKNOWN, np.int64),
-        quality=np.fromiter(bad.values(), np.uint32, n),
-        form=np.full(n, Form.NONE, np.uint8),
-        value=np.full(n, np.nan),
-        seen=time.now(),
-        events=events,
     )
 
 

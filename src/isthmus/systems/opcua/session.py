@@ -17,6 +17,7 @@ from isthmus.core import time
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import Event
 from isthmus.core.quality import BAD_NODE_ID_INVALID, BAD_NODE_ID_UNKNOWN, is_bad, overflowed
+from isthmus.systems.bare import bad, no_values
 from isthmus.systems.contract import Address, Oddity, Readings, nothing
 from isthmus.systems.opcua import notification, rows
 from isthmus.systems.opcua.columns import Columns
@@ -138,7 +139,7 @@ class Session:
         self.memory.settled(self.addresses[p] for p in unknown)
         recalled = len(since) - len(failed)
         events = self.remarks.outage(ended, now, len(unknown), failed, recalled, values, longest)
-        await self.feed.put(rows.no_values(events, [], now, nothing))
+        await self.feed.put(no_values(events, seen=now))
 
     async def keep_trying(self) -> None:
         """Every half minute asks again for what the server refused."""
@@ -160,7 +161,7 @@ class Session:
         else:
             events += self.remarks.restored(outcome.good, self.addresses)
         if new or events:
-            await self.feed.put(rows.bad(new, events))
+            await self.feed.put(bad(new, events))
 
     async def _watch(self) -> None:
         """Asks a silent server for a sign of life, and notices one that lives but no longer publishes."""
@@ -187,7 +188,7 @@ class Session:
         except Malformed as error:
             lost = self.remarks.unreadable(seen, str(error))
             oddity = Oddity(f"a notification that cannot be read: {error}", message.body[: rows.LARGEST_ODDITY])
-            return await self.feed.put(rows.no_values(lost, [oddity], seen, done))
+            return await self.feed.put(no_values(lost, [oddity], seen, done))
         if contents.status is not None:
             name = ua.status_codes.get_name_and_doc(contents.status)[0]
             self.feed.fail(Disconnected(f"the server ended our subscription ({name})", where=self.link.url))
@@ -197,12 +198,12 @@ class Session:
         """Messages are lost: says so."""
         seen = time.now()
         events = self.remarks.missed(int(self.newest.max(initial=0)), seen, messages)
-        await self.feed.put(rows.no_values(events, [], seen, nothing))
+        await self.feed.put(no_values(events, seen=seen))
 
     async def puzzle(self, body: bytes, reason: str) -> None:
         """A response that is none: kept for a person to look at."""
         oddity = Oddity(f"a response that cannot be read: {reason}", bytes(body[: rows.LARGEST_ODDITY]))
-        await self.feed.put(rows.no_values([], [oddity], time.now(), nothing))
+        await self.feed.put(no_values(oddities=[oddity]))
 
     def _readings(self, columns: Columns, seen: int, done: Any) -> Readings:
         index, at = columns.handle, columns.at()

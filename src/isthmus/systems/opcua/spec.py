@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from isthmus.core import time
-from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Spec
+from isthmus.systems.durations import Duration, between, seconds
 
 Security = Literal[
     "None",
@@ -42,27 +41,7 @@ def _endpoint(url: str) -> str:
     return url if parts.port else url.replace(parts.netloc, f"{parts.netloc.rstrip(':')}:{PORT}", 1)
 
 
-def _duration(text: str) -> str:
-    try:
-        ns = time.duration(text)
-    except IsthmusError as error:
-        raise ValueError(str(error)) from error
-    if text.strip().startswith("-"):
-        raise ValueError(f"{text!r} lies in the past; write a length of time: 250ms, 1s, 2h")
-    return time.to_text(ns) if ns else "0s"
-
-
-def _between(shortest: str, longest: str) -> Any:
-    def check(text: str) -> str:
-        if not time.duration(shortest) <= time.duration(text) <= time.duration(longest):
-            raise ValueError(f"{text} is not from {shortest} to {longest}")
-        return text
-
-    return AfterValidator(check)
-
-
 Url = Annotated[str, AfterValidator(_endpoint)]
-Duration = Annotated[str, AfterValidator(_duration), Field(examples=["250ms", "1s", "2h"])]
 
 
 class OpcUaSpec(Spec):
@@ -91,10 +70,10 @@ class OpcUaSpec(Spec):
     user_key: str | None = Field(
         default=None, description="Private key (PEM file, relative to `pki/`) of `user_certificate`."
     )
-    publishing: Annotated[Duration, _between("10ms", "1h")] = Field(
+    publishing: Annotated[Duration, between("10ms", "1h")] = Field(
         default="250ms", description="How often the server sends what has changed."
     )
-    sampling: Annotated[Duration, _between("0s", "1h")] = Field(
+    sampling: Annotated[Duration, between("0s", "1h")] = Field(
         default="250ms",
         description="How often the server looks at a tag that says nothing else with `every`; 0s: as fast as it can.",
     )
@@ -104,25 +83,25 @@ class OpcUaSpec(Spec):
         le=100_000,
         description="Values of one tag the server keeps between two messages, and while we are away.",
     )
-    keep_alive: Annotated[Duration, _between("200ms", "5m")] = Field(
+    keep_alive: Annotated[Duration, between("200ms", "5m")] = Field(
         default="2s", description="How often a server with nothing to tell says that it is there."
     )
-    lifetime: Annotated[Duration, _between("5s", "1d")] = Field(
+    lifetime: Annotated[Duration, between("5s", "1d")] = Field(
         default="5m", description="How long the server keeps our subscription and session while we are away."
     )
     outstanding: int = Field(
         default=4, ge=1, le=32, description="Publish requests the server holds at once, so that it never waits for us."
     )
-    timeout: Annotated[Duration, _between("500ms", "5m")] = Field(
+    timeout: Annotated[Duration, between("500ms", "5m")] = Field(
         default="10s", description="How long the server may take to answer a request, such as for a thousand tags."
     )
-    patience: Annotated[Duration, _between("200ms", "1m")] = Field(
+    patience: Annotated[Duration, between("200ms", "1m")] = Field(
         default="3s", description="How long a silent server may take to give a sign of life before we call it gone."
     )
     recall: bool = Field(
         default=True, description="After an outage, read what was missed from the server's history where it has one."
     )
-    recall_longest: Annotated[Duration, _between("1s", "1000d")] = Field(
+    recall_longest: Annotated[Duration, between("1s", "1000d")] = Field(
         default="1d", description="The longest outage that is read back; of a longer one, the end."
     )
 
@@ -148,4 +127,4 @@ class OpcUaSpec(Spec):
 
     def seconds(self, name: str) -> float:
         """The duration in field `name`, in seconds."""
-        return time.duration(getattr(self, name)) / time.SECOND
+        return seconds(getattr(self, name))

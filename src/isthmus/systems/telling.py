@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a driver has to say besides values, in few words: events that name addresses, oddities that do not flood."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from isthmus.core import time
+from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.samples import Value
+from isthmus.systems.contract import Oddity
+
+PACE: Final = 60 * time.SECOND
+"""One oddity per address and reason within this time goes to quarantine; the next says how many did not."""
+MOST_NAMES: Final = 200
+"""Addresses named in an event's details."""
+
+
+def happened(system: str, kind: EventKind, severity: Severity, message: str, **details: Value) -> Event:
+    """An event of `system`, now."""
+    return Event(
+        id=uuid.uuid4().hex,
+        kind=kind,
+        severity=severity,
+        source=system,
+        at=time.now(),
+        message=message,
+        details=details,
+    )
+
+
+def names(addresses: Sequence[str], most: int) -> str:
+    """`a, b, c and 4 more`."""
+    said = ", ".join(addresses[:most])
+    return said if len(addresses) <= most else f"{said} and {len(addresses) - most} more"
+
+
+def listed(addresses: Sequence[str]) -> dict[str, Value]:
+    """Details of an event about these addresses: how many, and the first 200 of them, a line each."""
+    return {"tags": len(addresses), "addresses": "\n".join(addresses[:MOST_NAMES])}
+
+
+class Oddities:
+    """Lets one oddity a minute through of each address and reason; outlives sessions."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, str], tuple[int, int]] = {}
+        """(position, reason) → (when last kept, how many not kept since)."""
+
+    def keep(self, position: int, address: str, reason: str, payload: bytes, now: int) -> list[Oddity]:
+        """The oddity of `address`, which holds `reason`, where it is due."""
+        when, missed = self._kept.get((position, reason), (0, 0))
+        if now - when < PACE:
+            self._kept[position, reason] = (when, missed + 1)
+            return []
+        self._kept[position, reason] = (now, 0)
+        more = f" (and {missed} more since the last one kept)" if missed else ""
+        return [Oddity(f"{address} holds {reason}{more}", payload, position)]
