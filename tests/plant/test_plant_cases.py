@@ -64,6 +64,7 @@ def _plain(checked: Checked, folder: Path) -> dict[str, Any]:
         "time_zone": checked.time_zone,
         **({"calendar": checked.calendar} if checked.calendar != PLAIN else {}),
         **({"retention": checked.retention} if checked.retention != NONE else {}),
+        **({"pictures": checked.pictures} if checked.pictures else {}),
         "systems": checked.systems,
         "assets": checked.assets,
         "tags": checked.tags,

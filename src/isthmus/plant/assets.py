@@ -112,6 +112,7 @@ class Survey:
             type=model.name if model is not None else "",
             description=values.get("description", ""),
             owner=values.get("owner", ""),
+            symbol=values.get("symbol", model.symbol if model is not None else ""),
             place=self._place(asset.key),
         )
         self._enter(setting, asset.key, said)
@@ -186,7 +187,11 @@ class Survey:
             keep = self._keep(found, inner, said) or spot.keep
             inside = Spot(f"{spot.path}/{part.name}", former, said, door, doubtful, keep)
             setting = AssetSetting(
-                path=inside.path, type=part.type, description=part.description, place=self._place(where)
+                path=inside.path,
+                type=part.type,
+                description=part.description,
+                symbol=self._models[part.type].symbol,
+                place=self._place(where),
             )
             self._enter(setting, where, said)
             self._equip(self._models[part.type], inner, where, inside)

@@ -17,6 +17,8 @@ from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import STREAM
 from isthmus.plant.load import Loaded, load, printable
 from isthmus.plant.models import read_models
+from isthmus.plant.picture import Picture
+from isthmus.plant.pictures import read_pictures
 from isthmus.plant.placing import place_assets
 from isthmus.plant.reading import read
 from isthmus.plant.retention import NONE, Retention
@@ -43,6 +45,7 @@ class Checked:
     warnings: tuple[Problem, ...]
     calendar: Calendar = PLAIN
     retention: Retention = NONE
+    pictures: tuple[Picture, ...] = ()
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -66,12 +69,14 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checke
     placed = place_assets(loaded, findings)
     plant = loaded.header.get("plant", "plant")
     floor = Survey(plant, loaded, models, doors, retention, findings).walk(placed, progress)
+    pictures = read_pictures(loaded, models, plant, (asset.path for asset in floor.assets), findings)
     findings.raise_problems()
     return Checked(
         plant=plant,
         time_zone=loaded.header["time_zone"],
         calendar=calendar,
         retention=retention,
+        pictures=pictures,
         systems=tuple(door.setting for door in doors.values()),
         assets=tuple(floor.assets),
         tags=tuple(floor.tags),

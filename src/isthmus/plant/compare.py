@@ -13,6 +13,7 @@ import msgspec
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
 from isthmus.plant.calendar import DAY_NAMES, Calendar, Shift, clock
+from isthmus.plant.picture import Picture
 from isthmus.plant.retention import DEFAULT, Retention, Span
 from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting, wiring
 
@@ -140,6 +141,15 @@ def _plant(previous: Revision | None, new: Revision) -> Iterator[Step]:
     ):
         if before != after:
             yield Step(StepKind.PLANT, name, f"{before} → {after}")
+    yield from _pictures(previous.pictures, new.pictures)
+
+
+def _pictures(before: Sequence[Picture], after: Sequence[Picture]) -> Iterator[Step]:
+    old, now = ({picture.of: picture for picture in pictures} for pictures in (before, after))
+    for of in sorted(old.keys() | now.keys()):
+        if old.get(of) != now.get(of):
+            what = "is drawn otherwise" if of in old and of in now else "is drawn" if of in now else "is gone"
+            yield Step(StepKind.PLANT, f"picture of {of.removesuffix('@1')}", what)
 
 
 def _calendar(before: Calendar, after: Calendar) -> Iterator[tuple[str, str, str]]:
@@ -316,7 +326,7 @@ _COMPARED: Final[dict[StepKind, dict[str, Callable[[Any], str]]]] = {
         "system": str, "address": str, "scale": _shown, "offset": _shown, "every": _interval, "deadband": _shown,
         "queue": _shown,
     },
-    StepKind.LIMITS: {"range": _shown, "labels": _shown, "write": _shown},
+    StepKind.LIMITS: {"range": _shown, "normal": _shown, "labels": _shown, "write": _shown},
     StepKind.KEEP: {"keep": lambda name: name or DEFAULT},
     StepKind.WORDS: {"description": _shown},
 }  # fmt: skip
@@ -386,7 +396,7 @@ def _moved(previous: Revision, new: Revision) -> Iterator[tuple[str, str]]:
 
 
 def _asset(before: AssetSetting, after: AssetSetting) -> Iterator[Step]:
-    for key in ("type", "description", "owner"):
+    for key in ("type", "description", "owner", "symbol"):
         old, now = getattr(before, key), getattr(after, key)
         if old != now:
             yield Step(StepKind.ASSET, after.path, f"{key} {old or 'none'} → {now or 'none'}")

@@ -34,6 +34,8 @@ _SITE = re.compile(r"(?:nats|tls)://[^\s/@]+")
 
 SHORTEST_INTERVAL: Final = time.MILLISECOND
 LONGEST_INTERVAL: Final = 86_400 * time.SECOND
+WHOLE_PLANT: Final = "/"
+"""In the place of a path: the whole plant."""
 LONGEST_KEPT: Final = 100 * 366
 """Days."""
 
@@ -114,6 +116,22 @@ def _version(node: Node) -> int:
     return 1
 
 
+def _pictured(node: Node) -> str:
+    return WHOLE_PLANT if isinstance(node, Scalar) and node.text == WHOLE_PLANT else _path(node)
+
+
+def _placed(node: Node) -> Map:
+    if not isinstance(node, Map):
+        raise IsthmusError("wants equipment and its spot", hint="write place: {tank-1: [0, 0], pump-1: [1, 0]}")
+    return node
+
+
+def _flowing(node: Node) -> List:
+    if not isinstance(node, List):
+        raise IsthmusError("wants a list", hint="write - [tank-1, pump-1], or - water: [tank-1, pump-1], one per line")
+    return node
+
+
 def _positive(node: Node) -> float:
     value = _number(node)
     if value <= 0:
@@ -165,7 +183,7 @@ def _duration(node: Node) -> int:
 
 def _range(node: Node) -> tuple[float, float]:
     if not isinstance(node, List) or len(node.items) != 2:
-        raise IsthmusError("wants two numbers", hint="write range: [0, 100]")
+        raise IsthmusError("wants two numbers", hint="write the lower and the upper one: [0, 100]")
     low, high = _number(node.items[0]), _number(node.items[1])
     if low >= high:
         raise IsthmusError(f"the lower limit {low:g} is not below the upper {high:g}")
@@ -415,4 +433,19 @@ KEPT: Final = Form(
     _kept,
     {"type": "string", "pattern": r"^\s*(\d{1,5}\s*[dwyDWY]|forever)\s*$"},
     "`90d`, `8w`, `5y` (a year counts as 366 days) or `forever`",
+)
+_SPOT: Final[Json] = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+_THROUGH: Final[Json] = {"type": "array", "items": {"anyOf": [_STRING, _SPOT]}, "minItems": 2}
+PICTURED: Final = Form("place", _pictured, _WRITTEN, "a path below `plant`; `/` is the whole plant")
+PLACED: Final = Form(
+    "spots",
+    _placed,
+    {"type": "object", "additionalProperties": _SPOT},
+    "`{tank-1: [0, 0], pump-1: [1, 0.5]}`: column and row, from the upper left",
+)
+FLOWS: Final = Form(
+    "flows",
+    _flowing,
+    {"type": "array", "items": {"anyOf": [_THROUGH, {"type": "object", "additionalProperties": _THROUGH}]}},
+    "a list of `[tank-1, pump-1]` or `water: [tank-1, pump-1]`; `[2, 1]` in between is where the line bends",
 )

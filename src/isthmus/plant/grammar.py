@@ -90,6 +90,7 @@ _SHARED_SECTIONS: Final = (
     Key("types", Entries(forms.TYPE, "type"), "The models that assets follow."),
     Key("systems", Entries(forms.NAME, "system"), "Everything the plant talks to."),
     Key("assets", Entries(forms.PATH, "asset"), "The equipment: paths below `plant`, single ones and templates."),
+    Key("pictures", Entries(forms.PICTURED, "picture"), "What the screen draws of the plant, an area or an asset."),
 )  # fmt: skip
 
 PLANT: Final = Shape(
@@ -225,17 +226,16 @@ CLASS: Final = Shape(
 _ANY_TAG: Final = (
     Key("description", forms.TEXT, "What the tag is, for people."),
     Key("range", forms.RANGE, "In the tag's unit. A value outside is kept as it is and marked."),
+    Key("normal", forms.RANGE, "Where it stands in normal operation, inside `range` and in the same unit: what the "
+        "screen draws as its normal band. Nothing is marked by it."),
     Key("every", forms.DURATION, "Wanted sampling interval; without it, as fast as the system likes."),
     Key("deadband", forms.NOT_NEGATIVE, "Changes up to this, in the tag's unit, are not sent by the system."),
     Key("keep", forms.NAME, "The class of history it belongs to; without it, that of its part or asset."),
     Key("queue", forms.whole(0, 10_000), "Values the system should queue between two messages; 0: as the kind likes."),
-    Key(
-        "write",
-        Nested("write"),
-        "People and rules may write it, within these limits. Without it nothing is ever written.",
-    ),
+    Key("write", Nested("write"), "People and rules may write it, within these limits. Without it nothing is ever "
+        "written."),
     Key("was", forms.NAME, "The name it had before: its history follows."),
-)
+)  # fmt: skip
 _MEANING: Final = (
     Key("type", forms.DATA_TYPE, "The data type; `float` unless said otherwise."),
     Key("unit", forms.UNIT, "The unit its values are kept in. For numbers only."),
@@ -250,6 +250,18 @@ _WHERE: Final = (
     Key("offset", forms.NUMBER, "... plus this is the value in the device's unit."),
 )
 
+SYMBOLS: Final = (
+    "boiler", "column", "compressor", "cooling-tower", "exchanger", "machine", "meter", "pump", "reactor", "tank",
+    "valve", "vessel",
+)  # fmt: skip
+"""Symbols that the screen draws."""
+_SYMBOL: Final = Key(
+    "symbol",
+    forms.choice(*SYMBOLS),
+    "How the screen draws it; without it the symbol that the type's name is, else a machine. A tank, vessel, reactor "
+    "or column is filled by its tag `level`, a valve opens with `position` or `open`, the rest runs with `running`.",
+)
+
 TYPE: Final = Shape(
     "type",
     "types: the models that assets follow",
@@ -260,6 +272,8 @@ TYPE: Final = Shape(
         Key("description", forms.TEXT, "What it is."),
         Key("tags", Entries(forms.NAME, "tag of a type"), "What every asset of the type has."),
         Key("parts", Entries(forms.NAME, "part of a type"), "Equipment inside it that follows a type of its own."),
+        _SYMBOL,
+        Key("picture", Nested("picture"), "What the screen draws of each: its parts, and itself as `.`."),
     ),
     example=(
         "types:\n  reactor:\n    tags:\n      temperature: {unit: Cel, range: [0, 180], every: 1s}\n"
@@ -328,6 +342,7 @@ ASSET: Final = Shape(
         Key("description", forms.TEXT, "What it is."),
         Key("owner", forms.LINE, "Who answers for it."),
         Key("keep", forms.NAME, "The class of history of its tags and parts, where they choose none."),
+        _SYMBOL,
         Key("was", forms.PATH, "The path it had before, below `plant`: its history follows."),
         Key("rows", forms.LINE, "A CSV file: one asset per row. `{column}` in the path and in any value stands for the "
             "row's cell; a value that is one empty cell counts as not said."),
@@ -376,10 +391,26 @@ ASSET_PART: Final = Shape(
     templated=True,
 )
 
+PICTURE: Final = Shape(
+    "picture",
+    "pictures: what the screen draws",
+    "Without one the screen puts the equipment of a place side by side. Names are paths below the picture's place, or "
+    "below `plant`: what a flow comes from or goes to elsewhere is drawn as a way there. Clicking a symbol opens its "
+    "page.",
+    (
+        Key("place", forms.PLACED, "Where each symbol stands; what only `flows` names gets a place beside the others."),
+        Key("flows", forms.FLOWS, "What flows from where to where, and what it is called."),
+    ),
+    example=(
+        "pictures:\n  mixing/line-1:\n    place: {reactor-1: [0, 0], pump-1: [1, 1], cooler: [2, 0]}\n    flows:\n"
+        "      - product: [reactor-1, pump-1, cooler, storage]\n      - water: [utilities/cooling-tower, cooler]\n"
+    ),
+)
+
 SHAPES: Final = {
     shape.name: shape
     for shape in (
         PLANT, INCLUDED, CALENDAR, SHIFT, ROTATION, HISTORY, CLASS, TYPE, TYPE_TAG, TYPE_PART, WRITE, SYSTEM, ASSET,
-        ASSET_TAG, OWN_TAG, ASSET_PART, STREAM,
+        ASSET_TAG, OWN_TAG, ASSET_PART, PICTURE, STREAM,
     )
 }  # fmt: skip

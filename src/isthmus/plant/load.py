@@ -35,6 +35,7 @@ class Loaded:
     systems: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
     assets: list[tuple[Scalar, Node]] = field(default_factory=list)
     """Not by path yet: a template is many assets, and an override repeats a path."""
+    pictures: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
 
     def relative(self, spot: Spot) -> str:
         """The file of `spot` as `sources` knows it."""
@@ -140,6 +141,7 @@ class _Reading:
             self._loaded.root, self._loaded.header = node, values
         self._collect("types", values, self._loaded.types)
         self._collect("systems", values, self._loaded.systems)
+        self._collect("pictures", values, self._loaded.pictures)
         if "assets" in values:
             self._loaded.assets.extend(values["assets"].entries.values())
         self._chain.append(name)

@@ -20,7 +20,7 @@ LARGEST_MODEL: Final = 10_000
 DEEPEST_MODEL: Final = 20
 
 _NUMBERS: Final = frozenset({DataType.FLOAT, DataType.INTEGER, DataType.UNSIGNED})
-_NUMBERS_ONLY: Final = ("unit", "range", "deadband", "scale", "offset")
+_NUMBERS_ONLY: Final = ("unit", "range", "normal", "deadband", "scale", "offset")
 
 
 class TagModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,7 @@ class TagModel(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[int, str] = {}
     description: str = ""
     range: tuple[float, float] | None = None
+    normal: tuple[float, float] | None = None
     every: int = 0
     deadband: float = 0.0
     queue: int = 0
@@ -59,6 +60,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """With its version: `reactor@1`."""
     tags: dict[str, TagModel]
     parts: dict[str, PartModel]
+    symbol: str = ""
+    """How the screen draws it; empty where the type does not say."""
     size: int = 1
     """Assets and tags that one asset of it brings with it."""
     depth: int = 1
@@ -95,7 +98,7 @@ def _model(name: str, key: Scalar, node: Node, findings: Findings) -> Model:
             parts[part] = PartModel(name=part, **said)
     _former_names(values.get("tags"), tags, f"{path}.tags", findings)
     _former_names(values.get("parts"), parts, f"{path}.parts", findings)
-    return Model(name=name, tags=tags, parts=parts)
+    return Model(name=name, tags=tags, parts=parts, symbol=values.get("symbol", ""))
 
 
 def _held(
@@ -145,6 +148,7 @@ def meaning(name: str, said: dict[str, Any], node: Map, path: str, findings: Fin
     if type_ is DataType.ENUMERATION and "values" not in node.entries:
         findings.problem(node, path, "an enumeration needs values", "write values: {0: stopped, 1: running}")
     drop_unfit(fitting, type_, node, path, findings)
+    within(fitting.get("normal"), fitting.get("range"), node, path, findings)
     write = writing(fitting, type_, fitting.get("range"), path, findings)
     return TagModel(
         name=name,
@@ -157,7 +161,7 @@ def meaning(name: str, said: dict[str, Any], node: Map, path: str, findings: Fin
     )
 
 
-_PLAIN: Final = ("unit", "description", "range", "every", "deadband", "queue", "keep", "was")
+_PLAIN: Final = ("unit", "description", "range", "normal", "every", "deadband", "queue", "keep", "was")
 
 
 def drop_unfit(said: dict[str, Any], type_: DataType, node: Map, path: str, findings: Findings) -> None:
@@ -169,6 +173,25 @@ def drop_unfit(said: dict[str, Any], type_: DataType, node: Map, path: str, find
             findings.problem(
                 node.key(key), below(path, key), f"{article(type_)} tag has no {key}", "only numbers have one"
             )
+
+
+def within(
+    normal: tuple[float, float] | None,
+    limits: tuple[float, float] | None,
+    node: Map,
+    path: str,
+    findings: Findings,
+) -> None:
+    """Reports a normal band that reaches beyond the range; it stands where the last of the two is said."""
+    if normal is None or limits is None or limits[0] <= normal[0] <= normal[1] <= limits[1]:
+        return
+    key = "normal" if "normal" in node.entries else "range"
+    what = f"the normal band {_shown(normal)} reaches beyond the tag's range {_shown(limits)}"
+    findings.problem(node.key(key), below(path, key), what, "" if key == "normal" else "say normal here too")
+
+
+def _shown(ends: tuple[float, float]) -> str:
+    return f"[{ends[0]:g}, {ends[1]:g}]"
 
 
 def writing(
@@ -188,7 +211,7 @@ def writing(
             values.pop(key)
     inner = values.get("range")
     if inner and limits and not limits[0] <= inner[0] <= inner[1] <= limits[1]:
-        what = f"[{inner[0]:g}, {inner[1]:g}] reaches beyond the tag's range [{limits[0]:g}, {limits[1]:g}]"
+        what = f"{_shown(inner)} reaches beyond the tag's range {_shown(limits)}"
         findings.problem(node.key("range"), below(path, "range"), what)
     return Writing(**values)
 

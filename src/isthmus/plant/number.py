@@ -106,6 +106,7 @@ def resolve(
         time_zone=checked.time_zone,
         calendar=checked.calendar,
         retention=checked.retention,
+        pictures=checked.pictures,
         systems=tuple(sorted(checked.systems, key=lambda system: system.name)),
         assets=tuple(sorted(checked.assets, key=lambda asset: asset.path)),
         tags=_numbered(checked.tags, checked.renames, previous, numbers),

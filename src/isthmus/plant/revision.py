@@ -12,6 +12,7 @@ import msgspec
 
 from isthmus.core.tag import DataType, Tag
 from isthmus.plant.calendar import PLAIN, Calendar
+from isthmus.plant.picture import Picture
 from isthmus.plant.retention import NONE, Retention
 
 
@@ -56,6 +57,8 @@ class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     offset: float = 0.0
     range: tuple[float, float] | None = None
     """In the tag's unit; outside it samples are marked, never changed."""
+    normal: tuple[float, float] | None = None
+    """In the tag's unit, inside the range: where it stands in normal operation. For people; nothing is marked by it."""
     every: int = 0
     """Wanted sampling interval, ns; 0: as fast as the system likes."""
     deadband: float = 0.0
@@ -99,6 +102,8 @@ class AssetSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Type and version, `reactor@2`; empty for a place that only has tags of its own."""
     description: str = ""
     owner: str = ""
+    symbol: str = ""
+    """How the screen draws it; empty where neither it nor its type says."""
     place: Place = Place("", 0)
 
 
@@ -134,6 +139,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """How the plant divides its time."""
     retention: Retention = NONE
     """How long history is kept."""
+    pictures: tuple[Picture, ...] = ()
+    """What the screen draws."""
     stream: dict[str, Any] = {}
     """Where the log is: empty for the embedded one, else `url`."""
     sources: dict[str, str] = {}
@@ -151,6 +158,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             content.append(self.calendar)
         if self.retention != NONE:
             content.append(self.retention)
+        if self.pictures:
+            content.append(self.pictures)
         return hashlib.sha256(_ordered(content)).hexdigest()[:32]
 
     @cached_property

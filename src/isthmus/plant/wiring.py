@@ -14,7 +14,7 @@ from isthmus.core.tag import DataType, Tag
 from isthmus.plant.doors import Door
 from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import OWN_TAG
-from isthmus.plant.models import TagModel, drop_unfit, writing
+from isthmus.plant.models import TagModel, drop_unfit, within, writing
 from isthmus.plant.nodes import Map
 from isthmus.plant.reading import below
 from isthmus.plant.revision import Place, TagSetting
@@ -43,7 +43,9 @@ def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findin
     if address is None:
         return None
     scale, offset = _conversion(wire, model, values, node, findings)
-    limits = values.get("range", model.range)
+    limits, normal = values.get("range", model.range), values.get("normal", model.normal)
+    if "range" in values or "normal" in values:
+        within(normal, limits, node, wire.said, findings)
     rewritten = "write" in values and values["write"] is not None
     return TagSetting(
         tag=Tag(0, wire.path, model.unit, model.type, model.stepped),
@@ -52,6 +54,7 @@ def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findin
         scale=scale,
         offset=offset,
         range=limits,
+        normal=normal,
         every=values.get("every", model.every),
         deadband=_deadband(values.get("deadband", model.deadband), scale),
         queue=values.get("queue", model.queue),

@@ -12,7 +12,21 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from isthmus import __version__
-from isthmus.app.api import assets, events, health, history, last, live, metrics, plant, problem, sql, systems, tags
+from isthmus.app.api import (
+    assets,
+    events,
+    health,
+    history,
+    last,
+    live,
+    metrics,
+    pictures,
+    plant,
+    problem,
+    sql,
+    systems,
+    tags,
+)
 from isthmus.app.api.guard import guarded
 from isthmus.app.api.questions import Questions
 from isthmus.app.ui import files
@@ -31,6 +45,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     plant.revision,
     assets.assets,
     assets.asset,
+    pictures.pictures,
     tags.tags,
     tags.tag,
     last.last,

@@ -25,6 +25,8 @@ class Asset(msgspec.Struct, frozen=True):
     """Type and version; empty for a place that only has tags of its own."""
     description: str
     owner: str
+    symbol: str
+    """How the screen draws it; empty where the plant file does not say."""
     file: str
     line: int
     """Where the plant file says it."""
@@ -32,7 +34,9 @@ class Asset(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, setting: AssetSetting) -> Asset:
         place = setting.place
-        return cls(setting.path, setting.type, setting.description, setting.owner, place.file, place.line)
+        return cls(
+            setting.path, setting.type, setting.description, setting.owner, setting.symbol, place.file, place.line
+        )
 
 
 @get("/api/assets", operation_id="assets", summary="Pieces of equipment", responses=ASKED_WRONGLY, tags=["assets"])

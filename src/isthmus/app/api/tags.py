@@ -38,6 +38,8 @@ class Tag(msgspec.Struct, frozen=True, omit_defaults=True):
     stepped: bool = False
     range: tuple[float, float] | None = None
     """In the tag's unit; values outside it are marked."""
+    normal: tuple[float, float] | None = None
+    """In the tag's unit: where it stands in normal operation."""
     labels: dict[str, str] = {}
     """Names of the values of an enumeration."""
     description: str = ""
@@ -59,6 +61,7 @@ class Tag(msgspec.Struct, frozen=True, omit_defaults=True):
             address=setting.address,
             stepped=tag.stepped,
             range=setting.range,
+            normal=setting.normal,
             labels={str(value): name for value, name in setting.labels.items()},
             description=setting.description,
             every=setting.every / time.SECOND,
