@@ -11,9 +11,10 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from isthmus.core.errors import PlantFileError
-from isthmus.plant.check import check_plant
+from isthmus.core.errors import IsthmusError, PlantFileError
+from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.compare import compare
 from isthmus.plant.grammar import SHAPES
 from isthmus.plant.number import NONE_GIVEN, resolve
@@ -30,6 +31,21 @@ WORDS = sorted(
     | {"float", "text", "enumeration", "1s", "true", "false", "null", "~", "", "*a", "&a", "!secret", "!!x", "<<"}
     | {"0", "1", "-1", "1e400", ".nan", ".inf", "9" * 30, "9" * 5000, "é", "x" * 500, "tanks.csv", "plant.yaml", ".."}
 )  # fmt: skip
+
+
+def renamed(revision: Revision, checked: Checked) -> None:
+    """Refuses the revision after one whose tags all had other names, and says where and how to name those."""
+    old = [
+        replace(setting, tag=replace(setting.tag, path=f"{setting.tag.path}x", number=setting.tag.number + 10**6))
+        for setting in revision.tags
+    ]
+    plan = compare(replace(revision, tags=tuple(old)), revision, checked.named)
+    for gone in plan.removed:
+        assert bool(gone.says) == bool(gone.like)
+    if old:
+        with pytest.raises(IsthmusError):
+            plan.refuse_removal()
+
 
 fast = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -53,7 +69,8 @@ def survive(text: str | bytes, table: str | bytes = CSV) -> None:
             return
         revision = resolve(checked, None, NONE_GIVEN, number=1, created=0)
         assert Revision.unpack(revision.pack()) == revision
-        assert list(compare(None, revision, checked.unread).lines())
+        assert list(compare(None, revision, checked.named).lines())
+        renamed(revision, checked)
 
 
 @fast

@@ -58,7 +58,7 @@ def proposed(checked: Checked, ledger: Ledger | None, *, by: str, comment: str) 
         author=printable(by),
         comment=printable(comment),
     )
-    return Proposal(checked, previous, revision, compare(previous, revision, checked.unread))
+    return Proposal(checked, previous, revision, compare(previous, revision, checked.named))
 
 
 def apply(proposal: Proposal, data: Path, *, remove: bool = False) -> Revision:

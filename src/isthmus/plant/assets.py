@@ -12,6 +12,7 @@ from isthmus.core.path import LONGEST
 from isthmus.plant.classes import check_class
 from isthmus.plant.doors import Door
 from isthmus.plant.findings import Findings, nearest, one_of
+from isthmus.plant.former import Named
 from isthmus.plant.grammar import ASSET, ASSET_PART, ASSET_TAG, OWN_TAG, Entries, Shape
 from isthmus.plant.load import Loaded
 from isthmus.plant.models import Model, Models, TagModel, meaning, shown_type, unknown_type
@@ -39,6 +40,8 @@ class Floor:
     """Tag path → the path it says it had before, and where it says so."""
     unread: Counter[str] = field(default_factory=Counter)
     """`type.tag` → how many assets of the type do not say where it is found."""
+    named: dict[str, Named] = field(default_factory=dict)
+    """Tag path → where the file says each name in it."""
     taken: dict[str, Scalar] = field(default_factory=dict)
     """Asset path → where it stands."""
 
@@ -57,6 +60,10 @@ class Spot:
     """The system its tags are read from unless they say otherwise."""
     doubtful: bool
     """Its system is named and does not exist: reported once, not again for each tag."""
+    keys: tuple[Scalar, ...]
+    """Where the file names the asset and each part down to here."""
+    template: Scalar | None
+    """The key of the template that the asset is an instance of."""
     keep: str = ""
     """The class of history of its tags unless they choose one; empty: the default one."""
 
@@ -99,7 +106,8 @@ class Survey:
         door, doubtful = self._door(asset.node, values, said, None, False)
         path = f"{self._plant}/{name}"
         former = f"{self._plant}/{values['was']}" if "was" in values else path
-        spot = Spot(path, former, said, door, doubtful, self._keep(asset.node, values, said))
+        keep = self._keep(asset.node, values, said)
+        spot = Spot(path, former, said, door, doubtful, (asset.key,), asset.template, keep)
         model = self._model(asset.node, values, said)
         self._weight += model.size if model is not None else 1 + len(values.get("tags", _NOTHING).entries)
         if self._weight > MOST_TAGS:
@@ -167,7 +175,7 @@ class Survey:
             if name not in model.tags:
                 self._unknown(where, below(spot.said, "tags"), "tag", name, model, model.tags)
             else:
-                self._typed_tag(model.tags[name], where, node, spot)
+                self._typed_tag(model, name, where, node, spot)
         for name in model.tags.keys() - given.keys():
             self.floor.unread[f"{shown_type(model.name)}.{name}"] += 1
         self._parts(model, values, key, spot)
@@ -185,7 +193,8 @@ class Survey:
             door, doubtful = self._door(found, inner, said, spot.door, spot.doubtful)
             former = f"{spot.former}/{part.was or part.name}"
             keep = self._keep(found, inner, said) or spot.keep
-            inside = Spot(f"{spot.path}/{part.name}", former, said, door, doubtful, keep)
+            keys = (*spot.keys, model.spots[part.name])
+            inside = Spot(f"{spot.path}/{part.name}", former, said, door, doubtful, keys, spot.template, keep)
             setting = AssetSetting(
                 path=inside.path,
                 type=part.type,
@@ -201,12 +210,14 @@ class Survey:
         hint = one_of(name, known) or nearest(name, ())
         self._findings.problem(where, below(said, name), problem, hint)
 
-    def _typed_tag(self, model: TagModel, where: Scalar, node: Node, spot: Spot) -> None:
-        said = f"{spot.said}.tags.{model.name}"
+    def _typed_tag(self, model: Model, name: str, where: Scalar, node: Node, spot: Spot) -> None:
+        said = f"{spot.said}.tags.{name}"
         found = as_map(node, ASSET_TAG, said, self._findings)
         if found is not None:
             values = read(found, ASSET_TAG, said, self._findings)
-            self._tag(model, values.get("unit", model.unit), values, found, where, spot, said)
+            tag = model.tags[name]
+            if self._tag(tag, values.get("unit", tag.unit), values, found, where, spot, said):
+                self._name(name, where, found, spot, model)
 
     def _own_tags(self, values: dict[str, Any], node: Map, spot: Spot) -> None:
         if "parts" in values:
@@ -220,27 +231,35 @@ class Survey:
             if found is not None:
                 own = read(found, OWN_TAG, said, self._findings)
                 model = meaning(name, own, found, said, self._findings)
-                self._tag(model, model.unit, own, found, where, spot, said)
+                if self._tag(model, model.unit, own, found, where, spot, said):
+                    self._name(name, where, found, spot, None)
+
+    def _name(self, name: str, where: Scalar, node: Map, spot: Spot, model: Model | None) -> None:
+        """Keeps where the names in the path of a tag come from."""
+        alone = node.entries["address"]
+        path = f"{spot.path}/{name}"
+        self.floor.named[path] = Named(path, (*spot.keys, where), model, alone[0] is alone[1], spot.template)
 
     def _tag(
         self, model: TagModel, device: str, values: dict[str, Any], node: Map, where: Scalar, spot: Spot, said: str
-    ) -> None:
-        """One tag that is read: its system, its address, its limits."""
+    ) -> bool:
+        """One tag that is read: its system, its address, its limits; whether all of that can be said."""
         door, doubtful = self._door(node, values, said, spot.door, spot.doubtful)
         if door is None and not doubtful:
             self._findings.problem(where, said, "has no system", "say system: NAME, here or for the whole asset")
         if door is None:
-            return
+            return False
         keep = self._keep(node, values, said) or model.keep or spot.keep
         wire = Wire(f"{spot.path}/{model.name}", said, door, device, keep, self._place(where))
         setting = wired(wire, model, values, node, self._findings)
         if setting is None:
-            return
+            return False
         self.floor.tags.append(setting)
         former = f"{spot.former}/{values.get('was') or model.was or model.name}"
         if former != wire.path:
             self.floor.renames[wire.path] = (former, where)
         self._same_address(setting, node, said)
+        return True
 
     def _same_address(self, setting: TagSetting, node: Map, said: str) -> None:
         first = self._addresses.setdefault((setting.system, setting.address), setting.tag.path)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from isthmus.plant.calendar import PLAIN, Calendar
 from isthmus.plant.classes import check_types, read_retention
 from isthmus.plant.doors import Kinds, read_doors
 from isthmus.plant.findings import Findings
+from isthmus.plant.former import Named
 from isthmus.plant.grammar import STREAM
 from isthmus.plant.load import Loaded, load, printable
 from isthmus.plant.models import read_models
@@ -46,6 +47,8 @@ class Checked:
     calendar: Calendar = PLAIN
     retention: Retention = NONE
     pictures: tuple[Picture, ...] = ()
+    named: Mapping[str, Named] = field(default_factory=dict)
+    """Tag path → where the file says each name in it."""
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -82,6 +85,7 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checke
         tags=tuple(floor.tags),
         renames={path: former for path, (former, _) in floor.renames.items()},
         unread=dict(floor.unread),
+        named=floor.named,
         stream=stream,
         sources={printable(name): text for name, text in loaded.sources.items()},
         warnings=findings.warnings,

@@ -13,9 +13,13 @@ import msgspec
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
 from isthmus.plant.calendar import DAY_NAMES, Calendar, Shift, clock
+from isthmus.plant.former import Named, Saying, sayings, together
 from isthmus.plant.picture import Picture
 from isthmus.plant.retention import DEFAULT, Retention, Span
 from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting, wiring
+
+MOST_SAYINGS: Final = 10
+"""Renames that are proposed at once."""
 
 
 class StepKind(StrEnum):
@@ -66,7 +70,9 @@ class Removed(msgspec.Struct, frozen=True, omit_defaults=True):
     like: str = ""
     """A new tag that looks like it: an undeclared rename?"""
     was: str = ""
-    """What `was:` would say then: the old name where only that differs, else the old path of the asset."""
+    """What `was:` would say then: of the first of `says`."""
+    says: tuple[Saying, ...] = ()
+    """Every `was:` that would have to be said then."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,24 +113,30 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             return
         names = ", ".join(removed.path for removed in self.removed[:3])
         more = f" and {len(self.removed) - 3:,} more" if len(self.removed) > 3 else ""
-        like = next((removed for removed in self.removed if removed.like), None)
-        renamed = f"if {like.path} is now {like.like}, say so there: was: {like.was}; " if like is not None else ""
-        raise IsthmusError(
-            f"stops recording {names}{more}; what is recorded stays",
-            hint=f"{renamed}to stop recording on purpose, apply with --remove",
-        )
+        raise IsthmusError(f"stops recording {names}{more}; what is recorded stays", hint=self._way_out())
+
+    def _way_out(self) -> str:
+        """What to do about tags that would go: say what they were called, or that they are meant to go."""
+        meant = "if they are meant to go, apply with --remove"
+        said = together(saying for removed in self.removed for saying in removed.says)
+        if not said:
+            return meant
+        lines = [f"  {saying}" for saying in said[:MOST_SAYINGS]]
+        if len(said) > MOST_SAYINGS:
+            lines.append(f"  ... and {len(said) - MOST_SAYINGS:,} more")
+        return "\n".join(["if they were renamed, say what they were called, and their history goes on:", *lines, meant])
 
 
-def compare(previous: Revision | None, new: Revision, unread: Mapping[str, int] | None = None) -> Plan:
-    """What applying `new` over `previous` would do; `unread` is the check's count of tags nobody reads."""
-    removed = _removed(previous, new)
+def compare(previous: Revision | None, new: Revision, named: Mapping[str, Named] | None = None) -> Plan:
+    """What applying `new` over `previous` would do; `named`: where the plant file says the names in a tag's path."""
+    removed = _removed(previous, new, named or {})
     steps = (
         *_plant(previous, new),
         *_systems(previous, new),
         *_tags(previous, new),
         *(Step(StepKind.REMOVE, gone.path, _farewell(gone)) for gone in removed),
         *_assets(previous, new),
-        *_notes(unread or {}),
+        *_notes(previous, new),
     )
     return Plan(previous=previous.number if previous else None, number=new.number, steps=steps, removed=removed)
 
@@ -332,7 +344,7 @@ _COMPARED: Final[dict[StepKind, dict[str, Callable[[Any], str]]]] = {
 }  # fmt: skip
 
 
-def _removed(previous: Revision | None, new: Revision) -> tuple[Removed, ...]:
+def _removed(previous: Revision | None, new: Revision, named: Mapping[str, Named]) -> tuple[Removed, ...]:
     if previous is None:
         return ()
     kept = {number for setting in new.tags for number in _numbers(setting)}
@@ -341,17 +353,12 @@ def _removed(previous: Revision | None, new: Revision) -> tuple[Removed, ...]:
     fresh = [setting for setting in new.tags if not old.intersection(_numbers(setting))]
     by_address = {(setting.system, setting.address): setting.tag.path for setting in fresh}
     likes = [_like(one, by_address, fresh) for one in gone]
-    return tuple(
-        Removed(one.tag.path, one.tag.number, like, _was(one.tag.path, like, previous.plant))
-        for one, like in zip(gone, likes, strict=True)
-    )
+    return tuple(_gone(one, named.get(like), like, previous.plant) for one, like in zip(gone, likes, strict=True))
 
 
-def _was(path: str, like: str, plant: str) -> str:
-    old, new = path.rsplit("/", 1), like.rsplit("/", 1)
-    if not like:
-        return ""
-    return old[1] if old[0] == new[0] else old[0].removeprefix(f"{plant}/")
+def _gone(setting: TagSetting, now: Named | None, like: str, plant: str) -> Removed:
+    says = tuple(sayings(now, setting.tag.path, plant)) if now is not None else ()
+    return Removed(setting.tag.path, setting.tag.number, like, says[0].was if says else "", says)
 
 
 def _like(gone: TagSetting, by_address: Mapping[tuple[str, str], str], fresh: Sequence[TagSetting]) -> str:
@@ -402,10 +409,17 @@ def _asset(before: AssetSetting, after: AssetSetting) -> Iterator[Step]:
             yield Step(StepKind.ASSET, after.path, f"{key} {old or 'none'} → {now or 'none'}")
 
 
-def _notes(unread: Mapping[str, int]) -> Iterator[Step]:
-    for name, count in sorted(unread.items()):
-        assets = _count(count, "asset")
-        yield Step(StepKind.NOTE, name, f"not read: {assets} of the type give no address for it")
+def _notes(previous: Revision | None, new: Revision) -> Iterator[Step]:
+    """What becomes unread, or is it by more or fewer assets than before."""
+    before = previous.unread if previous is not None else {}
+    for name, count in sorted(new.unread.items()):
+        if count != before.get(name):
+            yield Step(StepKind.NOTE, name, unread(count))
+
+
+def unread(count: int) -> str:
+    """Of a type's tag, that so many assets do not have it."""
+    return f"not read: {_count(count, 'asset')} of the type {'gives' if count == 1 else 'give'} no address for it"
 
 
 def _count(count: int, noun: str) -> str:

@@ -60,6 +60,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """With its version: `reactor@1`."""
     tags: dict[str, TagModel]
     parts: dict[str, PartModel]
+    spots: dict[str, Scalar]
+    """Tag or part → where the type names it."""
     symbol: str = ""
     """How the screen draws it; empty where the type does not say."""
     size: int = 1
@@ -87,8 +89,9 @@ def read_models(types: dict[str, tuple[Scalar, Node]], findings: Findings) -> Mo
 def _model(name: str, key: Scalar, node: Node, findings: Findings) -> Model:
     path = f"types.{key.text}"
     values = read(node, TYPE, path, findings)
-    tags, parts = {}, {}
+    tags, parts, spots = {}, {}, {}
     for tag, spot, value in _held(values, TYPE, "tags", path, findings):
+        spots[tag] = spot
         tags[tag] = tag_model(tag, value, TYPE_TAG, below(f"{path}.tags", spot.text), findings)
     for part, spot, value in _held(values, TYPE, "parts", path, findings):
         said = read(value, TYPE_PART, below(f"{path}.parts", spot.text), findings)
@@ -96,9 +99,10 @@ def _model(name: str, key: Scalar, node: Node, findings: Findings) -> Model:
             findings.problem(spot, below(f"{path}.parts", part), "is a tag of this type already")
         elif "type" in said:
             parts[part] = PartModel(name=part, **said)
+            spots[part] = spot
     _former_names(values.get("tags"), tags, f"{path}.tags", findings)
     _former_names(values.get("parts"), parts, f"{path}.parts", findings)
-    return Model(name=name, tags=tags, parts=parts, symbol=values.get("symbol", ""))
+    return Model(name=name, tags=tags, parts=parts, spots=spots, symbol=values.get("symbol", ""))
 
 
 def _held(

@@ -112,6 +112,7 @@ def resolve(
         tags=_numbered(checked.tags, checked.renames, previous, numbers),
         stream=checked.stream,
         sources=checked.sources,
+        unread=dict(checked.unread),
     )
 
 

@@ -27,7 +27,8 @@ class Placed:
     node: Map
     repeating: bool = False
     """A second or later instance of a template."""
-    template: bool = False
+    template: Scalar | None = None
+    """The key of the template it is an instance of."""
 
 
 def place_assets(loaded: Loaded, findings: Findings) -> dict[str, Placed]:
@@ -64,7 +65,7 @@ def _place_template(key: Scalar, node: Map, loaded: Loaded, placed: dict[str, Pl
             findings.repeating = count > 0
             if len(placed) >= MOST_ASSETS:
                 raise IsthmusError(f"more than {MOST_ASSETS:,} assets")
-            _place(placed, Placed(instance.key, instance.node, count > 0, template=True), findings)
+            _place(placed, Placed(instance.key, instance.node, count > 0, template=key), findings)
     except IsthmusError as error:
         findings.problem(key, path, error.what, error.hint)
     findings.repeating = False
@@ -104,7 +105,7 @@ def _lay_over(key: Scalar, node: Map, placed: dict[str, Placed], findings: Findi
     elif "rows" in node.entries:
         findings.problem(node.key("rows"), path, "an override is one asset and has no rows")
     else:
-        placed[key.text] = Placed(key, _merged(first.node, node), template=False)
+        placed[key.text] = Placed(key, _merged(first.node, node))
 
 
 def _merged(under: Map, over: Map) -> Map:

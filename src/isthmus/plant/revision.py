@@ -145,12 +145,14 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Where the log is: empty for the embedded one, else `url`."""
     sources: dict[str, str] = {}
     """The plant file and its includes as they were: file name → text."""
+    unread: dict[str, int] = {}
+    """`type.tag` → how many assets of the type do not say where it is found: they do not have it."""
 
     @cached_property
     def digest(self) -> str:
         """32 hexadecimal digits of the SHA-256 of what the revision makes run.
 
-        Who, when, comments and the lines things stand on do not count.
+        Who, when, comments, the lines things stand on and what is not read do not count.
         """
         settings = (_unplaced(self.systems), _unplaced(self.assets), _unplaced(self.tags))
         content: list[Any] = [self.plant, self.time_zone, *settings, self.stream]
