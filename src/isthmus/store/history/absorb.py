@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -25,6 +25,8 @@ from isthmus.store.history.segment import Segment
 from isthmus.store.history.ties import Ties
 
 Part: TypeAlias = Segment | Kept
+Which: TypeAlias = Callable[[Columns], NDArray[np.bool_]]
+"""(n,) of which samples something holds."""
 
 AT_A_TIME: Final = 16
 """Days that are written at a time."""
@@ -47,9 +49,14 @@ def absorb_into_run(folder: Folder, manifest: Manifest, parts: Sequence[Part], n
 
 
 def absorb_into_days(
-    folder: Folder, manifest: Manifest, parts: Sequence[Part], again: Sequence[int], step: Step
+    folder: Folder,
+    manifest: Manifest,
+    parts: Sequence[Part],
+    again: Sequence[int],
+    step: Step,
+    without: Which | None = None,
 ) -> int:
-    """Files of the days of which `parts` have samples, and of the days `again`; how many.
+    """Files of the days of which `parts` have samples, and of the days `again`, `without` some samples; how many.
 
     `parts` are all there are up to the last of them, in order. Raises Harmed when a file is damaged.
     """
@@ -60,7 +67,7 @@ def absorb_into_days(
     ties = Ties.of(manifest, [source.file for source in sources])
     with Act(folder, manifest, [source.part.file for source in sources], ties.state, manifest.next_number()) as act:
         if len(days):
-            _Days(act, manifest, sources, ties, step, Borders.noted(manifest)).write(days)
+            _Days(act, manifest, sources, ties, step, Borders.noted(manifest), without).write(days)
         else:
             act.close(act.write(Kind.RUN), 0, events=ties.events, bookmarks=ties.bookmarks, last=True)
         act.commit()
@@ -83,6 +90,8 @@ class _Days:
     step: Step
     borders: Borders
     """What was let go does not come back, and what was made of it stays."""
+    without: Which | None = None
+    """Samples that are taken out."""
     former: dict[tuple[Kind, int], Kept] = field(default_factory=dict)
     """Roll-ups of days of which samples were let go."""
 
@@ -111,6 +120,7 @@ class _Days:
         rolled = {int(day): self._tags_rolled(int(day)) for day in days if day < self.borders.latest}
         for found in merged(self.sources, days):
             part = found.pick(~self.borders.passed(found, rolled))
+            part = part.pick(~self.without(part)) if self.without is not None else part
             place = np.searchsorted(starts, part.time, "right") - 1
             for i, one in enumerate(files):
                 here = place == i
@@ -158,7 +168,7 @@ class _Carrying:
         self._others = sorted({kept.day for kept in manifest.kept(Kind.DAY)} - set(changed))
         self._changed: list[int] = []
         self._last = empty()
-        """Last samples of the tags in the changed days so far."""
+        """Last samples of all tags at the end of the changed days so far."""
 
     def add(self, day: int, last: Columns) -> None:
         """A changed day, later than those before, and its last samples."""
@@ -167,8 +177,8 @@ class _Carrying:
             self._pass(day)
         base = carried_on(self._read(day), self._changed, self._last, self._borders)
         self._changed.append(day)
-        self._last = carried_on(self._last, (), last)
-        self._write(day + 1, carried_on(base, [day], last, self._borders))
+        self._last = carried_on(base, [day], last, self._borders)
+        self._write(day + 1, self._last)
 
     def _let_go(self, day: int) -> Columns:
         """Last samples of the day that only the values carried out of it still have."""
