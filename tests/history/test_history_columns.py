@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Samples
 from isthmus.core.tag import DataType, Tag, TagList
-from isthmus.store.history.checked import open_checked
+from isthmus.store.history.checked import forget_opened
 from isthmus.store.history.columns import Columns, from_table, join, ordered, to_table
 from isthmus.store.history.flush import latest
 from isthmus.store.history.memory import CHUNK, Memory, Numbers
@@ -87,7 +87,7 @@ def test_a_segment_gives_back_what_was_written(several: list[Samples], tmp_path:
     back = join(opened.columns(i) for i in range(len(opened.footer.groups)))
     assert table_rows(to_table(back)) == table_rows(to_table(columns))
     assert opened.footer.rows == segment.rows == len(columns)
-    open_checked.cache_clear()
+    forget_opened()
 
 
 def test_a_table_of_no_rows_is_a_table() -> None:

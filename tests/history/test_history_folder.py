@@ -19,7 +19,7 @@ from isthmus.core.errors import Damaged, InUse, NotFound
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.tag import DataType, Tag, TagList
 from isthmus.store.history.adopt import open_manifest
-from isthmus.store.history.checked import open_checked
+from isthmus.store.history.checked import forget_opened
 from isthmus.store.history.flush import flush
 from isthmus.store.history.folder import Folder, owned
 from isthmus.store.history.intake import Cut
@@ -180,7 +180,7 @@ async def test_a_truncated_segment_is_noticed_when_the_recorder_starts(folder: F
     filled(folder, 3).close()
     victim = sorted(folder.segments.iterdir())[0]
     victim.write_bytes(victim.read_bytes()[:-100])
-    open_checked.cache_clear()
+    forget_opened()
     manifest = open_manifest(folder)
     assert [segment.ordinal for segment in manifest.segments()] == [2, 3]
     assert list(manifest.damaged()) == [victim.name]
@@ -261,7 +261,7 @@ async def test_a_damaged_segment_is_set_aside_and_named_and_the_rest_is_read(fol
     data = bytearray(victim.read_bytes())
     data[len(data) // 3] ^= 4
     victim.write_bytes(data)
-    open_checked.cache_clear()
+    forget_opened()
     async with open_history(folder.root) as history:
         assert list(table_rows(history.raw(range(60)))) == expected(1, 3)
         (gap,) = history.gaps()
@@ -287,7 +287,7 @@ async def test_intact_row_groups_of_a_damaged_segment_stay(folder: Folder) -> No
     data[(lost.start + lost.stop) // 2] ^= 1
     victim.write_bytes(data)
     for _ in range(2):
-        open_checked.cache_clear()
+        forget_opened()
         async with open_history(folder.root) as history:
             assert len(history.raw(range(60))) == rows_ - lost.rows
             (gap,) = history.gaps()
@@ -321,12 +321,12 @@ def harm_never_reads_otherwise(tmp_path: Path, rounds: int) -> None:
     found = 0
     for _ in range(rounds):
         path.write_bytes(harmed(data, chance))
-        open_checked.cache_clear()
+        forget_opened()
         try:
             assert table_rows(open_segment(path).read(0)) == whole
         except Damaged:
             found += 1
-    open_checked.cache_clear()
+    forget_opened()
     assert found > rounds // 2
 
 

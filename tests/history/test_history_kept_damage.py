@@ -17,7 +17,7 @@ from isthmus.core.event import EventKind, Severity
 from isthmus.core.quality import Mark
 from isthmus.store.history import compact as compacting
 from isthmus.store.history.adopt import open_manifest
-from isthmus.store.history.checked import open_checked
+from isthmus.store.history.checked import forget_opened
 from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.compact import compact
 from isthmus.store.history.due import underived
@@ -58,7 +58,7 @@ def harm(plant: Plant, file: Kept, how: str) -> Path:
     path.write_bytes(data)
     if how == "gone":
         path.unlink()
-    open_checked.cache_clear()
+    forget_opened()
     return path
 
 
@@ -149,7 +149,7 @@ def test_intact_row_groups_of_a_damaged_day_stay(tmp_path: Path, how: str, lost_
     else:
         data[(groups[1].start + groups[1].stop) // 2 if how == "group" else -100] ^= 1
     path.write_bytes(data)
-    open_checked.cache_clear()
+    forget_opened()
     if lost_manifest:
         lose_manifest(plant)
         open_manifest(plant.folder).close()
@@ -282,4 +282,4 @@ def test_days_of_a_clock_gone_mad_are_written_in_bounded_parts(tmp_path: Path) -
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     yield
-    open_checked.cache_clear()
+    forget_opened()

@@ -17,7 +17,7 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import Damaged, InUse
 from isthmus.core.event import Event
-from isthmus.store.history.checked import Opened, open_checked
+from isthmus.store.history.checked import Opened, forget_opened
 from isthmus.store.history.columns import join, ordered
 from isthmus.store.history.damage import set_aside
 from isthmus.store.history.flush import latest
@@ -47,7 +47,7 @@ def open_manifest(folder: Folder) -> Manifest:
         except BaseException:
             manifest.close()
             raise
-    open_checked.cache_clear()  # a recorder reads no segments
+    forget_opened()  # a recorder reads no segments
     return manifest
 
 

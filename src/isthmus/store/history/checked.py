@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from errno import EIO
-from functools import lru_cache
 from io import RawIOBase, UnsupportedOperation
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from zlib import crc32
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from isthmus.core.errors import Damaged
-from isthmus.store.history.columns import Columns, from_table
+from isthmus.store.history.columns import SCHEMA, Columns, from_table
 from isthmus.store.history.folder import SPARE
+from isthmus.store.history.groups import Group, Places
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -35,19 +36,6 @@ if TYPE_CHECKING:
 _KEY: Final = b"isthmus"
 _MAGIC: Final = b"PAR1"
 _NAME = re.compile(r"[a-z0-9-]+-([0-9a-f]{8})\.parquet")
-
-
-class Group(msgspec.Struct, frozen=True, array_like=True):
-    """One row group: its bytes in the file, their checksum, and what can be found in it."""
-
-    start: int
-    stop: int
-    checksum: int
-    rows: int
-    first_tag: int
-    last_tag: int
-    first_time: int
-    last_time: int
 
 
 class Footer(Protocol):
@@ -101,19 +89,7 @@ class CheckedWriter:
         """One row group; the table has rows."""
         self._writer.write_table(table, row_group_size=len(table))
         start, stop, checksum = self._sink.cut()
-        tag, span = table["tag"], pc.min_max(table["time"].cast(pa.int64()))
-        self.groups.append(
-            Group(
-                start=start,
-                stop=stop,
-                checksum=checksum,
-                rows=len(table),
-                first_tag=tag[0].as_py(),
-                last_tag=tag[-1].as_py(),
-                first_time=span["min"].as_py(),
-                last_time=span["max"].as_py(),
-            )
-        )
+        self.groups.append(Group.of(start, stop, checksum, table))
 
     def close(self, footer: msgspec.Struct) -> tuple[int, int, bytes]:
         """Ends the file with what it says of itself; its size, the checksum of its end, for the name, and that end."""
@@ -136,8 +112,8 @@ def _length(end: bytes) -> int:
 class Opened(Generic[F]):
     """A file whose footer was found intact; row groups are compared when they are read."""
 
-    def __init__(self, path: Path, metadata: pq.FileMetaData, footer: F) -> None:
-        self.path, self.footer = path, footer
+    def __init__(self, path: Path, metadata: pq.FileMetaData, footer: F, places: Places) -> None:
+        self.path, self.footer, self.places = path, footer, places
         self._metadata = metadata
 
     def read(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -151,20 +127,61 @@ class Opened(Generic[F]):
 
     def columns(self, group: int, wanted: NDArray[np.uint32] | None = None) -> Columns:
         """One row group of samples as columns; with `wanted` (ascending) at least those of these tags."""
-        table = self.read(group)
-        if wanted is not None:
+        alike = self.footer.groups[group].alike
+        table = self.read(group, [name for name in SCHEMA.names if name not in alike])
+        if wanted is not None and "tag" not in alike:
             tag = table["tag"].to_numpy()
             first, last = np.searchsorted(tag, wanted[0], "left"), np.searchsorted(tag, wanted[-1], "right")
             table = table.slice(int(first), int(last - first))
-        return from_table(table)
+        return from_table(table, alike)
 
 
-@lru_cache(maxsize=512)
+class _Recent:
+    """Files opened last, of so many row groups together: each takes 7 kB."""
+
+    def __init__(self, groups: int) -> None:
+        self._most, self._groups = groups, 0
+        self._files: OrderedDict[tuple[Path, type], Opened[Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, path: Path, footer: type[F]) -> Opened[F] | None:
+        with self._lock:
+            found = self._files.get((path, footer))
+            if found is not None:
+                self._files.move_to_end((path, footer))
+            return found
+
+    def add(self, footer: type[F], file: Opened[F]) -> None:
+        with self._lock:
+            former = self._files.pop((file.path, footer), None)
+            self._files[file.path, footer] = file
+            self._groups += len(file.footer.groups) + 1 - (len(former.footer.groups) + 1 if former is not None else 0)
+            while self._groups > self._most and len(self._files) > 1:
+                self._groups -= len(self._files.popitem(last=False)[1].footer.groups) + 1
+
+    def clear(self) -> None:
+        with self._lock:
+            self._files.clear()
+            self._groups = 0
+
+
+_recent: Final = _Recent(8_000)
+
+
 def open_checked(path: Path, footer: type[F]) -> Opened[F]:
     """The file at `path`; raises Damaged when its footer is not what was written. Such a file never changes."""
-    size = path.stat().st_size
-    length = _length(_bytes(path, max(size - 8, 0), 8))
-    return _opened(path, _bytes(path, max(size - 8 - length, 0), 8 + length), footer)
+    found = _recent.find(path, footer)
+    if found is None:
+        size = path.stat().st_size
+        length = _length(_bytes(path, max(size - 8, 0), 8))
+        found = _opened(path, _bytes(path, max(size - 8 - length, 0), 8 + length), footer)
+        _recent.add(footer, found)
+    return found
+
+
+def forget_opened() -> None:
+    """Files are opened anew from now on."""
+    _recent.clear()
 
 
 def open_by_spare(path: Path, footer: type[F]) -> Opened[F]:
@@ -181,15 +198,23 @@ def _opened(path: Path, end: bytes, footer: type[F]) -> Opened[F]:
         raise Damaged("is not called like a file of the history", where=str(path))
     if f"{crc32(end):08x}" != name[1]:
         raise Damaged("the footer is not what was written", where=str(path))
-    metadata = pq.read_metadata(pa.BufferReader(_MAGIC + end))
-    return Opened(path, metadata, msgspec.json.decode(metadata.metadata[_KEY], type=footer))
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(_MAGIC + end))
+        said = msgspec.json.decode(metadata.metadata[_KEY], type=footer)
+        rows = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        if not all(group.is_plausible(n) for group, n in zip(said.groups, rows, strict=True)):
+            raise ValueError("its row groups cannot be such")
+        return Opened(path, metadata, said, Places.of(said.groups))
+    except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Damaged(f"the footer is none of a file of the history: {error}", where=str(path)) from error
 
 
 def _bytes(path: Path, start: int, length: int) -> bytes:
     """These bytes of a file, fewer at its end; raises Damaged when the disk cannot read them."""
     try:
         with path.open("rb", buffering=0) as file:
-            return os.pread(file.fileno(), length, start)
+            there = os.fstat(file.fileno()).st_size - start
+            return os.pread(file.fileno(), max(min(length, there), 0), start)
     except OSError as error:
         if error.errno != EIO:
             raise

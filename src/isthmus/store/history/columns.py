@@ -7,8 +7,9 @@ clock that runs ahead never makes a latest value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -211,26 +212,38 @@ def _times(ns: NDArray[np.int64]) -> pa.Array:
     return pa.array(ns).cast(pa.timestamp("ns"))
 
 
-def from_table(table: pa.Table) -> Columns:
-    """What `to_table` made a table of."""
-    whole, integer = _nullable(table["integer"].combine_chunks())
-    words, text = _texts(table["text"])
+def from_table(table: pa.Table, alike: Mapping[str, int | None] = MappingProxyType({})) -> Columns:
+    """What `to_table` made a table of. Columns of `alike` may be missing: all rows have that value, or (None) none."""
+    n = len(table)
+
+    def array(name: str, type_: type[np.generic]) -> NDArray[Any]:
+        return np.full(n, alike[name], type_) if name in alike else _one(table[name]).to_numpy(zero_copy_only=False)
+
+    if "integer" in alike:
+        whole, integer = np.zeros(n, np.bool_), np.zeros(n, np.int64)
+    else:
+        whole, integer = _nullable(_one(table["integer"]))
+    words, text = ((), np.zeros(n, np.int32)) if "text" in alike else _texts(table["text"])
     return Columns(
-        tag=table["tag"].to_numpy(),
+        tag=array("tag", np.uint32),
         time=_integers(table["time"]),
         seen=_integers(table["seen"]),
-        value=table["value"].to_numpy(),
+        value=array("value", np.float64),
         integer=integer,
         whole=whole,
         text=text,
-        quality=table["quality"].to_numpy(),
-        mark=table["mark"].to_numpy(),
+        quality=array("quality", np.uint32),
+        mark=array("mark", np.uint8),
         words=words,
     )
 
 
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def _integers(times: pa.ChunkedArray) -> NDArray[np.int64]:
-    array: NDArray[np.int64] = times.cast(pa.int64()).to_numpy()
+    array: NDArray[np.int64] = _one(times).view(pa.int64()).to_numpy()
     return array
 
 

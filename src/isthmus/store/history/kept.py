@@ -17,7 +17,8 @@ import msgspec
 
 from isthmus.core.event import Event
 from isthmus.core.time import SECOND
-from isthmus.store.history.checked import Group, Opened, open_checked
+from isthmus.store.history.checked import Opened, open_checked
+from isthmus.store.history.groups import Group
 from isthmus.store.history.segment import bounds
 from isthmus.store.history.state import State
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from isthmus.core.errors import Damaged
 from isthmus.core.time import EARLIEST
-from isthmus.store.history.checked import Group, Opened
+from isthmus.store.history.checked import Opened
 from isthmus.store.history.columns import Columns, empty, join, ordered
 from isthmus.store.history.damage import opened
 from isthmus.store.history.folder import Folder
+from isthmus.store.history.groups import Group
 from isthmus.store.history.kept import DAY, Kept, KeptFooter, day_of
 from isthmus.store.history.segment import Footer, Segment
 

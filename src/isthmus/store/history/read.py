@@ -23,7 +23,8 @@ from isthmus.core.event import Event, EventKind
 from isthmus.core.tag import Tag
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.adopt import at_one_moment
-from isthmus.store.history.checked import Group, Opened
+from isthmus.store.history.border import Borders
+from isthmus.store.history.checked import Opened
 from isthmus.store.history.columns import Columns, Positions, current, from_table, join, ordered, to_table
 from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.flush import final, latest
@@ -104,7 +105,7 @@ class History:
                 continue
             try:
                 found = opened(self.folder, part)
-                for group in _groups(found, wanted, start, end):
+                for group in found.places.holding(wanted, start, end):
                     yield found.columns(group, wanted)
             except Damaged as error:
                 yield from self._set_aside(part, error.what)
@@ -129,7 +130,7 @@ class History:
                 continue
             try:
                 found = opened(self.folder, kept)
-                for group in _groups(found, wanted, EARLIEST, LATEST):
+                for group in found.places.holding(wanted, EARLIEST, LATEST):
                     yield kept, self._decoded(kept, found, group)
             except Damaged as error:
                 self._set_aside(kept, error.what)
@@ -216,6 +217,10 @@ class History:
         tags, counts = np.unique(self.columns(numbers, start, end).tag, return_counts=True)
         return dict(zip(tags.tolist(), counts.tolist(), strict=True))
 
+    def borders(self) -> Borders:
+        """From which days on samples of tags are kept."""
+        return Borders.noted(self._manifest)
+
     def oddities(self) -> list[Oddity]:
         """What was quarantined, as far as it is kept, oldest first."""
         return [*self._manifest.oddities(), *self._oddities]
@@ -249,17 +254,13 @@ def _numbers(numbers: Sequence[int] | None) -> Wanted:
     return np.unique(np.array([n for n in numbers if 0 <= n < 2**32], np.uint32))
 
 
-def _may_hold(part: Kept | Segment | Group, wanted: Wanted, start: int, end: int) -> bool:
+def _may_hold(part: Kept | Segment, wanted: Wanted, start: int, end: int) -> bool:
     if part.rows == 0 or part.last_time < start or part.first_time >= end:
         return False
     if wanted is None:
         return True
     first = int(np.searchsorted(wanted, part.first_tag))
     return first < len(wanted) and int(wanted[first]) <= part.last_tag
-
-
-def _groups(found: Opened[Footer] | Opened[KeptFooter], wanted: Wanted, start: int, end: int) -> list[int]:
-    return [i for i, group in enumerate(found.footer.groups) if _may_hold(group, wanted, start, end)]
 
 
 def _within(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:

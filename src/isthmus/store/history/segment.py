@@ -15,8 +15,9 @@ import msgspec
 
 from isthmus.core.event import Event
 from isthmus.core.time import EARLIEST, LATEST
-from isthmus.store.history.checked import CheckedWriter, Group, Opened, open_checked
+from isthmus.store.history.checked import CheckedWriter, Opened, open_checked
 from isthmus.store.history.columns import SCHEMA, Columns, to_table
+from isthmus.store.history.groups import Group
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
 

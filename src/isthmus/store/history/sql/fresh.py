@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 
 from isthmus.core.quality import Mark
 from isthmus.core.time import EARLIEST, LATEST
-from isthmus.store.history.checked import Group, Opened
+from isthmus.store.history.checked import Opened
 from isthmus.store.history.columns import Columns, current, join, ordered
 from isthmus.store.history.damage import opened
 from isthmus.store.history.folder import Folder
+from isthmus.store.history.groups import Group
 from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.segment import Footer, Segment
 
