@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus.core import time
+from isthmus.outputs.registry import output_kinds
 from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.compare import Plan, compare
 from isthmus.plant.load import printable
@@ -41,7 +42,7 @@ def author() -> str:
 
 def propose(file: Path, data: Path, *, comment: str = "") -> Proposal:
     """What applying `file` in `data` would do. Changes nothing; raises PlantFileError with every problem."""
-    checked = check_plant(file, kinds())
+    checked = check_plant(file, kinds(), outputs=output_kinds())
     with Ledger.open(data, create=True) as ledger:
         return proposed(checked, ledger, by=author(), comment=comment)
 

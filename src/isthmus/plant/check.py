@@ -18,6 +18,7 @@ from isthmus.plant.former import Named
 from isthmus.plant.grammar import STREAM
 from isthmus.plant.load import Loaded, load, printable
 from isthmus.plant.models import read_models
+from isthmus.plant.outputs import NO_OUTPUTS, OutputKinds, read_outputs
 from isthmus.plant.picture import Picture
 from isthmus.plant.pictures import read_pictures
 from isthmus.plant.placing import place_assets
@@ -46,6 +47,9 @@ class Checked:
     warnings: tuple[Problem, ...]
     calendar: Calendar = PLAIN
     retention: Retention = NONE
+    outputs: tuple[OutputSetting, ...] = ()
+    named: Mapping[str, Named] = field(default_factory=dict)
+    """Tag path → where the file says each name in it."""
     pictures: tuple[Picture, ...] = ()
     named: Mapping[str, Named] = field(default_factory=dict)
     """Tag path → where the file says each name in it."""
@@ -55,8 +59,8 @@ def silent(what: str, done: int, of: int) -> None:
     """A progress that nobody looks at."""
 
 
-def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checked:
-    """Checks the plant file at `path` (or the `plant.yaml` in that folder).
+def check_plant(path: Path, kinds: Kinds, progress: Progress = silent, *, outputs: OutputKinds = NO_OUTPUTS) -> Checked:
+    """Checks the plant file at `path` (or the `plant.yaml` in that folder) by these kinds of systems and outputs.
 
     Raises PlantFileError with every problem; asks no system and changes nothing.
     """
@@ -73,6 +77,7 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checke
     plant = loaded.header.get("plant", "plant")
     floor = Survey(plant, loaded, models, doors, retention, findings).walk(placed, progress)
     pictures = read_pictures(loaded, models, plant, (asset.path for asset in floor.assets), findings)
+    exits = read_outputs(loaded, outputs, [setting.tag.path for setting in floor.tags], findings)
     findings.raise_problems()
     return Checked(
         plant=plant,
@@ -81,6 +86,7 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent) -> Checke
         retention=retention,
         pictures=pictures,
         systems=tuple(door.setting for door in doors.values()),
+        outputs=exits,
         assets=tuple(floor.assets),
         tags=tuple(floor.tags),
         renames={path: former for path, (former, _) in floor.renames.items()},

@@ -14,9 +14,10 @@ from isthmus.core import time
 from isthmus.core.errors import IsthmusError
 from isthmus.plant.calendar import DAY_NAMES, Calendar, Shift, clock
 from isthmus.plant.former import Named, Saying, sayings, together
+from isthmus.plant.outputs import tags_of
 from isthmus.plant.picture import Picture
 from isthmus.plant.retention import DEFAULT, Retention, Span
-from isthmus.plant.revision import AssetSetting, Former, Revision, SystemSetting, TagSetting, wiring
+from isthmus.plant.revision import AssetSetting, Former, OutputSetting, Revision, SystemSetting, TagSetting, wiring
 
 MOST_SAYINGS: Final = 10
 """Renames that are proposed at once."""
@@ -29,6 +30,7 @@ class StepKind(StrEnum):
     CLOSE = "close system"
     REOPEN = "reopen system"
     SYSTEM = "change system"
+    OUTPUT = "output"
     NEW = "new tag"
     RENAME = "rename tag"
     REMOVE = "remove tag"
@@ -133,6 +135,7 @@ def compare(previous: Revision | None, new: Revision, named: Mapping[str, Named]
     steps = (
         *_plant(previous, new),
         *_systems(previous, new),
+        *_outputs(previous, new),
         *_tags(previous, new),
         *(Step(StepKind.REMOVE, gone.path, _farewell(gone)) for gone in removed),
         *_assets(previous, new),
@@ -213,6 +216,34 @@ def _systems(previous: Revision | None, new: Revision) -> Iterator[Step]:
         yield Step(StepKind.CLOSE, name, "closes")
 
 
+def _outputs(previous: Revision | None, new: Revision) -> Iterator[Step]:
+    """An output that changes is closed and opened again; the others do not notice."""
+    before = {output.name: output for output in previous.outputs} if previous else {}
+    for output in new.outputs:
+        old = before.get(output.name)
+        if old is None:
+            count = _count(len(tags_of(output, new.tags)), "tag")
+            yield Step(StepKind.OUTPUT, output.name, f"opens ({output.kind}, {count}), from {output.begins} on")
+        elif msgspec.structs.replace(old, place=output.place) != output:
+            yield Step(StepKind.OUTPUT, output.name, f"closes and opens again: {', '.join(_changes(old, output))}")
+    for name in sorted(before.keys() - {output.name for output in new.outputs}):
+        yield Step(StepKind.OUTPUT, name, "closes; its position stays, should it come back")
+
+
+def _changes(before: OutputSetting, after: OutputSetting) -> Iterator[str]:
+    for key in ("kind", "tags", "begins", "zone", "owner"):
+        old, now = getattr(before, key), getattr(after, key)
+        if old != now:
+            yield f"{key} {_shown(old)} → {_shown(now)}"
+    yield from _config(before.config, after.config)
+
+
+def _config(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield f"{key} {_shown(before.get(key))} → {_shown(after.get(key))}"
+
+
 def _by_system(tags: Sequence[TagSetting]) -> dict[str, list[TagSetting]]:
     systems: dict[str, list[TagSetting]] = {}
     for setting in tags:
@@ -225,11 +256,7 @@ def _blink(tags: int) -> str:
 
 
 def _system(before: SystemSetting, after: SystemSetting) -> Iterator[Step]:
-    config = [
-        f"{key} {_shown(before.config.get(key))} → {_shown(after.config.get(key))}"
-        for key in sorted(before.config.keys() | after.config.keys())
-        if before.config.get(key) != after.config.get(key)
-    ]
+    config = list(_config(before.config, after.config))
     if before.kind != after.kind:
         config.insert(0, f"kind {before.kind} → {after.kind}")
     if before.node != after.node:
@@ -314,7 +341,7 @@ def _by(former: Former) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value is None or value == "" or value == {}:
+    if value is None or value == "" or value == {} or value == ():
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -89,6 +89,7 @@ _SHARED_SECTIONS: Final = (
         "inside the plant file's folder."),
     Key("types", Entries(forms.TYPE, "type"), "The models that assets follow."),
     Key("systems", Entries(forms.NAME, "system"), "Everything the plant talks to."),
+    Key("outputs", Entries(forms.NAME, "output"), "Where its samples go on to."),
     Key("assets", Entries(forms.PATH, "asset"), "The equipment: paths below `plant`, single ones and templates."),
     Key("pictures", Entries(forms.PICTURED, "picture"), "What the screen draws of the plant, an area or an asset."),
 )  # fmt: skip
@@ -325,6 +326,22 @@ SYSTEM: Final = Shape(
         ),
     ),
 )
+OUTPUT: Final = Shape(
+    "output",
+    "outputs: where samples go on to",
+    "The key is the output's name. Beside these keys an output has those of its kind. Each output has a position of "
+    "its own: one that is slow or away keeps nobody waiting and misses nothing. An output that is taken out and comes "
+    "back under its name goes on where it was.",
+    (
+        Key("kind", forms.NAME, "What it is: the word of a kind of output.", required=True),
+        Key("tags", Listed(forms.LINE), "Which tags: paths, `*` for one part and `**` for any number of them, such as "
+            "`mixing/**` or `*/temperature`. Without it, all."),
+        Key("begins", forms.choice("now", "first"), "Where a new output begins: with what comes from `now` on, which "
+            "is meant unless said otherwise, or with the `first` sample that is recorded."),
+        Key("zone", forms.NAME, "The security zone it stands in (IEC 62443)."),
+        Key("owner", forms.LINE, "Who answers for it."),
+    ),
+)  # fmt: skip
 ASSET: Final = Shape(
     "asset",
     "assets: the equipment",
@@ -410,7 +427,7 @@ PICTURE: Final = Shape(
 SHAPES: Final = {
     shape.name: shape
     for shape in (
-        PLANT, INCLUDED, CALENDAR, SHIFT, ROTATION, HISTORY, CLASS, TYPE, TYPE_TAG, TYPE_PART, WRITE, SYSTEM, ASSET,
-        ASSET_TAG, OWN_TAG, ASSET_PART, PICTURE, STREAM,
+        PLANT, INCLUDED, CALENDAR, SHIFT, ROTATION, HISTORY, CLASS, TYPE, TYPE_TAG, TYPE_PART, WRITE, SYSTEM, OUTPUT,
+        ASSET, ASSET_TAG, OWN_TAG, ASSET_PART, PICTURE, STREAM,
     )
 }  # fmt: skip

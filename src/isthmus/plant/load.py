@@ -33,6 +33,7 @@ class Loaded:
     header: dict[str, Any] = field(default_factory=dict)
     types: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
     systems: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
+    outputs: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
     assets: list[tuple[Scalar, Node]] = field(default_factory=list)
     """Not by path yet: a template is many assets, and an override repeats a path."""
     pictures: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
@@ -141,6 +142,7 @@ class _Reading:
             self._loaded.root, self._loaded.header = node, values
         self._collect("types", values, self._loaded.types)
         self._collect("systems", values, self._loaded.systems)
+        self._collect("outputs", values, self._loaded.outputs)
         self._collect("pictures", values, self._loaded.pictures)
         if "assets" in values:
             self._loaded.assets.extend(values["assets"].entries.values())

@@ -108,6 +108,7 @@ def resolve(
         retention=checked.retention,
         pictures=checked.pictures,
         systems=tuple(sorted(checked.systems, key=lambda system: system.name)),
+        outputs=tuple(sorted(checked.outputs, key=lambda output: output.name)),
         assets=tuple(sorted(checked.assets, key=lambda asset: asset.path)),
         tags=_numbered(checked.tags, checked.renames, previous, numbers),
         stream=checked.stream,

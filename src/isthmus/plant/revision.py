@@ -94,6 +94,22 @@ class SystemSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     place: Place = Place("", 0)
 
 
+class OutputSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One place that samples go on to."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    """The kind's Spec as plain data. A secret is `{"!secret": name}`; its value is never in a revision."""
+    tags: tuple[str, ...] = ()
+    """Patterns of paths; none: all tags."""
+    begins: Literal["now", "first"] = "now"
+    """Where it begins when it is new."""
+    zone: str = ""
+    owner: str = ""
+    place: Place = Place("", 0)
+
+
 class AssetSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of equipment."""
 
@@ -135,6 +151,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     assets: tuple[AssetSetting, ...]
     tags: tuple[TagSetting, ...]
     """In order of their numbers."""
+    outputs: tuple[OutputSetting, ...] = ()
     calendar: Calendar = PLAIN
     """How the plant divides its time."""
     retention: Retention = NONE
@@ -160,6 +177,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             content.append(self.calendar)
         if self.retention != NONE:
             content.append(self.retention)
+        if self.outputs:
+            content.append(_unplaced(self.outputs))
         if self.pictures:
             content.append(self.pictures)
         return hashlib.sha256(_ordered(content)).hexdigest()[:32]

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from isthmus.plant.doors import KindLike, Kinds
+from isthmus.plant.doors import Kinds
 from isthmus.plant.forms import Form
-from isthmus.plant.grammar import INCLUDED, PLANT, SHAPES, SYSTEM, Entries, Held, Key, Listed, Shape
+from isthmus.plant.grammar import INCLUDED, OUTPUT, PLANT, SHAPES, SYSTEM, Entries, Held, Key, Listed, Shape
+from isthmus.plant.outputs import NO_OUTPUTS, OutputKinds
+from isthmus.plant.specs import Specified
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -17,12 +19,13 @@ _NOTHING: Final = {"type": "null"}
 Json = dict[str, Any]
 
 
-def schema(kinds: Kinds) -> Json:
-    """The schema of a plant file and of the files it includes, with the systems of `kinds`."""
-    definitions = {shape.name: _shape(shape) for shape in SHAPES.values() if shape is not SYSTEM}
-    definitions[SYSTEM.name] = _system(kinds)
-    for name in sorted(kinds):
-        definitions |= _kind(kinds[name])
+def schema(kinds: Kinds, outputs: OutputKinds = NO_OUTPUTS) -> Json:
+    """The schema of a plant file and of the files it includes, with these kinds of systems and of outputs."""
+    definitions = {shape.name: _shape(shape) for shape in SHAPES.values() if shape not in (SYSTEM, OUTPUT)}
+    for shape, known in ((SYSTEM, kinds), (OUTPUT, outputs)):
+        definitions[shape.name] = _specified(shape, known)
+        for name in sorted(known):
+            definitions |= _kind(shape, known[name])
     of_main = [{"required": [key.name]} for key in PLANT.keys if key.name not in INCLUDED.by_name]
     return {
         "$schema": DRAFT,
@@ -84,30 +87,32 @@ def _entry(holds: str) -> Json:
     return {"anyOf": ways} if len(ways) > 1 else ways[0]
 
 
-def _system(kinds: Kinds) -> Json:
-    """A system: its kind decides what else it says."""
+def _specified(shape: Shape, kinds: OutputKinds) -> Json:
+    """A system or an output: its kind decides what else it says."""
     names = sorted(kinds)
+    ways = [
+        {"if": {"properties": {"kind": {"const": name}}, "required": ["kind"]}, "then": _ref(f"{shape.name} {name}")}
+        for name in names
+    ]
     return {
         "type": "object",
-        "description": SYSTEM.text,
-        "required": list(SYSTEM.required),
-        "properties": {"kind": {"enum": names, "description": SYSTEM.by_name["kind"].text}},
-        "allOf": [
-            {"if": {"properties": {"kind": {"const": name}}, "required": ["kind"]}, "then": _ref(f"system {name}")}
-            for name in names
-        ],
+        "description": shape.text,
+        "required": list(shape.required),
+        "properties": {"kind": {"enum": names, "description": shape.by_name["kind"].text}},
+        **({"allOf": ways} if ways else {}),
     }
 
 
-def _kind(kind: KindLike) -> dict[str, Json]:
-    """The definitions of one kind: its Spec's own, and the whole of such a system."""
-    spec = kind.spec.model_json_schema(ref_template=f"#/$defs/{kind.name}.{{model}}")
-    inner = {f"{kind.name}.{name}": definition for name, definition in spec.pop("$defs", {}).items()}
-    common = {key.name: _key(key, SYSTEM) for key in SYSTEM.keys}
+def _kind(shape: Shape, kind: Specified) -> dict[str, Json]:
+    """The definitions of one kind: its Spec's own, and the whole of such a system or output."""
+    prefix = f"{shape.name}.{kind.name}"
+    spec = kind.spec.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
+    inner = {f"{prefix}.{name}": definition for name, definition in spec.pop("$defs", {}).items()}
+    common = {key.name: _key(key, shape) for key in shape.keys}
     properties = {**common, **spec.get("properties", {}), "kind": {"const": kind.name}}
     for name in kind.secrets:
         properties[name] = {"type": "string", "description": properties[name].get("description", "")}
-    required = [*SYSTEM.required, *spec.get("required", [])]
+    required = [*shape.required, *spec.get("required", [])]
     whole: Json = {
         "type": "object",
         "title": kind.title,
@@ -115,4 +120,4 @@ def _kind(kind: KindLike) -> dict[str, Json]:
         "required": required,
         "additionalProperties": False,
     }
-    return {**inner, f"system {kind.name}": whole}
+    return {**inner, f"{shape.name} {kind.name}": whole}

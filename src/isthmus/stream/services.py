@@ -40,6 +40,7 @@ MAY_PUBLISH: Final[dict[str, tuple[str, ...]]] = {
     ),
     "record": (*_HAPPENINGS, *_READ, f"{_API}.STREAM.PURGE.{names.STREAM}"),
     "serve": _READ,
+    "deliver": (*_HAPPENINGS, *_READ),
     "admin": (">",),
 }
 """Service → subjects it may publish to, which with NATS is also what it may ask for."""

@@ -233,19 +233,21 @@ def schema() -> None:
       isthmus schema > plant.schema.json
       and in the first line of the plant file: # yaml-language-server: $schema=plant.schema.json
     """
+    from isthmus.outputs.registry import output_kinds
     from isthmus.plant.schema import schema as made
     from isthmus.systems.registry import kinds
 
-    _print_json(made(kinds()))
+    _print_json(made(kinds(), output_kinds()))
 
 
 def _checked(plant: Path) -> Checked:
     from isthmus.app.cli.slow import slow
+    from isthmus.outputs.registry import output_kinds
     from isthmus.plant.check import check_plant
     from isthmus.systems.registry import kinds
 
     with slow("reading the plant file") as progress:
-        return check_plant(plant, kinds(), progress)
+        return check_plant(plant, kinds(), progress, outputs=output_kinds())
 
 
 def _checked_or_exit(plant: Path) -> Checked:
@@ -319,14 +321,15 @@ def _before(ledger: Ledger, runs: int) -> int:
 
 def _known_kinds(revision: Revision) -> None:
     from isthmus.core.errors import IsthmusError
+    from isthmus.outputs.registry import output_kinds
     from isthmus.systems.registry import kinds
 
-    for system in revision.systems:
-        if system.kind not in kinds():
+    used = [(one.name, one.kind, one.kind in kinds()) for one in revision.systems]
+    used += [(one.name, one.kind, one.kind in output_kinds()) for one in revision.outputs]
+    for name, kind, known in used:
+        if not known:
             hint = "install the package that brings it"
-            raise IsthmusError(
-                f"revision has {system.name!r} of kind {system.kind!r}, which is not installed", hint=hint
-            )
+            raise IsthmusError(f"revision has {name!r} of kind {kind!r}, which is not installed", hint=hint)
 
 
 def _print_plan(made: Plan, checked: Checked, everything: bool) -> None:

@@ -26,6 +26,7 @@ class Service(StrEnum):
     COLLECT = "collect"
     RECORD = "record"
     SERVE = "serve"
+    DELIVER = "deliver"
 
 
 class LogFormat(StrEnum):

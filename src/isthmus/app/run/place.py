@@ -20,6 +20,9 @@ from isthmus.core.errors import InUse, IsthmusError
 SERVICES: Final = ("record", "collect", "serve")
 """In the order in which they start; they stop the other way round."""
 
+DELIVER: Final = "deliver"
+"""Beside them, once the plant has outputs."""
+
 SUPERVISOR: Final = "supervisor"
 
 PATIENCE: Final = 20.0

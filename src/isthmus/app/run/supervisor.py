@@ -21,12 +21,13 @@ from isthmus.app.run import notify, status
 from isthmus.app.run.endpoint import current, endpoint, external_log
 from isthmus.app.run.kept import Job, Kept
 from isthmus.app.run.logs import Speech
-from isthmus.app.run.place import SERVICES, SUPERVISOR, Place
+from isthmus.app.run.place import DELIVER, SERVICES, SUPERVISOR, Place
 from isthmus.app.run.revisions import keep_revisions
 from isthmus.app.run.telling import Telling
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, first
 from isthmus.core.event import Severity
+from isthmus.store.ledger.files import read_pointer
 from isthmus.stream.endpoint import Endpoint
 from isthmus.stream.server import LogServer
 
@@ -35,6 +36,9 @@ LONGEST_START: Final = 60.0
 
 LONGEST_WAIT: Final = 10.0
 """Seconds that services wait for the processes beside them to be ready."""
+
+LOOK: Final = 1.0
+"""Seconds between two looks at whether the plant has outputs."""
 
 LONGEST_TELLING: Final = 2.0
 """Seconds that a stop waits for the log to take the news of it."""
@@ -60,9 +64,10 @@ class Wanted:
 
     def jobs(self) -> list[Job]:
         """Every process but the log, in the order of starting."""
-        return [*self.beside, *(self._job(service) for service in self.services)]
+        return [*self.beside, *(self.job(service) for service in self.services)]
 
-    def _job(self, service: str) -> Job:
+    def job(self, service: str) -> Job:
+        """The process of one service."""
         arguments = ["--data", str(self.place.root), "--node", self.node, "--log-format", self.speech]
         if self.listen is not None:
             arguments += ["--listen", str(self.listen)]
@@ -131,6 +136,7 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
 
     telling = Telling(log_endpoint)
     processes = [Kept(job, telling.died) for job in wanted.jobs()]
+    outgoing = Kept(wanted.job(DELIVER), telling.died)
     async with asyncio.TaskGroup() as group:
         first_ones = processes[: len(wanted.beside)]
         keeping = [group.create_task(kept.keep(), name=kept.job.name) for kept in first_ones]
@@ -143,6 +149,7 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
             for work in (
                 telling.tell(),
                 keep_revisions(wanted.place, log_endpoint),
+                _deliver(wanted, outgoing, processes),
                 _status(wanted, server, processes, stop),
                 _ready(processes, ready),
             )
@@ -170,6 +177,29 @@ async def _keep_after(kept: Kept, others: Sequence[Kept], stop: asyncio.Event) -
     stopped.cancel()
     if not stop.is_set():
         await kept.keep()
+
+
+async def _deliver(wanted: Wanted, outgoing: Kept, processes: list[Kept]) -> None:
+    """Keeps outputs running from when the plant has some; without any there is no process for them."""
+    looked = 0
+    while tuple(wanted.services) == SERVICES:
+        pointed = read_pointer(wanted.place.revisions)
+        if pointed is not None and pointed.number != looked:
+            looked = pointed.number
+            if await asyncio.to_thread(_has_outputs, wanted.place):
+                processes.append(outgoing)
+                await outgoing.keep()
+                return
+        await asyncio.sleep(LOOK)
+
+
+def _has_outputs(place: Place) -> bool:
+    try:
+        revision = current(place)
+    except IsthmusError as error:
+        say.warning("the revision cannot be read", problem=str(error))
+        return False
+    return revision is not None and bool(revision.outputs)
 
 
 async def _all_ready(processes: Sequence[Kept]) -> None:

@@ -16,6 +16,7 @@ from isthmus.app.demo.chemical.past import STEP
 from isthmus.app.demo.chemical.plant import rows
 from isthmus.app.demo.chemical.simulator import KEEP, PERIOD
 from isthmus.core import time
+from isthmus.outputs.registry import output_kinds
 from isthmus.plant.check import Checked, check_plant
 from isthmus.systems.registry import kinds
 
@@ -55,7 +56,7 @@ STREAMS: Final = (
 def checked() -> Checked:
     """The demo's plant file as it is shipped."""
     with importlib.resources.as_file(files("isthmus.app.demo.chemical") / "plantfile") as folder:
-        return check_plant(folder / "plant.yaml", kinds())
+        return check_plant(folder / "plant.yaml", kinds(), outputs=output_kinds())
 
 
 def page() -> str:

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the `deliver` service does: every output of the plant, as the revision says.
+
+A newly applied revision touches only what it changes: an output whose settings stay, and whose tags do, goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from isthmus.core.errors import IsthmusError, NotFound, Refused
+from isthmus.flow.deliver.output import Output, run_output
+from isthmus.flow.secrets import reveal
+from isthmus.outputs.contract import Accepts, Surroundings
+from isthmus.outputs.registry import output_kinds
+from isthmus.plant.outputs import tags_of
+from isthmus.plant.revision import OutputSetting, Place, Revision, TagSetting
+from isthmus.store.history.columns import Columns, empty
+from isthmus.store.history.folder import Folder
+from isthmus.store.history.manifest import Manifest
+from isthmus.store.ledger.files import RevisionFiles, read_pointer
+from isthmus.stream.log import Log, LogState
+
+LOOK: Final = 1.0
+"""Seconds between two looks at which revision is current, and at how far the log goes."""
+
+say = structlog.get_logger("deliver")
+
+
+@dataclass(slots=True)
+class _Running:
+    """An output and the task that runs it."""
+
+    output: Output
+    wiring: bytes
+    """What it was opened with; while this stays, the output goes on."""
+    task: asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Deliverer:
+    """All outputs of a plant."""
+
+    log: Log
+    data: Path
+    running: dict[str, _Running] = field(default_factory=dict)
+    revision: int = 0
+
+    def describe(self, log: LogState | None) -> dict[str, Any]:
+        """For status."""
+        outputs = {name: running.output.describe(log) for name, running in sorted(self.running.items())}
+        return {"revision": self.revision, "outputs": outputs}
+
+
+def folder_of(data: Path, output: str) -> Path:
+    """Where an output's book is."""
+    return data / "outputs" / output
+
+
+async def deliver(
+    log: Log,
+    data: Path,
+    *,
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Delivers until `stop`; the positions reached are on disk when it returns."""
+    deliverer = Deliverer(log, data)
+    said = False
+    async with asyncio.TaskGroup() as group:
+        while not stop.is_set():
+            await _follow(deliverer, group)
+            report(deliverer.describe(await _state(log)))
+            if deliverer.revision and not said:
+                said = True
+                ready()
+            await _pause(stop)
+        for name in list(deliverer.running):
+            await _close(deliverer, name)
+
+
+async def _state(log: Log) -> LogState | None:
+    try:
+        return await log.state(patience=2.0)
+    except IsthmusError:
+        return None
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), LOOK)
+    except TimeoutError:
+        return
+
+
+async def _follow(deliverer: Deliverer, group: asyncio.TaskGroup) -> None:
+    """Arranges what a newly applied revision changes; while that cannot be done, everything stays as it is."""
+    try:
+        pointed = read_pointer(deliverer.data / "revisions")
+        if pointed is not None and pointed.number != deliverer.revision:
+            revision = await asyncio.to_thread(RevisionFiles(deliverer.data / "revisions").current)
+            if revision is None:
+                raise NotFound(f"no revision is applied in {deliverer.data}", hint="isthmus apply PLANT")
+            await _arrange(deliverer, revision, group)
+    except (OSError, ValueError, IsthmusError) as error:
+        say.error("the current revision does not run yet", problem=str(error), running=deliverer.revision)
+
+
+async def _arrange(deliverer: Deliverer, revision: Revision, group: asyncio.TaskGroup) -> None:
+    """Makes what runs be what `revision` says; what it does not change goes on untouched."""
+    wanted = {output.name: output for output in revision.outputs}
+    for name in [name for name in deliverer.running if name not in wanted]:
+        await _close(deliverer, name)
+    for name, setting in wanted.items():
+        tags = tags_of(setting, revision.tags)
+        now = _wiring(setting, tags, revision)
+        running = deliverer.running.get(name)
+        if running is not None and running.wiring == now:
+            continue
+        if running is not None:
+            await _close(deliverer, name)
+        output = _output(deliverer, setting, tags, revision)
+        task = group.create_task(run_output(output), name=name)
+        deliverer.running[name] = _Running(output, now, task)
+    deliverer.revision = revision.number
+
+
+def _wiring(setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision) -> bytes:
+    """All that an output can notice of a revision; where things stand in the file is none of it."""
+    nowhere = Place("", 0)
+    places = {setting.tag.path.rpartition("/")[0] for setting in tags}
+    assets = [asset for asset in revision.assets if any(place.startswith(asset.path) for place in places)]
+    parts = (setting, *assets, *tags)
+    return msgspec.msgpack.encode([revision.plant, *(msgspec.structs.replace(one, place=nowhere) for one in parts)])
+
+
+async def _close(deliverer: Deliverer, name: str) -> None:
+    running = deliverer.running.pop(name)
+    running.task.cancel()
+    await asyncio.wait((running.task,), timeout=10)
+
+
+def _output(deliverer: Deliverer, setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision) -> Output:
+    return Output(
+        setting=setting,
+        systems={one.tag.number: one.system for one in tags},
+        folder=folder_of(deliverer.data, setting.name),
+        history=deliverer.data / "history",
+        connect=_connect(setting, tags, revision, deliverer.data),
+        log=deliverer.log,
+    )
+
+
+def _connect(
+    setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision, data: Path
+) -> Callable[[], Accepts]:
+    """What makes an output of its kind; its secrets are looked up then."""
+    numbers = {one.tag.number: one for one in tags}
+
+    def last() -> Columns:
+        return _last(data / "history", sorted(numbers))
+
+    def connect() -> Accepts:
+        kind = output_kinds().get(setting.kind)
+        if kind is None:
+            known = ", ".join(sorted(output_kinds()))
+            raise Refused(f"no kind of output {setting.kind!r} is installed here", hint=f"kinds: {known}")
+        try:
+            spec = kind.spec.model_validate(reveal(setting.config, data))
+        except ValueError as error:
+            raise Refused(f"its configuration does not fit kind {setting.kind}: {error}", where=setting.name) from error
+        return kind.connect(spec, Surroundings(setting.name, revision, numbers, data, last))
+
+    return connect
+
+
+def _last(history: Path, numbers: list[int]) -> Columns:
+    folder = Folder(history)
+    if not folder.manifest.exists():
+        return empty()
+    manifest = Manifest.open(folder.manifest, reading=True)
+    try:
+        return manifest.latest(numbers)
+    finally:
+        manifest.close()

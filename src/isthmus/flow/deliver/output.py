@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One output runs: its far end is opened, gets batch after batch, and what it takes is committed to the output's book.
+
+A batch that was not taken is handed over again until it is; what the far end will never take is parked. An output
+waits for nobody and nobody waits for it but its own reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+
+from isthmus.core import time
+from isthmus.core.errors import Disconnected, IsthmusError, Refused, first
+from isthmus.core.event import Event, EventKind, Severity
+from isthmus.flow.deliver.book import MOST_PARKED, Book, Place
+from isthmus.flow.deliver.reading import Batch, Reading, beginning
+from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
+from isthmus.plant.revision import OutputSetting
+from isthmus.store.history.columns import empty
+from isthmus.stream.log import Log, LogState, Position
+
+SHORTEST: Final = 0.5
+LONGEST: Final = 30.0
+"""Seconds before a far end is tried again; they double from the shortest to the longest."""
+
+PORTION: Final = 10_000
+"""Samples handed over at once at most: what may have to be sent again."""
+
+BEAT: Final = 2.0
+"""Seconds without anything to deliver after which the far end is looked at, and parked samples."""
+
+COMMIT: Final = 1.0
+"""Seconds that deliveries may lie ahead of the position on the disk: what comes again after a sudden end."""
+
+say = structlog.get_logger("deliver")
+
+
+@dataclass(slots=True)
+class Output:
+    """An output as it runs."""
+
+    setting: OutputSetting
+    systems: Mapping[int, str]
+    """Number of each of its tags → the system it is read from."""
+    folder: Path
+    """Where its book is."""
+    history: Path
+    connect: Callable[[], Accepts]
+    log: Log
+    state: str = "starting"
+    problem: str = ""
+    since: int = field(default_factory=time.now)
+    delivered: int = 0
+    """Samples the far end took since the start."""
+    again: int = 0
+    """Times that a batch had to be handed over again."""
+    parked: int = 0
+    place: Place | None = None
+    """Up to where it has delivered."""
+    reading: Reading | None = None
+
+    def describe(self, log: LogState | None) -> dict[str, Any]:
+        """For status; lags are those to the end of `log`."""
+        position = self.place.state.position if self.place is not None else None
+        behind = log.lag(position) if log is not None and self.place is not None else None
+        return {
+            "kind": self.setting.kind,
+            "state": self.state,
+            "problem": self.problem,
+            "since": self.since,
+            "tags": len(self.systems),
+            "delivered": self.delivered,
+            "again": self.again,
+            "parked": self.parked,
+            "lag_messages": behind,
+            "lag_seconds": _seconds(behind, position),
+            "recalling": self.reading is not None and self.reading.recalling,
+            "lost": self.reading.lost if self.reading is not None else 0,
+        }
+
+
+def _seconds(behind: int | None, position: Position | None) -> float | None:
+    """How long ago the log took what was delivered last; None where that is not known."""
+    if behind is None or (behind and (position is None or not position.at)):
+        return None
+    return round((time.now() - position.at) / time.SECOND, 1) if behind and position is not None else 0.0
+
+
+async def run_output(output: Output) -> None:
+    """Delivers until cancelled."""
+    book = await _opened(output)
+    try:
+        output.parked, output.place = book.count(), book.place()
+        if output.place is None:
+            output.place = await _beginning(output)
+            book.commit(output.place, empty(), (), time.now())
+        while True:
+            try:
+                await _run(output, book)
+            except* IsthmusError as group:
+                await _changed(output, "failed", first(group))
+                await asyncio.sleep(LONGEST)
+    finally:
+        book.close()
+
+
+async def _opened(output: Output) -> Book:
+    while True:
+        try:
+            return await asyncio.to_thread(Book.open, output.folder, create=True)
+        except (IsthmusError, OSError) as error:
+            await _changed(output, "failed", error)
+            await asyncio.sleep(LONGEST)
+
+
+async def _beginning(output: Output) -> Place:
+    """Where it begins when it is new."""
+    if output.setting.begins == "first":
+        return beginning(output.history, None)
+    while True:
+        try:
+            log = await output.log.state()
+            return await asyncio.to_thread(beginning, output.history, Position(log.stream, log.last))
+        except IsthmusError as error:
+            await _changed(output, "failed", error)
+            await asyncio.sleep(SHORTEST)
+
+
+async def _run(output: Output, book: Book) -> None:
+    assert output.place is not None
+    output.reading = Reading(output.log, output.history, output.place, output.systems)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(output.reading.run())
+        await _Delivering(output, book, output.reading).run()
+
+
+@dataclass(slots=True)
+class _Delivering:
+    """From the reading to the far end."""
+
+    output: Output
+    book: Book
+    reading: Reading
+    batch: Batch | None = None
+    """Read, and not delivered completely."""
+    done: int = 0
+    """Samples of it that are."""
+    committed: float = 0.0
+    """When the place was last written (monotonic)."""
+    moved: bool = False
+    """The place on the disk is behind."""
+
+    async def run(self) -> None:
+        """Opens the far end again and again, until cancelled."""
+        wait, accepts = SHORTEST, None
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                accepts = accepts or self.output.connect()
+                await self._session(accepts)
+            except Disconnected as error:
+                await _changed(self.output, "disconnected", error)
+            except Refused as error:
+                accepts = None  # what it was made with may be put right: a secret, a certificate
+                await _changed(self.output, "refused", error)
+            except Exception as error:
+                say.exception("output failed", output=self.output.setting.name)
+                await _changed(self.output, "failed", error)
+            lasted = asyncio.get_running_loop().time() - began
+            wait = SHORTEST if lasted > LONGEST else min(2 * wait, LONGEST)
+            self.output.again += self.batch is not None
+            await asyncio.sleep(wait)
+
+    async def _session(self, accepts: Accepts) -> None:
+        async with accepts.open() as sink:
+            await _changed(self.output, "connected", None)
+            try:
+                while True:
+                    await self._step(sink)
+            finally:
+                await self._commit()
+
+    async def _step(self, sink: Sink) -> None:
+        if self.batch is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):
+                    self.batch = await self.reading.batches.get()
+        if self.batch is None:
+            await sink.write(Delivery(empty()))
+            await self._try_parked(sink)
+            await self._commit()
+            return
+        await self._deliver(sink, self.batch)
+        self.output.place, self.moved = self.batch.after, True
+        self.batch, self.done = None, 0
+        if asyncio.get_running_loop().time() - self.committed >= COMMIT:
+            await self._commit()
+            await self._try_parked(sink)
+
+    async def _deliver(self, sink: Sink, batch: Batch) -> None:
+        """The rest of a batch, in portions."""
+        while self.done < len(batch.columns):
+            portion = batch.columns.pick(slice(self.done, self.done + PORTION))
+            delivery = Delivery(portion, batch.recalled)
+            try:
+                refused = await sink.write(delivery)
+            except Refused as error:
+                refused = [Refusal(row, str(error)) for row in range(len(portion))]
+            if refused:
+                await self._park(sink, delivery, refused)
+            self.done += len(portion)
+            self.output.delivered += len(portion) - len(refused)
+
+    async def _park(self, sink: Sink, delivery: Delivery, refused: Sequence[Refusal]) -> None:
+        """Parks samples; while there is no room for them the output stands still."""
+        output = self.output
+        say.warning("refused", output=output.setting.name, samples=len(refused), reason=refused[0].reason)
+        while self.book.count() + len(refused) > MOST_PARKED:
+            full = Refused(
+                f"{self.book.count():,} samples that the far end refused are parked, and there is no room for more",
+                hint=f"put it right ({refused[0].reason}), then isthmus parked {output.setting.name} --retry or --drop",
+            )
+            await _changed(output, "standing still", full)
+            await asyncio.sleep(BEAT)
+            await sink.write(Delivery(empty()))
+            await self._try_parked(sink)
+        columns = delivery.columns.pick(np.array([one.row for one in refused], np.intp))
+        assert output.place is not None
+        reasons = [one.reason for one in refused]
+        await asyncio.to_thread(self.book.commit, output.place, columns, reasons, time.now())
+        output.parked = self.book.count()
+        await _changed(output, "connected", None)
+
+    async def _try_parked(self, sink: Sink) -> None:
+        """Hands over again what somebody asked to be tried again."""
+        self.output.parked = self.book.count()
+        while self.output.parked and len(tried := self.book.parked(PORTION, again=True)):
+            refused = await sink.write(Delivery(tried.columns))
+            rows, reasons = [one.row for one in refused], [one.reason for one in refused]
+            await asyncio.to_thread(self.book.settle, tried, rows, reasons, time.now())
+            self.output.delivered += len(tried) - len(refused)
+            self.output.parked = self.book.count()
+
+    async def _commit(self) -> None:
+        """Writes the place, when it is another one."""
+        self.committed = asyncio.get_running_loop().time()
+        if self.moved and self.output.place is not None:
+            await asyncio.to_thread(self.book.commit, self.output.place, empty(), (), time.now())
+            self.moved = False
+
+
+async def _changed(output: Output, state: str, error: BaseException | None) -> None:
+    """Notes a change of state; says it in an event once, not at every try."""
+    problem = str(error) if error else ""
+    if (state, problem) == (output.state, output.problem):
+        return
+    same = state == output.state
+    output.state, output.problem, output.since = state, problem, time.now()
+    name = output.setting.name
+    (say.warning if error else say.info)(state, output=name, **({"problem": problem} if problem else {}))
+    if not same:
+        with suppress(IsthmusError):
+            await output.log.emit(_event(output), patience=1)
+
+
+def _event(output: Output) -> Event:
+    name = output.setting.name
+    return Event(
+        id=f"output-{name}-{output.since}",
+        kind=EventKind.OUTPUT,
+        severity=Severity.INFORMATION if output.state == "connected" else Severity.ERROR,
+        source=name,
+        at=output.since,
+        message=f"output {name} is {output.state}" + (f": {output.problem}" if output.problem else ""),
+        details={"state": output.state},
+    )

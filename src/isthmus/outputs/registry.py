@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of outputs are found through the entry-point group `isthmus.outputs`, ours through the same door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Final
+
+from isthmus.outputs.contract import OutputKind
+from isthmus.systems.registry import find_kinds
+
+GROUP: Final = "isthmus.outputs"
+
+
+@cache
+def output_kinds() -> Mapping[str, OutputKind]:
+    """Every kind of output installed here, by the word in the plant file."""
+    return MappingProxyType(find_kinds(entry_points(group=GROUP), OutputKind, "output"))
