@@ -87,9 +87,12 @@ class Reading:
 
 async def read_all(log: Log, after: Position | None = None, *, within: float = 30.0) -> Reading:
     """Everything the log has now after a position."""
-    last = (await log.state()).last
-    return await Reading(after).read(log, lambda reading: reading.idle > 0 or _at(reading) >= last, within=within)
+    state = await log.state()
 
+    def done(reading: Reading) -> bool:
+        at = reading.position if reading.position is not None else Position(state.stream, 0)
+        return at.stream == state.stream and (
+            at.sequence >= state.last or (state.first > state.last and reading.idle > 0)
+        )
 
-def _at(reading: Reading) -> int:
-    return reading.position.sequence if reading.position is not None and not reading.streams else 0
+    return await Reading(after).read(log, done, within=within)
