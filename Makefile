@@ -12,7 +12,7 @@ PEERS_READY := tests/peers/node_modules/.ready
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: $(READY) ## set up and run the demo plant (ARGS="--past 30d", ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
+demo: $(READY) ## set up and run the demo plant with a month of history (ARGS="--past 0": none, ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
 	@bash tools/setup node tests/peers
 	@bash tools/setup ui
 	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)

@@ -247,10 +247,11 @@ def test_the_plant_file_of_another_demo_is_not_taken(story: Plant) -> None:
     ("words", "reason"),
     [
         (["tank-farm", "--past", "1d"], "the tank farm has no --past"),
-        (["--past", "1m"], "--past takes a span from 1h to 366d"),
+        (["--past", "1m"], "--past takes a span from 1h to 366d, or 0 for none"),
         (["--fault", "fouling"], "'fouling' names no fault; say KIND:TARGET"),
         (["--fault", "fouling:E101@soon"], "'soon' is not a duration"),
-        (["--fault", "fouling:E101@-1d"], "needs a past"),
+        (["--past", "0", "--fault", "fouling:E101@-1d"], "needs a past"),
+        (["--fault", "fouling:E101@-31d"], "begins before the past"),
         (["--past", "1d", "--fault", "fouling:E101@-2d"], "begins before the past"),
         (["--past", "1d", "--fault", "rust:E101@-1h"], "there is no fault 'rust'"),
         (["--past", "1d", "--fault", "fouling:P101@-1h"], "'P101' cannot have fouling"),

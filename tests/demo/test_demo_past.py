@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from isthmus.app import revising
+from isthmus.app.cli.demo_chemical import past_of
 from isthmus.app.demo.chemical import FaultKind, Plant, keeping, past, truth
+from isthmus.app.demo.chemical.demo import Wishes
 from isthmus.app.demo.chemical.exceptions import Exceptions
 from isthmus.app.demo.chemical.past import STEP, Tables, fill
 from isthmus.app.demo.chemical.plant import rows
@@ -19,8 +21,10 @@ from isthmus.app.importing import take
 from isthmus.app.recorded import recorded
 from isthmus.app.run.place import Place
 from isthmus.core import time
+from isthmus.core.errors import IsthmusError
 from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType
+from isthmus.store.history.folder import Folder
 
 HOUR = 3600 * time.SECOND
 FILE = Path(__file__).parents[2] / "examples/chemical/plant.yaml"
@@ -50,7 +54,7 @@ def test_between_two_reports_no_tag_is_further_away_than_its_deadband() -> None:
     assert reported["PRD.FQ401"] <= 6 * 12 + 6
     assert 6 <= reported["R1.TIC202.MODE"] <= 8
     assert 12 <= reported["LAB.QI301"] <= 13
-    assert sum(reported.values()) < 0.35 * 300 * 720
+    assert sum(reported.values()) < 0.35 * 300 * 6 * 3600 / STEP
 
 
 def test_a_jump_is_reported_with_what_was_just_before_it() -> None:
@@ -92,7 +96,7 @@ def test_a_past_becomes_history_in_the_plants_units_and_the_plant_goes_on_from_i
     assert planned(place) == story
     told = fill(place, story)
     samples = _samples(place)
-    assert len(samples) == told.count > 20_000
+    assert len(samples) == told.count > 12_000
     assert {mark & Mark.HISTORICAL for *_, mark in samples} == {Mark.HISTORICAL}
     assert len({path for path, *_ in samples}) == 300
     temperatures = [float(v) for path, _, v, *_ in samples if path.endswith("sump/temperature")]  # type: ignore[arg-type]
@@ -104,6 +108,30 @@ def test_a_past_becomes_history_in_the_plants_units_and_the_plant_goes_on_from_i
     (line,) = truth.read(place.root / "simulation/truth.jsonl")
     assert line.kind == "leak"
     assert abs(time.from_iso(line.at) - (story.end - HOUR)) < 60 * time.SECOND
+
+
+def test_a_new_plant_gets_a_month_and_one_that_has_lived_nothing(place: Place) -> None:
+    def days(past: str | None = None) -> float | None:
+        found = past_of(place, past, Wishes(), ())
+        return (found.end - found.start) / (24 * HOUR) if found is not None else None
+
+    assert (days(), days("7d"), days("0")) == (30, 7, None)
+    plan(place, _story(3))
+    assert (days(), days("3h")) == (0.125, 0.125), "one that was cut short goes on"
+    with pytest.raises(IsthmusError, match="that was begun and not ended"):
+        days("7d")
+    keeping.write(_story(3).plant(), place.root / "simulation/state")
+    assert (days(), days("0")) == (None, None)
+    with pytest.raises(IsthmusError, match="lived already"):
+        days("3h")
+
+
+def test_a_plant_with_a_history_gets_no_invented_one(place: Place) -> None:
+    Folder(place.history).make()
+    (place.history / "manifest.db").touch()
+    assert past_of(place, None, Wishes(), ()) is None
+    with pytest.raises(IsthmusError, match="lived already"):
+        past_of(place, "30d", Wishes(), ())
 
 
 class Cut(Exception):

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final
 
 import typer
@@ -15,13 +16,15 @@ from isthmus.app.cli.demo_command import Chosen
 from isthmus.app.demo.chemical import desk
 from isthmus.app.demo.chemical.catalogue import CATALOGUE
 from isthmus.app.demo.chemical.demo import Wishes, chemical, folder, makes
-from isthmus.app.demo.chemical.story import Story, command, lived, plan, planned
+from isthmus.app.demo.chemical.story import Story, command, lived, plan, planned, recorded
 from isthmus.app.demo.pieces.fault import Fault, FaultKind
 from isthmus.app.run.lifeline import PARENT
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, Misasked
 
+MONTH: Final = 30 * 86_400 * time.SECOND
+"""The past of a new plant of which nothing is said."""
 SHORTEST: Final = 3600 * time.SECOND
 LONGEST: Final = 366 * 86_400 * time.SECOND
 
@@ -53,7 +56,7 @@ def chosen(place: Place, *, past: str | None, tempo: float, seed: int, plan: str
     asked = [fault(text) for text in faults]
     wishes = Wishes(seed, tempo, plan)
     served = makes()
-    story = _story(place, time.duration(past) if past is not None else 0, wishes, asked)
+    story = past_of(place, past, wishes, asked)
 
     def before() -> None:
         if story is not None:
@@ -67,20 +70,50 @@ def chosen(place: Place, *, past: str | None, tempo: float, seed: int, plan: str
     return Chosen(chemical(place, wishes, served), served, ("demo fault list",), before, after)
 
 
-def _story(place: Place, span: int, wishes: Wishes, asked: Sequence[Asked]) -> Story | None:
-    """The past to fill in: the one asked for, or one that was begun and cut short."""
-    begun = None if lived(place) else planned(place)
-    if begun is not None or not span:
-        if begun is None and any(one.when < 0 for one in asked):
-            raise Misasked("a fault in the past needs a past", hint="say how long with --past, for example 30d")
-        return begun
-    if lived(place):
-        hint = "choose a new directory with --data"
-        raise IsthmusError(
-            "has a plant that has lived already: it gets no other past", where=str(place.root), hint=hint
-        )
-    if not SHORTEST <= span <= LONGEST:
-        raise Misasked("--past takes a span from 1h to 366d")
+def _span(past: str | None) -> int | None:
+    """ns of `--past`; None: nothing is said of it. Raises Misasked for what is no such span."""
+    span = None if past is None else 0 if past.strip() == "0" else time.duration(past)
+    if span and not SHORTEST <= span <= LONGEST:
+        raise Misasked("--past takes a span from 1h to 366d, or 0 for none")
+    return span
+
+
+def past_of(place: Place, past: str | None, wishes: Wishes, asked: Sequence[Asked]) -> Story | None:
+    """The past to fill in: the one asked for, a month, or the one that was begun and cut short; None: there is none.
+
+    `past` is what `--past` says. Raises IsthmusError for what cannot be.
+    """
+    begun, span = planned(place), _span(past)
+    old = lived(place) or (begun is None and recorded(place))
+    if begun is not None and not old:
+        return _go_on(place, begun, span)
+    if old or span == 0:
+        _look(place, span, asked)
+        return None
+    return _new_story(MONTH if span is None else span, wishes, asked)
+
+
+def _look(place: Place, span: int | None, asked: Sequence[Asked]) -> None:
+    """Raises IsthmusError when a past is asked for, or needed, where none is filled in."""
+    if span:
+        what = "has a plant that has lived already: it gets no other past"
+        raise IsthmusError(what, where=str(place.root), hint="choose a new directory with --data")
+    if any(one.when < 0 for one in asked):
+        hint = "only a new plant gets one; say how long with --past, for example 30d"
+        raise Misasked("a fault in the past needs a past", hint=hint)
+
+
+def _go_on(place: Place, begun: Story, span: int | None) -> Story:
+    """The past that was cut short, unless another one is asked for."""
+    if span is not None and span != begun.end - begun.start:
+        days = (begun.end - begun.start) / (24 * SHORTEST)
+        what = f"has a past of {days:.3g} days that was begun and not ended"
+        hint = "start it without --past: it goes on; or choose a new directory with --data"
+        raise IsthmusError(what, where=str(place.root), hint=hint)
+    return begun
+
+
+def _new_story(span: int, wishes: Wishes, asked: Sequence[Asked]) -> Story:
     now = time.now() // time.SECOND * time.SECOND
     if any(one.when < -span for one in asked):
         raise Misasked("a fault begins before the past that --past fills in")
@@ -106,8 +139,14 @@ def _ramp(asked: Asked) -> float:
 def _fill(place: Place, story: Story) -> None:
     """Has a process of its own fill in the past; what it needs for that is given back when it ends."""
     plan(place, story)
-    typer.echo(f"Filling in the past from {time.to_iso(story.start)} (Ctrl-C stops; it goes on when started again) ...")
-    done = subprocess.run([*command(place), PARENT, str(os.getpid())], check=False)
+    days = (story.end - story.start) / (24 * SHORTEST)
+    more = "Ctrl-C stops; it goes on when started again. --past 0 gives a new plant none"
+    typer.echo(f"Filling in the past of the plant, {days:.3g} days ({more}) ...")
+    try:
+        done = subprocess.run([*command(place), PARENT, str(os.getpid())], check=False)
+    except KeyboardInterrupt:
+        typer.echo(f"\nStopped. `isthmus demo --data {quote(str(place.root))}` goes on with it.")
+        raise
     if done.returncode:
         raise IsthmusError("the past was not filled in", where=str(place.root), hint="start it again to go on")
 

@@ -49,7 +49,8 @@ def demo(
     ] = 0,
     for_: ForOption = None,
     past: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="First give a new chemical plant so much history: `30d`.")
+        str | None,
+        typer.Option(metavar="SPAN", help="History that a new chemical plant is given first; else `30d`. 0: none."),
     ] = None,
     tempo: Annotated[
         float, typer.Option(metavar="X", min=0.1, max=3600, help="How many times as fast the chemical plant lives.")
@@ -69,7 +70,8 @@ def demo(
     """Run a simulated plant and Isthmus beside it, to try everything with.
 
     The chemical plant has two OPC UA servers of different make around one physical model. The second is node-opcua
-    where Node.js finds that package (`make demo` installs it where npm is there), else another asyncua.
+    where Node.js finds that package (`make demo` installs it where npm is there), else another asyncua. A new plant
+    first gets a month of history, which takes about a minute.
 
     The demo follows its plant file: change DIR/plant.yaml, or what it includes, save, and it is applied; what is wrong
     is shown.
@@ -77,7 +79,8 @@ def demo(
     \b
     Examples:
       isthmus demo
-      isthmus demo --past 30d --fault fouling:E101@-10d
+      isthmus demo --fault fouling:E101@-10d
+      isthmus demo --past 0
       isthmus demo --tempo 60 --for 10m
       isthmus demo tank-farm
       isthmus demo fault start bearing-wear P201

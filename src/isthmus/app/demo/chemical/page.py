@@ -104,7 +104,8 @@ def _running() -> Iterator[str]:
     yield "## Running it"
     yield (
         "```sh\nisthmus demo                                  # or: make demo\n"
-        "isthmus demo --past 30d --fault fouling:E101@-10d\n"
+        "isthmus demo --fault fouling:E101@-10d        # with a month of history in which something went wrong\n"
+        "isthmus demo --past 0                         # with none\n"
         "isthmus demo --tempo 60                       # an hour of the plant in a minute\n```"
     )
     yield (
@@ -203,14 +204,13 @@ def _span(seconds: float) -> str:
 def _past() -> Iterator[str]:
     yield "## Its past"
     yield (
-        f"`--past 30d` lives a month at full speed before the plant goes live. It is looked at every {STEP} s, and "
-        "what a "
-        f"control system would report by exception becomes history: a measurement that moved by more than "
+        "A new plant lives its last 30 days at full speed before it goes live, which takes about a minute of one core; "
+        f"`--past 7d` makes that a week, `--past 0` nothing. It is looked at every {STEP} s, and what a control system "
+        "would report by exception becomes history: a measurement that moved by more than "
         f"{DEADBAND:.1%} of its range, a counter every five minutes, everything else when it changes, each tag once an "
-        "hour. That is about a quarter of a million samples a day, a megabyte on the disk. It goes the way of every "
-        "import: through the plant file's units and ranges, marked `historical`, so that live views and alarms leave "
-        "it "
-        "alone. Cut short, it goes on when the demo is started again."
+        "hour. That is about 140,000 samples a day, half a megabyte on the disk. It goes the way of every import: "
+        "through the plant file's units and ranges, marked `historical`, so that live views and alarms leave it alone. "
+        "Cut short, it goes on when the demo is started again, and has every sample once."
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from isthmus.app.demo.chemical.plant import Plant
 from isthmus.app.demo.chemical.simulator import PLANS
 from isthmus.app.demo.pieces.fault import Fault
 from isthmus.app.run.place import Place
+
+STRIDE: Final = 30.0
+"""s, longest integration step of a past: the longest that the model bears, for a month is to be lived in a minute."""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +32,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
     def plant(self) -> Plant:
         """As it was at the start. Raises ValueError for a fault that cannot be."""
-        plant = Plant(seed=self.seed, start=self.start, campaign=PLANS[self.plan])
+        plant = Plant(seed=self.seed, start=self.start, campaign=PLANS[self.plan], coarse=STRIDE)
         for fault in self.faults:
             plant.inject(fault)
         return plant
@@ -54,6 +58,11 @@ def plan(place: Place, story: Story) -> None:
 def lived(place: Place) -> bool:
     """There is a plant here that has lived already."""
     return (folder(place) / "state").exists()
+
+
+def recorded(place: Place) -> bool:
+    """There is a history here already."""
+    return (place.history / "manifest.db").exists()
 
 
 def command(place: Place) -> Sequence[str]:
