@@ -58,5 +58,5 @@ $(READY): requirements/dev.lock pyproject.toml
 	@bash tools/setup python $(PYTHON) $(V)
 	@touch $@
 
-$(PEERS_READY): tests/peers/package-lock.json
+$(PEERS_READY): tests/peers/package-lock.json tests/peers/modbus_server.c
 	@bash tools/setup peers tests/peers

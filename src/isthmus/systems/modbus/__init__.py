@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modbus TCP: registers read in coalesced blocks on a schedule, one question in flight per device or gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.modbus.address import PATTERN, check_address
+from isthmus.systems.modbus.spec import ModbusSpec
+
+
+def _connect(spec: ModbusSpec, surroundings: Surroundings) -> Any:
+    from isthmus.systems.modbus.source import ModbusSource
+
+    return ModbusSource(spec, surroundings)
+
+
+KIND = Kind(
+    name="modbus",
+    title="Modbus TCP device or gateway",
+    spec=ModbusSpec,
+    connect=_connect,
+    check_address=check_address,
+    powers=("reads",),
+    tested=("a C server of libmodbus", "pymodbus, byte by byte"),
+    pattern=PATTERN,
+    addresses="""\
+An address is one line, `unit/table.number:type:order`, of which only table and number are needed:
+
+| address | is |
+| --- | --- |
+| `holding.100` | the holding register 100 as an unsigned number of 16 bits (`:uint16`) |
+| `holding.100:float32` | a float in the registers 100 and 101; also `float64` in four |
+| `holding.100:int32` | a number with sign; also `int16`, `int64`, and without sign `uint16`, `uint32`, `uint64` |
+| `input.30:int32:CDAB` | an input register pair, low register first; without an order the system's `order` counts |
+| `7/holding.100:float32` | the same of unit 7 behind the gateway; without a unit the system's `unit` counts |
+| `holding.40:bit3`, `holding.40:bits4-7` | one bit (0 is the lowest), a field of bits as an unsigned number |
+| `holding.41:int8`, `holding.41:uint8-high` | the low byte of a register with or without sign, and its high byte |
+| `holding.50:text20` | 20 bytes of text in 10 registers, up to the first NUL |
+| `coil.12`, `discrete.3` | a coil, a discrete input: one bit |
+
+A text loses the blanks at its end and is read as UTF-8, or as Latin-1 where it is none.
+
+Numbers count from 0, as on the wire; for manuals that count from 1, say `first: 1` of the system. What a manual calls
+40101 is `holding.100`. Scale and offset are said of the tag: `{address: "holding.100:int16", scale: 0.1, unit: Cel}`.
+
+Modbus has no time: samples have the time at which the answer came. It has no quality either: an answer is Good; an
+exception of the device is BadNodeIdUnknown (2, no such address), BadNotSupported (1), BadOutOfRange (3),
+BadDeviceFailure (4, 8), BadResourceUnavailable (5, 6, busy) or BadNoCommunication (10, 11, a gateway without its unit),
+no answer is BadTimeout, and one that does not fit its question is BadDecodingError, its bytes in quarantine. An address
+that a device refuses harms only itself: it is named in an event and tried again every 30 s.
+
+Each unit and interval has its own phase, so that many devices do not speak at once. A device that cannot keep up is
+read as often as it can be, and an `overrun` event says how many readings were left out. Units of one gateway belong
+into one system: it has one connection with one request in flight. A unit that stays silent is asked less often, down to
+every 30 s, and the others keep their schedule. Nothing is written yet. Modbus RTU needs a gateway.
+""",
+    example="""\
+systems:
+  meters:
+    kind: modbus
+    host: 10.20.0.31
+    every: 1s
+
+assets:
+  utilities/meter-{1..4}:
+    system: meters
+    tags:
+      power: {address: "{n}/holding.100:float32", unit: kW}
+      energy: {address: "{n}/holding.110:uint64", type: unsigned, unit: W.h, every: 10s}
+      temperature: {address: "{n}/input.7:int16", scale: 0.1, unit: Cel}
+      breaker-closed: {address: "{n}/coil.3", type: boolean}
+      phase-fault: {address: "{n}/holding.120:bit5", type: boolean}
+""",
+)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device has to say besides values, said once: refused addresses, silent units, readings left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.core import quality, time
+from isthmus.core.event import Event, EventKind, Severity
+from isthmus.systems.contract import Address, Oddity
+from isthmus.systems.modbus import wire
+from isthmus.systems.modbus.schedule import AGAIN, Scan
+from isthmus.systems.telling import Oddities, happened, listed, names
+
+PACE: Final = 10.0
+RAREST: Final = 3600.0
+"""Seconds over which readings that were left out are one event, at first and when it goes on."""
+
+
+@dataclass(slots=True)
+class _Late:
+    """Readings of one scan since it first was late."""
+
+    since: float
+    span: float
+    """Seconds to wait before it is told of."""
+    rounds: int = 0
+    missed: int = 0
+    longest: float = 0.0
+
+
+class Remarks:
+    """Collects what happened to one system's addresses; outlives connections."""
+
+    def __init__(self, system: str, addresses: Sequence[Address]) -> None:
+        self._system = system
+        self._texts = [address.text for address in addresses]
+        self._odd = Oddities()
+        self._late: dict[tuple[int, float], _Late] = {}
+        self._said: dict[tuple[int, float], tuple[float, float]] = {}
+        """When readings left out were last told of, and the seconds that the telling covered."""
+
+    def _of(self, positions: Sequence[int]) -> list[str]:
+        return [self._texts[position] for position in positions]
+
+    def misplaced(self, positions: Sequence[int]) -> list[Event]:
+        """Addresses that the system's settings put outside what there is."""
+        if not positions:
+            return []
+        found = self._of(positions)
+        message = f"{names(found, 3)}: outside 0 to 65535, counted from the system's first"
+        return [happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed(found))]
+
+    def refused(self, codes: dict[int, int]) -> list[Event]:
+        """One event per exception, naming the addresses that the device refused with it."""
+        by_code: dict[int, list[int]] = {}
+        for position, code in codes.items():
+            by_code.setdefault(code, []).append(position)
+        return [self._refused(self._of(sorted(positions)), code) for code, positions in by_code.items()]
+
+    def _refused(self, found: list[str], code: int) -> Event:
+        status = wire.status(code)
+        said = f"{quality.name(status)}, {wire.meaning(code)}; tried again every {AGAIN:g} s"
+        message = f"{names(found, 3)}: {said}"
+        return happened(self._system, EventKind.TAG, Severity.ERROR, message, status=status, **listed(found))
+
+    def restored(self, positions: Sequence[int]) -> list[Event]:
+        """Addresses that can be read again."""
+        if not positions:
+            return []
+        found = self._of(sorted(positions))
+        message = f"{names(found, 3)} can be read again"
+        return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
+
+    def silent(self, unit: int, why: str) -> Event:
+        """A unit behind the gateway that others answer through."""
+        message = f"unit {unit} does not answer: {why}; it is asked less often until it does"
+        return happened(self._system, EventKind.TAG, Severity.ERROR, message, unit=unit)
+
+    def back(self, unit: int) -> Event:
+        """The unit answers again."""
+        return happened(self._system, EventKind.TAG, Severity.INFORMATION, f"unit {unit} answers again", unit=unit)
+
+    def garbled(self, position: int, reason: str, frame: bytes) -> list[Oddity]:
+        """An answer that did not fit its question; one a minute of each kind goes to quarantine."""
+        return self._odd.keep(
+            position, self._texts[position], f"an answer that does not fit: {reason}", frame, time.now()
+        )
+
+    def round(self, scan: Scan, began: float, ended: float, missed: int) -> list[Event]:
+        """Notes a round of a scan; the event of readings left out, where one is due."""
+        key = (scan.unit, scan.interval)
+        late = self._late.get(key)
+        if late is None:
+            if not missed:
+                return []
+            late = self._late[key] = _Late(began, self._span(key, scan, began))
+        late.rounds, late.missed = late.rounds + 1, late.missed + missed
+        late.longest = max(late.longest, ended - began)
+        if ended - late.since < late.span:
+            return []
+        del self._late[key]
+        self._said[key] = ended, late.span
+        return [self._overrun(scan, late, ended - late.since)]
+
+    def _span(self, key: tuple[int, float], scan: Scan, now: float) -> float:
+        """What goes on is told of ever more rarely."""
+        said, span = self._said.get(key, (-RAREST, 0.0))
+        return max(PACE, 2 * scan.interval, min(2 * span, RAREST) if now - said < span else 0.0)
+
+    def _overrun(self, scan: Scan, late: _Late, span: float) -> Event:
+        slow = late.longest > scan.interval
+        why = f"reading takes up to {late.longest:.3g} s" if slow else "other units or this computer took the time"
+        message = (
+            f"unit {scan.unit} cannot be read every {scan.interval:g} s: {late.missed} of {late.missed + late.rounds} "
+            f"readings within {span:.0f} s were left out; {why}"
+        )
+        details = {"unit": scan.unit, "missed": late.missed, "read": late.rounds, "longest": late.longest}
+        return happened(self._system, EventKind.OVERRUN, Severity.WARNING, message, **details)

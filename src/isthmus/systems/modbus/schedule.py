@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When each scan is due: on a grid of its interval, shifted by a hash so that many devices do not speak at once."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from isthmus.core import time
+from isthmus.systems.modbus.blocks import Block, Wanted, coalesce
+from isthmus.systems.modbus.decode import Layout, Spot
+from isthmus.systems.modbus.spec import ModbusSpec
+
+SOON: Final = 1.0
+"""Seconds over which first readings are spread, however long the interval is."""
+AGAIN: Final = 30.0
+"""Seconds between two tries to read what the device refused."""
+
+
+@dataclass(slots=True)
+class Scan:
+    """What is read of one unit at one interval; outlives connections, so that what was learnt of a device is kept."""
+
+    unit: int
+    interval: float
+    """Seconds."""
+    blocks: tuple[Block, ...]
+    phase: float
+    """Seconds by which its grid is shifted."""
+    dead: dict[int, tuple[Wanted, int]] = field(default_factory=dict)
+    """Position → the address and the exception with which the device refused it."""
+    again: float = 0.0
+    """When the dead ones are tried again, by the loop's clock."""
+    _layout: tuple[tuple[Block, ...], Layout] | None = None
+
+    def layout(self, blocks: tuple[Block, ...]) -> Layout:
+        """How the joined answers to `blocks` are decoded."""
+        if self._layout is None or self._layout[0] != blocks:
+            offset, spots = 0, list[Spot]()
+            for block in blocks:
+                spots += block.spots(offset)
+                offset += block.size
+            self._layout = blocks, Layout(spots)
+        return self._layout[1]
+
+    def idle(self, now: float) -> bool:
+        """There is nothing to ask for: the device refused everything, and it is too early to try that again."""
+        return not self.blocks and now < self.again
+
+    def due_after(self, now: float) -> float:
+        """The first time of its grid after `now`."""
+        return (math.floor((now - self.phase) / self.interval) + 1) * self.interval + self.phase
+
+
+def scans(wanted: Sequence[tuple[Wanted, int]], spec: ModbusSpec, system: str) -> list[Scan]:
+    """One scan per unit and interval (ns) of `wanted`."""
+    groups: dict[tuple[int, int], list[Wanted]] = {}
+    for one, interval in wanted:
+        groups.setdefault((one.unit, interval), []).append(one)
+    return [
+        Scan(unit, interval / time.SECOND, tuple(coalesce(group, spec)), phase(system, unit, interval))
+        for (unit, interval), group in groups.items()
+    ]
+
+
+def phase(system: str, unit: int, interval: int) -> float:
+    """Seconds, from 0 to the interval (ns), that the same scan always has and that others rarely share."""
+    digest = hashlib.blake2b(f"{system}/{unit}/{interval}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64 * interval / time.SECOND
+
+
+class Schedule:
+    """Which scan is next."""
+
+    def __init__(self, scans: Sequence[Scan], now: float) -> None:
+        self._queue = [(min(scan.due_after(now), now + scan.phase % SOON), i, scan) for i, scan in enumerate(scans)]
+        heapq.heapify(self._queue)
+
+    @property
+    def due(self) -> float:
+        """When the next scan is due; infinity when there is none."""
+        return self._queue[0][0] if self._queue else math.inf
+
+    @property
+    def next(self) -> Scan:
+        """The scan that is due then."""
+        return self._queue[0][2]
+
+    def done(self, now: float) -> int:
+        """Puts the next scan back for its next time; how many of its times have passed meanwhile."""
+        due, i, scan = self._queue[0]
+        wanted, following = scan.due_after(due), scan.due_after(now)
+        heapq.heapreplace(self._queue, (max(wanted, following), i, scan))
+        return max(0, round((following - wanted) / scan.interval))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Modbus server, C over libmodbus, in a process of its own, driven by a test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+PROGRAM = Path(__file__).parent / "build" / "modbus_server"
+SLOWEST = 20.0
+
+
+def need_server() -> str:
+    """The server's program; without it the test is skipped aloud, and fails where CI=true."""
+    if PROGRAM.is_file():
+        return str(PROGRAM)
+    why = "the Modbus server is missing: run `make test`, which builds it (needs gcc and libmodbus-dev)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+class Server:
+    """A Modbus server; `do` sends it a command (see modbus_server.c)."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Starts it, on the port it had before, and waits until it listens."""
+        self._process = await asyncio.create_subprocess_exec(
+            need_server(), str(self.port), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        self.port = int((await self._answer()).removeprefix("READY "))
+
+    async def _answer(self) -> str:
+        assert self._process and self._process.stdout
+        async with asyncio.timeout(SLOWEST):
+            line = await self._process.stdout.readline()
+        assert line, "the Modbus server ended"
+        return line.decode().strip()
+
+    async def do(self, command: str) -> int:
+        assert self._process and self._process.stdin
+        self._process.stdin.write(command.encode() + b"\n")
+        answer = await self._answer()
+        assert answer.startswith("ok "), answer
+        return int(answer.removeprefix("ok "))
+
+    async def set(self, unit: int, table: str, address: int, words: Sequence[int]) -> None:
+        """Puts words, or for coils and inputs 0 or 1, there."""
+        for start in range(0, len(words), 100):
+            some = " ".join(f"{word:x}" for word in words[start : start + 100])
+            await self.do(f"set {unit} {table} {address + start} {some}")
+
+    async def set_float(self, unit: int, address: int, value: float) -> None:
+        await self.set(unit, "holding", address, struct.unpack(">2H", struct.pack(">f", value)))
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        """Ends it as a crash would."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
+        self._process = None
