@@ -24,7 +24,7 @@ from isthmus.plant.pictures import read_pictures
 from isthmus.plant.placing import place_assets
 from isthmus.plant.reading import read
 from isthmus.plant.retention import NONE, Retention
-from isthmus.plant.revision import AssetSetting, SystemSetting, TagSetting
+from isthmus.plant.revision import AssetSetting, OutputSetting, SystemSetting, TagSetting
 from isthmus.plant.shifts import read_calendar
 
 
@@ -51,8 +51,6 @@ class Checked:
     named: Mapping[str, Named] = field(default_factory=dict)
     """Tag path → where the file says each name in it."""
     pictures: tuple[Picture, ...] = ()
-    named: Mapping[str, Named] = field(default_factory=dict)
-    """Tag path → where the file says each name in it."""
 
 
 def silent(what: str, done: int, of: int) -> None:
