@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from isthmus.app.run.address import Address
 from tests.api.conftest import address
 from tests.app.conftest import plant, wait
 
@@ -73,9 +74,12 @@ def test_words_that_make_no_sense_end_that_socket_only(api: httpx.Client, words:
 
 
 def test_a_killed_server_comes_back_where_it_was_and_pages_go_on(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Address("127.0.0.2", 0).bound() as free:
+        there = str(Address(*free.getsockname()))
     with plant(tmp_path_factory.mktemp("killed")) as made:
-        made.start()
+        made.start("--listen", there)
         made.ready()
+        assert address(made) == f"http://{there}"
         with httpx.Client(base_url=address(made), trust_env=False) as api:
             was = made.pid("serve")
             with connect(url(api)) as connection:

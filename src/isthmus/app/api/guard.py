@@ -15,11 +15,11 @@ import msgspec
 from litestar.enums import ScopeType
 
 from isthmus.app.api.problem import MEDIA_TYPE, Problem
+from isthmus.app.run.address import is_loopback
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
 
-_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _HINT: Final = "until people can sign in, the API answers this machine only: ask http://127.0.0.1"
 
 
@@ -38,7 +38,8 @@ def guarded(inner: ASGIApp) -> ASGIApp:
 def _wrong(headers: dict[bytes, bytes]) -> str:
     """What is wrong with where a request comes from; empty for nothing."""
     host = headers.get(b"host", b"").decode("latin-1").lower()
-    if _name(f"//{host}") not in _NAMES:
+    asked = _name(f"//{host}")
+    if asked is None or not (asked == "localhost" or is_loopback(asked)):
         return f"the request asks for the host {host!r}, which is not this one"
     origin = headers.get(b"origin", b"").decode("latin-1").lower()
     if origin and origin not in (f"http://{host}", f"https://{host}"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isthmus.app.cli.history_group import ASKING, Asking
-from isthmus.app.cli.options import ForOption
+from isthmus.app.cli.options import ForOption, ListenOption
 
 if TYPE_CHECKING:
     from isthmus.app.demo.play import Demo
@@ -47,6 +47,7 @@ def demo(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
     ] = 0,
+    listen: ListenOption = None,
     for_: ForOption = None,
     past: Annotated[
         str | None,
@@ -90,10 +91,11 @@ def demo(
     from isthmus.app.cli import banner
     from isthmus.app.demo.play import begin, play
     from isthmus.app.run import logs
+    from isthmus.app.run.address import address
     from isthmus.app.run.place import Place, held
     from isthmus.core import time
 
-    place = Place(data)
+    place, listening = Place(data), address(listen) if listen is not None else None
     seconds = time.duration(for_) / time.SECOND if for_ else None
     if name is Name.CHEMICAL:
         from isthmus.app.cli.demo_chemical import chosen as choose
@@ -114,7 +116,7 @@ def demo(
         typer.echo(f"Starting {name.value} ...")
         begun = begin(chosen.demo, typer.echo)
         chosen.before()
-        asyncio.run(play(begun, port=port, seconds=seconds, say=typer.echo, ready=ready))
+        asyncio.run(play(begun, port=port, listen=listening, seconds=seconds, say=typer.echo, ready=ready))
         typer.echo(banner.stopped(place, f"demo {name.value}"))
 
 

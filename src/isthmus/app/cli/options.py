@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands share, said once: `--data`, `--json`, `--from`, `--to`, `--for`."""
+"""Options that several commands share, said once: `--data`, `--json`, `--from`, `--to`, `--for`, `--listen`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ FromOption = Annotated[
 ]
 
 ToOption = Annotated[str, typer.Option("--to", metavar="TIME", help="Up to this time, which is not included.")]
+
+ListenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="[HOST:]PORT",
+        help="Where the API and the screen answer, on this machine only; else 127.0.0.1:8640, or a free port if taken.",
+    ),
+]
 
 ForOption = Annotated[
     str | None, typer.Option("--for", metavar="SPAN", help="Stop by itself after running so long: `60s`, `5m`.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.app.cli.options import DataOption, ForOption
+from isthmus.app.cli.options import DataOption, ForOption, ListenOption
 from isthmus.app.cli.where import data_folder
 
 if TYPE_CHECKING:
@@ -50,12 +50,7 @@ def run(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
     ] = 0,
-    listen: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PORT", min=1, max=65535, help="Port of the API on 127.0.0.1; else 8640, or a free one if taken."
-        ),
-    ] = None,
+    listen: ListenOption = None,
     service: Annotated[
         Service | None, typer.Option(help="Run this service only; the plant file has to name a log.")
     ] = None,
@@ -81,10 +76,11 @@ def run(
     """
     from isthmus.app.cli import banner
     from isthmus.app.run import logs
+    from isthmus.app.run.address import address
     from isthmus.app.run.place import SERVICES, Place, held
     from isthmus.app.run.supervisor import Wanted
 
-    place = Place(data_folder(data, plant))
+    place, listening = Place(data_folder(data, plant)), address(listen) if listen is not None else None
     speech = logs.Speech(log_format or (LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON))
     tell = typer.echo if speech is logs.Speech.TEXT else _nothing
     _look(place, plant)
@@ -94,7 +90,7 @@ def run(
         services = (service.value,) if service is not None else SERVICES
         tell("Starting ...")
         _supervise(
-            Wanted(place, services, node, port, listen, speech), for_, lambda: tell(_runs(place, plant, service))
+            Wanted(place, services, node, port, listening, speech), for_, lambda: tell(_runs(place, plant, service))
         )
         tell(banner.stopped(place, "run"))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.app import revising
+from isthmus.app.run.address import Address
 from isthmus.app.run.endpoint import current
 from isthmus.app.run.kept import Job
 from isthmus.app.run.logs import Speech
@@ -135,13 +136,19 @@ def begin(demo: Demo, say: Callable[[str], None]) -> Begun:
 
 
 async def play(
-    begun: Begun, *, port: int, seconds: float | None, say: Callable[[str], None], ready: Callable[[], None]
+    begun: Begun,
+    *,
+    port: int,
+    listen: Address | None,
+    seconds: float | None,
+    say: Callable[[str], None],
+    ready: Callable[[], None],
 ) -> None:
     """Runs the demo until Ctrl-C, SIGTERM, or for so many seconds once ready. The caller holds the data directory."""
     stop = stop_on_signals()
     for job in begun.jobs:
         job.status.unlink(missing_ok=True)
-    wanted = Wanted(begun.demo.place, port=port, speech=Speech.TEXT, beside=begun.jobs)
+    wanted = Wanted(begun.demo.place, port=port, listen=listen, speech=Speech.TEXT, beside=begun.jobs)
     following = asyncio.create_task(_follow(begun, say))
     try:
         await supervise(wanted, stop, ready, seconds=seconds)

@@ -14,6 +14,7 @@ import uvicorn
 
 from isthmus.app.api.application import application
 from isthmus.app.api.picture import Picture
+from isthmus.app.run.address import LOOPBACK, Address
 from isthmus.app.run.service import Work, main
 from isthmus.core.errors import InUse
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
 say = structlog.get_logger("serve")
-
-ADDRESS: Final = "127.0.0.1"
-"""Until people can sign in nobody else may ask."""
 
 PORT: Final = 8640
 """Where people look for the API."""
@@ -38,7 +36,7 @@ STOPPING: Final = 3
 async def body(work: Work) -> None:
     """Answers until it is told to stop; says under which address."""
     with _listening(work) as listening:
-        url = f"http://{ADDRESS}:{listening.getsockname()[1]}"
+        url = f"http://{Address(*listening.getsockname()[:2])}"
         work.say({"url": url})
         say.info("the API and the screen are served", url=url)
         picture, begun = Picture(work.place), asyncio.Event()
@@ -80,12 +78,12 @@ class _Server(uvicorn.Server):
 
 
 def _listening(work: Work) -> socket.socket:
-    """A socket on the port that was asked for, or else on that of last time, the usual one, or any that is free.
+    """A socket where it was asked for, or else on the port of last time, the usual one, or any that is free.
 
     Raises InUse when another program has the one that was asked for.
     """
     if work.listen is not None:
-        return _bound(work.listen)
+        return work.listen.bound()
     last = work.place.run / "api-port"
     try:
         tries = [int(last.read_text()), PORT]
@@ -93,21 +91,9 @@ def _listening(work: Work) -> socket.socket:
         tries = [PORT]
     for port in tries:
         with suppress(InUse):
-            return _bound(port)
-    listening = _bound(0)
+            return Address(LOOPBACK, port).bound()
+    listening = Address(LOOPBACK, 0).bound()
     last.write_text(str(listening.getsockname()[1]))
-    return listening
-
-
-def _bound(port: int) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((ADDRESS, port))
-    except OSError as error:
-        listening.close()
-        hint = "choose another with --listen"
-        raise InUse(f"port {port} is taken: {error.strerror}", where=ADDRESS, hint=hint) from error
     return listening
 
 

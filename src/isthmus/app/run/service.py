@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from isthmus.app.run import lifeline, logs, status
+from isthmus.app.run.address import Address, address
 from isthmus.app.run.endpoint import endpoint
 from isthmus.app.run.place import Place
 from isthmus.core import time
@@ -33,8 +34,8 @@ class Work:
 
     place: Place
     node: str
-    listen: int | None
-    """The port to answer on; None: its own, or any free one where that is taken."""
+    listen: Address | None
+    """Where to answer; None: on its own port, or any free one where that is taken."""
     log: Log
     stop: asyncio.Event
     say: Callable[[dict[str, Any]], None]
@@ -104,7 +105,7 @@ def _arguments(service: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"isthmus {service}", description="Started by `isthmus run`.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--node", default="")
-    parser.add_argument("--listen", type=int)
+    parser.add_argument("--listen", type=address)
     parser.add_argument("--log-format", choices=list(logs.Speech), default=logs.Speech.JSON)
     parser.add_argument(lifeline.PARENT, type=int, required=True)
     return parser.parse_args()

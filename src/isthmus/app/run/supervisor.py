@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from isthmus.app.run import notify, status
+from isthmus.app.run.address import Address
 from isthmus.app.run.endpoint import current, endpoint, external_log
 from isthmus.app.run.kept import Job, Kept
 from isthmus.app.run.logs import Speech
@@ -55,8 +56,8 @@ class Wanted:
     node: str = ""
     port: int = 0
     """Of the embedded log; 0: the one of last time, or any that is free."""
-    listen: int | None = None
-    """Port of the API; None: its usual one, or any that is free where that is taken."""
+    listen: Address | None = None
+    """Where the API answers; None: on its usual port, or any that is free where that is taken."""
     speech: Speech = Speech.JSON
     """Of the services; their log files have all."""
     beside: Sequence[Job] = ()
