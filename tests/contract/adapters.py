@@ -12,6 +12,7 @@ from isthmus.core import time
 from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address, Kind
 from isthmus.systems.registry import kinds
+from tests.peers import modbus_peer
 from tests.peers.network import Network
 from tests.peers.opcua_peer import Server
 
@@ -28,6 +29,12 @@ class Peer(Protocol):
     """Seconds between two changes that the far end reports as two."""
     keeps: bool
     """What it sends during a short cut of the network reaches us afterwards."""
+    timed: bool
+    """It gives each value a time and a quality of its own."""
+    tells: bool
+    """It says that an address is gone while it is watched."""
+    again: str
+    """What holds the seconds until a refused address is tried again: `module:name`."""
 
     @property
     def config(self) -> dict[str, Any]: ...
@@ -39,7 +46,22 @@ class Peer(Protocol):
     async def change(self, position: int, value: float, *, quality: int = 0, at: int | None = None) -> None:
         """Gives the far end a new value, with a device time (ns) where one is given."""
 
+    async def lose(self) -> None:
+        """The far end no longer has its second address."""
+
+    async def find(self) -> None:
+        """It has it again."""
+
+    async def kill(self) -> None:
+        """Ends it as a crash would."""
+
+    async def restart(self) -> None:
+        """Starts it again at its old place; returns when it listens."""
+
     async def cut(self) -> None: ...
+    async def freeze(self) -> None:
+        """Nothing arrives any more, either way, and nobody is told."""
+
     async def mend(self) -> None: ...
     async def unacknowledged(self) -> int | None:
         """Messages the far end still keeps for us; None when it cannot say."""
@@ -54,10 +76,12 @@ STATUS = {0: "Good", 0x8000_0000: "Bad", 0x4000_0000: "Uncertain", 0x808C_0000: 
 class OpcUaPeer:
     """An OPC UA server of node-opcua or asyncua behind a network that can be cut."""
 
-    keeps, pace = True, 0.12
+    keeps, timed, pace = True, True, 0.12
+    again = "isthmus.systems.opcua.session:AGAIN"
 
     def __init__(self, folder: Path, server: str) -> None:
         self.kind = kinds()["opcua"]
+        self.tells = server == "node"
         nodes = [{"name": name} for name in ("one", "two", "three")]
         self._server = Server(folder, server, nodes=nodes)
         self._network = Network(self._server.config["port"])
@@ -72,7 +96,8 @@ class OpcUaPeer:
 
     @property
     def config(self) -> dict[str, Any]:
-        return {"url": f"opc.tcp://127.0.0.1:{self._network.port}/plant", "publishing": "50ms", "sampling": "0s"}
+        url = f"opc.tcp://127.0.0.1:{self._network.port}/plant"
+        return {"url": url, "publishing": "50ms", "sampling": "0s", "patience": "1s"}
 
     @property
     def addresses(self) -> list[Address]:
@@ -83,8 +108,23 @@ class OpcUaPeer:
         when = {} if at is None else {"time": str(at // 100)}
         await self._server.do("set", name=name, value=value, status=STATUS[quality], **when)
 
+    async def lose(self) -> None:
+        await self._server.do("remove", name="two")
+
+    async def find(self) -> None:
+        await self._server.do("add", name="two")
+
+    async def kill(self) -> None:
+        await self._server.kill()
+
+    async def restart(self) -> None:
+        await self._server.start()
+
     async def cut(self) -> None:
         self._network.cut()
+
+    async def freeze(self) -> None:
+        self._network.freeze()
 
     async def mend(self) -> None:
         self._network.mend()
@@ -98,6 +138,74 @@ class OpcUaPeer:
     async def __aenter__(self) -> Self:
         await self._server.start()
         await self._network.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._network.__aexit__()
+        await self._server.kill()
+
+
+class ModbusPeer:
+    """A Modbus server of libmodbus behind a network that can be cut."""
+
+    keeps, timed, tells, pace = False, False, True, 0.12
+    again = "isthmus.systems.modbus.rounds:AGAIN"
+    bad_address = "holding.9000:float32"
+    bad_configs: Sequence[Mapping[str, Any]] = (
+        {},
+        {"host": "tcp://127.0.0.1"},
+        {"host": "127.0.0.1:502"},
+        {"host": "127.0.0.1", "prot": 502},
+        {"host": "127.0.0.1", "unit": 256},
+        {"host": "127.0.0.1", "every": "soon"},
+        {"host": "127.0.0.1", "block": 126},
+        {"host": "127.0.0.1", "order": "ACBD"},
+    )
+
+    def __init__(self) -> None:
+        self.kind = kinds()["modbus"]
+        self._server = modbus_peer.Server()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        network = {"host": "127.0.0.1", "port": self._network.port}
+        return {**network, "every": "50ms", "timeout": "500ms", "changes": True}
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [Address(f"holding.{number}:float32", DataType.FLOAT) for number in (100, 120, 400)]
+
+    async def change(self, position: int, value: float, *, quality: int = 0, at: int | None = None) -> None:
+        await self._server.set_float(1, (100, 120, 400)[position], value)
+
+    async def lose(self) -> None:
+        await self._server.do("hole 1 holding 120 121")
+
+    async def find(self) -> None:
+        await self._server.do("hole 1 holding 9000 9001")
+
+    async def kill(self) -> None:
+        await self._server.kill()
+
+    async def restart(self) -> None:
+        await self._server.start()
+        await self.find()
+
+    async def cut(self) -> None:
+        self._network.cut()
+
+    async def freeze(self) -> None:
+        self._network.freeze()
+
+    async def mend(self) -> None:
+        self._network.mend()
+
+    async def unacknowledged(self) -> int | None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        await self.restart()
+        self._network = await Network(self._server.port).__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:

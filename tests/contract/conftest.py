@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.contract.adapters import OpcUaPeer, Peer
+from tests.contract.adapters import ModbusPeer, OpcUaPeer, Peer
 
-PEERS = {
+PEERS: dict[str, Callable[[Path], Peer]] = {
+    "modbus": lambda _: ModbusPeer(),
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
     "opcua-asyncua": lambda folder: OpcUaPeer(folder, "asyncua"),
 }

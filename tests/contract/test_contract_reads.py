@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 
 from isthmus.core.errors import Disconnected, IsthmusError
 from isthmus.core.event import EventKind
-from isthmus.core.quality import is_bad
+from isthmus.core.quality import GOOD, is_bad
 from isthmus.core.tag import DataType
+from isthmus.core.time import SECOND, UNKNOWN
 from isthmus.systems.contract import Address
 from tests.contract.adapters import Peer, eventually, moment
 from tests.contract.collected import Collected
@@ -45,6 +47,9 @@ async def test_a_silent_far_end_still_gives_heartbeats(peer: Peer, tmp_path: Pat
 
 
 async def test_device_time_and_quality_arrive_as_they_were(peer: Peer, tmp_path: Path) -> None:
+    if not peer.timed:
+        await no_time_is_made_up(peer, tmp_path)
+        return
     hour = 3_600_000_000_000
     sent = [(moment() - 5 * hour, 0, 10.0), (moment() + 5 * hour, 0, 11.0), (moment(), SENSOR_FAILURE, 12.0)]
     async with collecting(peer, tmp_path).running() as collected:
@@ -55,6 +60,14 @@ async def test_device_time_and_quality_arrive_as_they_were(peer: Peer, tmp_path:
     rows = [row for row in collected.rows(0) if row[0] in [at for at, *_ in sent]]
     assert [(at, quality) for at, quality, _ in rows] == [(at, quality) for at, quality, _ in sent]
     assert [value for *_, value in rows][:2] == [10.0, 11.0]
+
+
+async def no_time_is_made_up(peer: Peer, tmp_path: Path) -> None:
+    async with collecting(peer, tmp_path).running() as collected:
+        await peer.change(0, 10.0)
+        await eventually(collected.saw(0, 10.0))
+    assert {(at, quality) for at, quality, _ in collected.rows(0)} == {(UNKNOWN, GOOD)}
+    assert all(readings.seen > moment() - 60 * SECOND for readings in collected.readings)
 
 
 async def test_a_bad_address_harms_only_itself_and_is_named(peer: Peer, tmp_path: Path) -> None:
@@ -68,6 +81,29 @@ async def test_a_bad_address_harms_only_itself_and_is_named(peer: Peer, tmp_path
     assert not collected.errors
 
 
+async def test_an_address_that_goes_and_comes_back_is_said_to_and_harms_no_other(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not peer.tells:
+        pytest.skip("the far end does not say that an address is gone")
+    module, _, name = peer.again.partition(":")
+    monkeypatch.setattr(import_module(module), name, 0.5)
+    async with collecting(peer, tmp_path).running() as collected:
+        await eventually(lambda: collected.values(0) and collected.values(1))
+        await peer.lose()
+        await eventually(lambda: any(is_bad(np.array([quality], np.uint32)) for _, quality, _ in collected.rows(1)))
+        await peer.change(0, 61.0)
+        await eventually(collected.saw(0, 61.0))
+        await peer.find()
+        await peer.change(1, 62.0)
+        await eventually(collected.saw(1, 62.0))
+        await eventually(lambda: len(collected.told(EventKind.TAG)) >= 2)
+    gone, back = collected.told(EventKind.TAG)[:2]
+    assert peer.addresses[1].text in gone.message and peer.addresses[1].text in back.message
+    assert "can be read again" in back.message
+    assert not collected.errors
+
+
 async def test_it_survives_a_cut_and_says_so(peer: Peer, tmp_path: Path) -> None:
     async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(0))
@@ -78,6 +114,27 @@ async def test_it_survives_a_cut_and_says_so(peer: Peer, tmp_path: Path) -> None
         await peer.change(0, 41.0)
         await eventually(collected.saw(0, 41.0))
     assert all(isinstance(error, Disconnected) for error in collected.errors)
+
+
+async def test_a_far_end_that_was_killed_flows_again_within_five_seconds(peer: Peer, tmp_path: Path) -> None:
+    async with collecting(peer, tmp_path).running() as collected:
+        await eventually(lambda: collected.values(0))
+        await peer.kill()
+        await eventually(lambda: collected.errors, 5)
+        await peer.restart()
+        await peer.change(0, 43.0)
+        await eventually(collected.saw(0, 43.0), 5)
+    assert all(isinstance(error, Disconnected) for error in collected.errors)
+
+
+async def test_a_half_open_connection_is_noticed(peer: Peer, tmp_path: Path) -> None:
+    async with collecting(peer, tmp_path).running() as collected:
+        await eventually(lambda: collected.values(0))
+        await peer.freeze()
+        await eventually(lambda: collected.errors, 6)
+        await peer.mend()
+        await peer.change(0, 44.0)
+        await eventually(collected.saw(0, 44.0), 5)
 
 
 async def test_what_happens_during_a_short_cut_is_not_lost_where_the_far_end_keeps_it(
@@ -124,21 +181,28 @@ async def test_nothing_is_acknowledged_before_it_is_kept(peer: Peer, tmp_path: P
 
 
 async def test_closing_is_quick_and_final(peer: Peer, tmp_path: Path) -> None:
-    collected = collecting(peer, tmp_path)
+    collected, tasks = collecting(peer, tmp_path), asyncio.all_tasks()
     async with collected.running():
         await eventually(lambda: collected.values(0))
         began = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - began < 4
     before = len(collected.readings)
+    assert all(task in tasks or is_network(task) for task in asyncio.all_tasks())
     await peer.change(0, 5.0)
     assert len(collected.readings) == before
+
+
+def is_network(task: asyncio.Task[object]) -> bool:
+    """It belongs to the test's own piece of network, which lives on."""
+    return "Network." in str(task.get_coro())
 
 
 async def test_a_far_end_that_is_not_there_is_said_to_be_so(peer: Peer, tmp_path: Path) -> None:
     await peer.cut()
     async with collecting(peer, tmp_path).running() as collected:
-        await eventually(lambda: collected.errors)
-    assert isinstance(collected.errors[0], Disconnected)
+        await eventually(lambda: len(collected.errors) > 2)
+    assert all(isinstance(error, Disconnected) for error in collected.errors)
+    assert len({str(error) for error in collected.errors}) == 1  # so that the collector says it once
     assert collected.errors[0].where
 
 

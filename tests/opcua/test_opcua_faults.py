@@ -137,18 +137,6 @@ async def test_two_hundred_freezes(plant: Server, tmp_path: Path) -> None:
     await frozen(plant, tmp_path, SOAK_ROUNDS)
 
 
-async def test_a_half_open_connection_is_noticed(tmp_path: Path) -> None:
-    async with Server(tmp_path, "asyncua", nodes=[{"name": "a"}]) as server, Network(server.config["port"]) as network:
-        url = f"opc.tcp://127.0.0.1:{network.port}/plant"
-        async with collecting(server, tmp_path, floats(server, "a"), url=url).running() as collected:
-            await eventually(lambda: collected.values(0))
-            network.freeze()
-            await eventually(lambda: collected.errors, 6)
-            network.mend()
-            await change(server, "a", 3.0)
-            await eventually(collected.saw(0, 3.0), 5)
-
-
 async def cuts(tmp_path: Path, kind: str, rounds: int) -> None:
     """Every value the server saw during a cut arrives afterwards, once and in order."""
     async with Server(tmp_path, kind, nodes=[{"name": "a"}]) as server, Network(server.config["port"]) as network:
