@@ -17,16 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import Columns
-
-
-class Spec(BaseModel):
-    """What the plant file may say of an output of this kind; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from isthmus.systems.contract import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +78,11 @@ class Surroundings:
     """Number → tag, of all the tags it gets; former numbers of a tag do not come."""
     data: Path
     """The data directory: `pki/` lies in it, and `history/` for outputs that answer questions."""
+    folder: Path
+    """The output's own, where it keeps what it must remember from one start to the next; it exists."""
     last: Callable[[], Columns]
-    """The last recorded live sample of each of its tags, by tag number. Reads the disk: call it in a thread."""
+    """The last recorded live sample of each of its tags that it had before, ordered by tag number: what a far end that
+    shows what is now should show at first. Reads the disk: call it in a thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,18 @@ A newly applied revision touches only what it changes: an output whose settings 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import structlog
 
 from isthmus.core.errors import IsthmusError, NotFound, Refused
+from isthmus.core.time import EARLIEST
 from isthmus.flow.deliver.output import Output, run_output
 from isthmus.flow.secrets import reveal
 from isthmus.outputs.contract import Accepts, Surroundings
@@ -25,6 +28,7 @@ from isthmus.plant.revision import OutputSetting, Place, Revision, TagSetting
 from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.manifest import Manifest
+from isthmus.store.history.state import State
 from isthmus.store.ledger.files import RevisionFiles, read_pointer
 from isthmus.stream.log import Log, LogState
 
@@ -149,9 +153,10 @@ async def _close(deliverer: Deliverer, name: str) -> None:
 
 
 def _output(deliverer: Deliverer, setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision) -> Output:
+    systems = {one.tag.number: one.system for one in tags}
     return Output(
         setting=setting,
-        systems={one.tag.number: one.system for one in tags},
+        systems=systems,
         folder=folder_of(deliverer.data, setting.name),
         history=deliverer.data / "history",
         connect=_connect(setting, tags, revision, deliverer.data),
@@ -161,14 +166,11 @@ def _output(deliverer: Deliverer, setting: OutputSetting, tags: tuple[TagSetting
 
 def _connect(
     setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision, data: Path
-) -> Callable[[], Accepts]:
+) -> Callable[[State], Accepts]:
     """What makes an output of its kind; its secrets are looked up then."""
     numbers = {one.tag.number: one for one in tags}
 
-    def last() -> Columns:
-        return _last(data / "history", sorted(numbers))
-
-    def connect() -> Accepts:
+    def connect(delivered: State) -> Accepts:
         kind = output_kinds().get(setting.kind)
         if kind is None:
             known = ", ".join(sorted(output_kinds()))
@@ -177,17 +179,23 @@ def _connect(
             spec = kind.spec.model_validate(reveal(setting.config, data))
         except ValueError as error:
             raise Refused(f"its configuration does not fit kind {setting.kind}: {error}", where=setting.name) from error
-        return kind.connect(spec, Surroundings(setting.name, revision, numbers, data, last))
+        last = partial(_last, data / "history", numbers, delivered)
+        return kind.connect(
+            spec, Surroundings(setting.name, revision, numbers, data, folder_of(data, setting.name), last)
+        )
 
     return connect
 
 
-def _last(history: Path, numbers: list[int]) -> Columns:
+def _last(history: Path, tags: Mapping[int, TagSetting], delivered: State) -> Columns:
+    """The last recorded samples of the tags, of those that reached us before what was delivered last."""
     folder = Folder(history)
     if not folder.manifest.exists():
         return empty()
     manifest = Manifest.open(folder.manifest, reading=True)
     try:
-        return manifest.latest(numbers)
+        columns = manifest.latest(sorted(tags))
     finally:
         manifest.close()
+    heard = [delivered.heard.get(tags[number].system, EARLIEST) for number in columns.tag.tolist()]
+    return columns.pick(columns.seen <= np.array(heard, np.int64))

@@ -25,6 +25,7 @@ from isthmus.flow.deliver.reading import Batch, Reading, beginning
 from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
 from isthmus.plant.revision import OutputSetting
 from isthmus.store.history.columns import empty
+from isthmus.store.history.state import State
 from isthmus.stream.log import Log, LogState, Position
 
 SHORTEST: Final = 0.5
@@ -53,7 +54,8 @@ class Output:
     folder: Path
     """Where its book is."""
     history: Path
-    connect: Callable[[], Accepts]
+    connect: Callable[[State], Accepts]
+    """Makes the output, told how far it had delivered."""
     log: Log
     state: str = "starting"
     problem: str = ""
@@ -164,7 +166,7 @@ class _Delivering:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                accepts = accepts or self.output.connect()
+                accepts = accepts or self.output.connect(self._delivered())
                 await self._session(accepts)
             except Disconnected as error:
                 await _changed(self.output, "disconnected", error)
@@ -178,6 +180,10 @@ class _Delivering:
             wait = SHORTEST if lasted > LONGEST else min(2 * wait, LONGEST)
             self.output.again += self.batch is not None
             await asyncio.sleep(wait)
+
+    def _delivered(self) -> State:
+        assert self.output.place is not None
+        return self.output.place.state
 
     async def _session(self, accepts: Accepts) -> None:
         async with accepts.open() as sink:
