@@ -14,7 +14,7 @@ from litestar.params import Parameter
 from isthmus.app.api.events import From, Happened, To
 from isthmus.app.api.picture import Shown, shown
 from isthmus.app.api.problem import NOT_THERE
-from isthmus.app.api.questions import Questions, arrow, csv
+from isthmus.app.api.questions import FILES, Questions
 from isthmus.app.recorded import Recorded, find, recorded, span, zone
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
@@ -29,7 +29,8 @@ from isthmus.store.history.watch import watch
 from isthmus.stream.log import Log
 
 Form = Annotated[
-    Literal["json", "csv", "arrow"], Parameter(query="format", description="`arrow` is an Arrow IPC stream")
+    Literal["json", "csv", "arrow", "parquet"],
+    Parameter(query="format", description="`arrow` is an Arrow IPC stream, `parquet` a Parquet file"),
 ]
 Which = Annotated[
     list[str], Parameter(query="tag", min_items=1, max_items=200, description="Path, end of a path, or pattern")
@@ -96,10 +97,8 @@ async def raw(
 ) -> Response[Any]:
     """Per tag in order of time. Times are ISO 8601 with nanoseconds, UTC."""
     found = (await questions.ask(recorded(place, which, start, to))).newest(limit)
-    if form == "arrow":
-        return await asyncio.to_thread(arrow, found.table())
-    if form == "csv":
-        return await asyncio.to_thread(csv, found.table())
+    if form != "json":
+        return await asyncio.to_thread(FILES[form], found.table())
     return await asyncio.to_thread(_raw, found)
 
 
@@ -155,10 +154,8 @@ async def at(
 
 
 async def _told(found: Summed, form: str) -> Response[Any]:
-    if form == "arrow":
-        return await asyncio.to_thread(arrow, found.table())
-    if form == "csv":
-        return await asyncio.to_thread(csv, found.table())
+    if form != "json":
+        return await asyncio.to_thread(FILES[form], found.table())
     return await asyncio.to_thread(_summed, found)
 
 

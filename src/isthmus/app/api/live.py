@@ -2,8 +2,9 @@
 """Live values over a WebSocket: what changed, twice a second, for the tags a client asked for.
 
 The client says `{"match": ["reactor-1/**", ...]}` (none: all tags) and may say it again at any time; `since` is the
-page it saw last, 0 for everything known. Each message is a `Page`. A client that reads slowly gets fewer pages, and
-still the newest value of everything: nothing waits for it in memory.
+page it saw last and `life` the life of the server that gave it: of another life, or without one, it gets all that is
+known. Each message is a `Page`. A client that reads slowly gets fewer pages, and still the newest value of everything:
+nothing waits for it in memory.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Asking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     match: tuple[str, ...] = ()
     since: int = 0
+    life: str = ""
 
 
 class _Client:
@@ -59,11 +61,16 @@ class _Client:
             if self._wanted is None or self._wanted.revision != self._picture.watch.revision:
                 fresh = self._wanted is None
                 self._wanted = self._picture.subscription(applied(self._picture), self._asking.match)
-                since = self._asking.since if fresh and self._asking.since <= self._picture.page else 0
+                since = self._since() if fresh else 0
                 self._asked.clear()
             await self._socket.send_data(self._picture.encoded(self._wanted, since), mode="text")
             since = self._picture.page
             await self._news(since)
+
+    def _since(self) -> int:
+        """The page it saw last; 0 where that was a page of another life of the server."""
+        asking, picture = self._asking, self._picture
+        return asking.since if asking.life == picture.life and asking.since <= picture.page else 0
 
     async def _news(self, since: int) -> None:
         """Until there is a newer page or another question."""

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from contextlib import aclosing
 from dataclasses import dataclass
 from math import isfinite
+from secrets import token_hex
 from time import monotonic_ns
 from typing import Final, TypeAlias
 
@@ -72,6 +73,8 @@ class Page(msgspec.Struct, frozen=True, omit_defaults=True):
 
     page: int
     """Number of this page; say it as `since` when you come back."""
+    life: str
+    """The server's life, in which pages are numbered; say it too: after a restart it is another one."""
     at: int
     """When it was turned, ms since 1970-01-01 UTC."""
     revision: int
@@ -88,6 +91,8 @@ class Picture:
     def __init__(self, place: Place) -> None:
         self.watch = Watch(place, lambda _path: True)
         self.page = 0
+        self.life = token_hex(8)
+        """Pages are numbered anew in each life of the server."""
         self.turned_at = time.now()
         self.away = False
         self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -171,6 +176,7 @@ class Picture:
         known = wanted.numbers[wanted.numbers < len(self._changed)]
         return Page(
             page=self.page,
+            life=self.life,
             at=self.turned_at // time.MILLISECOND,
             revision=self.watch.revision,
             away=self.away,

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet as pq
 from litestar import Response
 
 AT_ONCE: Final = 3
 """Questions that are worked on; others wait."""
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
+PARQUET: Final = "application/vnd.apache.parquet"
 
 T = TypeVar("T")
 
@@ -49,6 +51,17 @@ def csv(table: pa.Table) -> Response[bytes]:
     sink = pa.BufferOutputStream()
     pyarrow.csv.write_csv(pa.table(columns), sink)
     return Response(sink.getvalue().to_pybytes(), media_type="text/csv; charset=utf-8")
+
+
+def parquet(table: pa.Table) -> Response[bytes]:
+    """A table as a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return Response(sink.getvalue().to_pybytes(), media_type=PARQUET)
+
+
+FILES: Final[Mapping[str, Callable[[pa.Table], Response[bytes]]]] = {"arrow": arrow, "csv": csv, "parquet": parquet}
+"""Forms of an answer that are files."""
 
 
 def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ from litestar import Response, post
 
 from isthmus.app.api.picture import Shown, shown
 from isthmus.app.api.problem import NOT_THERE
-from isthmus.app.api.questions import Questions, arrow, csv
+from isthmus.app.api.questions import FILES, Questions
 from isthmus.app.run.place import Place
 from isthmus.app.sql.ask import Answer, ask
 from isthmus.store.history.sql.given import Limits
@@ -24,7 +24,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One SELECT over the views that `isthmus sql` lists."""
     limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     """Rows at most."""
-    format: Literal["json", "csv", "arrow"] = "json"
+    format: Literal["json", "csv", "arrow", "parquet"] = "json"
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -42,10 +42,8 @@ class Rows(msgspec.Struct, frozen=True):
 async def sql(place: Place, questions: Questions, data: Query) -> Response[Any]:
     """DuckDB's SQL; read-only, within limits of memory and time."""
     answer = await questions.ask(ask(place, data.sql, Limits(rows=data.limit)))
-    if data.format == "arrow":
-        return arrow(answer.table)
-    if data.format == "csv":
-        return csv(answer.table)
+    if data.format != "json":
+        return await asyncio.to_thread(FILES[data.format], answer.table)
     return await asyncio.to_thread(_rows, answer)
 
 

@@ -9,6 +9,8 @@ import { effect, signal } from "../vendor/signals-core/signals-core.js";
 import { lines } from "../plant/lines.js";
 import { exact, unit, zoneName } from "../plant/words.js";
 import { theme } from "../parts/frame.js";
+import { eventsOf } from "../plant/events.js";
+import { Marks } from "./marks.js";
 import { panned, viewOf, zoomed } from "./view.js";
 
 /** @typedef {import("../plant/tags.js").Tag} Tag */
@@ -17,8 +19,9 @@ import { panned, viewOf, zoomed } from "./view.js";
 
 /** Pause between a movement and the question that follows it, ms. */
 const REST = 120;
-/** Shortest time between two questions of a view that ends now, ms. */
+/** Shortest time between two questions of a view that ends now, ms; the same for its events. */
 const LIVE = 2000;
+const EVENTS = 10_000;
 /** Colours, and with them strokes, of which there are: `--s1` and so on in the style sheet. */
 const STROKES = [[], [8, 3], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [1, 2], [6, 2, 1, 2, 1, 2]];
 /** A swatch with the stroke that the line has. @param {number} i */
@@ -55,6 +58,9 @@ export class Trend extends HTMLElement {
   #timer;
   /** @type {(() => void)[]} */
   #ends = [];
+  #marks = new Marks();
+  /** When events were asked for last, and for what: ms. */
+  #told = { at: 0, from: 0, to: 0 };
 
   /** @param {readonly Tag[]} tags @param {View} view */
   show(tags, view) {
@@ -62,7 +68,10 @@ export class Trend extends HTMLElement {
     this.#tags = tags;
     this.#view = view;
     if (!this.isConnected) return;
-    if (!same) this.#build();
+    if (!same) {
+      this.#told = { at: 0, from: 0, to: 0 };
+      this.#build();
+    }
     this.#range();
     this.#ask(0);
   }
@@ -78,6 +87,8 @@ export class Trend extends HTMLElement {
     const watcher = new ResizeObserver(() => this.#resize());
     watcher.observe(this);
     this.#ends = [() => watcher.disconnect(), effect(() => { theme.value; queueMicrotask(() => this.#build()); })];
+    this.append(...this.#marks.elements);
+    this.addEventListener("marked", this.#place);
     this.addEventListener("wheel", this.#wheel, { passive: false });
     this.addEventListener("keydown", this.#key);
     this.addEventListener("pointerdown", this.#grab);
@@ -90,6 +101,7 @@ export class Trend extends HTMLElement {
     this.#asking?.abort();
     this.#plot?.destroy();
     this.#plot = null;
+    this.removeEventListener("marked", this.#place);
     this.removeEventListener("wheel", this.#wheel);
     this.removeEventListener("keydown", this.#key);
     this.removeEventListener("pointerdown", this.#grab);
@@ -124,6 +136,7 @@ export class Trend extends HTMLElement {
       if (asking.signal.aborted) return;
       this.problem.value = "";
       this.#draw(found);
+      await this.#events(asking.signal);
     } catch (error) {
       if (asking.signal.aborted) return;
       this.problem.value = String(error instanceof Error ? error.message : error);
@@ -131,6 +144,22 @@ export class Trend extends HTMLElement {
     this.waiting.value = false;
     if (this.#view.live) this.#ask(Math.max(LIVE, span / width));
   }
+
+  /** Asks for the events of the view; while it only goes on, no more often than needed. @param {AbortSignal} signal */
+  async #events(signal) {
+    const { from, to, live } = this.#view, told = this.#told;
+    if (live && Date.now() - told.at < EVENTS && Math.abs(told.to - told.from - (to - from)) < 1) return;
+    this.#marks.events = await eventsOf(this.#tags, from, to, signal);
+    this.#told = { at: Date.now(), from, to };
+    this.#place();
+  }
+
+  /** Puts the marks of events where their times are now. */
+  #place = () => {
+    if (!this.#plot) return;
+    const left = this.#plot.bbox.left / devicePixelRatio, width = this.#plot.bbox.width / devicePixelRatio;
+    this.#marks.draw({ left, width }, this.#view);
+  };
 
   /** @param {Lines | null} found */
   #draw(found) {
@@ -145,6 +174,7 @@ export class Trend extends HTMLElement {
 
   #range() {
     this.#plot?.setScale("x", { min: this.#view.from, max: this.#view.to });
+    this.#place();
   }
 
   #resize() {

@@ -8,6 +8,7 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { watch } from "../watch.js";
 import { bar } from "../draw/bar.js";
 import { Trend, swatch } from "../draw/chart.js";
+import { mimic } from "../draw/mimic.js";
 import { viewOf } from "../draw/view.js";
 import { badge, shape, stateOf } from "../plant/state.js";
 import { thePlant } from "../plant/tags.js";
@@ -128,12 +129,12 @@ function small(place) {
 
 /** @param {Place} place */
 function body(place) {
-  if (!place.parent && place.children.size) return html`${place.tags.length ? rows(place.tags, place, place.name) : nothing}${areas(place)}`;
+  if (!place.parent && place.children.size) return html`${mimic(place)}${place.tags.length ? rows(place.tags, place, place.name) : nothing}${areas(place)}`;
   const all = below(place);
   const detailed = !!place.asset?.type || place.tags.length > 0 || place.children.size === 0;
   if (detailed && all.length <= MOST_ROWS)
-    return html`<div class="with-trend"><div>${rows(all, place, title(place.name))}</div><div class="beside">${small(place)}</div></div>`;
-  return html`${place.tags.length ? rows(place.tags, place, title(place.name)) : nothing}${cards(place.children.values())}`;
+    return html`${all.length ? html`<div class="with-trend"><div>${rows(all, place, title(place.name))}</div><div class="beside">${mimic(place)}${small(place)}</div></div>` : nothing}`;
+  return html`${mimic(place)}${place.tags.length ? rows(place.tags, place, title(place.name)) : nothing}${cards(place.children.values())}`;
 }
 
 /** @param {string} path empty for the plant */

@@ -10,7 +10,7 @@ import { ask } from "../plant/tags.js";
 import { fullTime, size, span } from "../plant/words.js";
 import { condition } from "../parts/systems.js";
 
-/** @typedef {{id: string, kind: string, severity: string, source: string, time: string, message: string, details: Record<string, any>}} Happened */
+/** @typedef {import("../plant/events.js").Happened} Happened */
 
 /** Events that are shown. */
 const MOST = 200;

@@ -99,7 +99,7 @@ export function trendPage() {
         <tbody>${watch(() => repeat(tags.value, (tag) => tag.number, (tag, i) => row(trend, tag, i)))}</tbody></table>
       <form class="adding" @submit=${add}><label>Add a tag <input name="add" list="tag-paths" autocomplete="off" spellcheck="false" @input=${(/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).setCustomValidity("")}></label><button>Add</button>
         <datalist id="tag-paths">${plant.peek()?.tags.slice(0, 2000).map((tag) => html`<option value=${tag.path.slice((plant.peek()?.root.path.length ?? -1) + 1)}></option>`)}</datalist></form>
-      ${watch(() => (tags.value.length ? html`<p class="files">The samples of this range as a file: <a href=${file("csv")} download="trend.csv">CSV</a> <a href=${file("arrow")} download="trend.arrow">Arrow</a> <span class="dim">▮▯▮ at the lower edge: bad quality</span></p>` : nothing))}
+      ${watch(() => (tags.value.length ? html`<p class="files">The samples of this range as a file: <a href=${file("csv")} download="trend.csv">CSV</a> <a href=${file("parquet")} download="trend.parquet">Parquet</a> <a href=${file("arrow")} download="trend.arrow">Arrow</a> <span class="dim">▮▯▮ at the lower edge: bad quality</span></p>` : nothing))}
     </div>`;
 }
 

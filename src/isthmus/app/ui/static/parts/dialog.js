@@ -87,12 +87,16 @@ const times = (of) => {
   return html`<dd>${fullTime(reading.at)} <span class="dim">${span(now.value - reading.at)} ago</span></dd>`;
 };
 
+/** @param {readonly [number, number] | undefined} ends @param {Tag} of */
+const between = (ends, of) => (ends ? `${exact(ends[0])} to ${exact(ends[1])} ${unit(of.unit)}` : "none given");
+
 /** @param {Tag} of */
 const facts = (of) => html`<dl>
     <dt>Quality</dt><dd>${watch(() => last.value?.quality ?? "…")}${watch(() => (last.value?.marks ? html` <span class="dim">${last.value.marks}</span>` : nothing))}</dd>
     <dt>Time at the source</dt>${watch(() => times(of))}
     <dt>Received</dt><dd>${watch(() => (last.value?.seen ? fullTime(Date.parse(last.value.seen)) : "…"))}</dd>
-    <dt>Normal range</dt><dd>${of.range ? `${exact(of.range[0])} to ${exact(of.range[1])} ${unit(of.unit)}` : "none given"}</dd>
+    <dt>Normal</dt><dd>${between(of.normal, of)}</dd>
+    <dt>Range</dt><dd>${between(of.range, of)}</dd>
     <dt>Type</dt><dd>${of.type}${Object.keys(of.labels).length ? html` <span class="dim">${Object.entries(of.labels).map(([key, name]) => `${key} ${name}`).join(", ")}</span>` : nothing}</dd>
     <dt>System</dt><dd><a href=${link({ page: "systems" })} @click=${follow({ page: "systems" })}>${of.system || "none"}</a></dd>
     <dt>Address there</dt><dd class="code">${of.address || "none"}</dd>

@@ -31,8 +31,9 @@ export const now = signal(Date.now());
 /** @type {WebSocket | null} */
 let socket = null;
 let pause = 250;
-/** The page that came last. */
+/** The page that came last, and the life of the server that gave it. */
 let latest = 0;
+let life = "";
 /** When the server was asked last, ms. */
 let asked = 0;
 
@@ -52,7 +53,7 @@ function tick() {
 /** Asks for all that changed since a page. @param {number} since */
 function want(since) {
   asked = Date.now();
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ since }));
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ since, life }));
 }
 
 /** Gives the connection up without waiting for the other side to agree. */
@@ -67,7 +68,7 @@ async function open() {
   if (!show) return again();
   show();
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
-  socket.onopen = () => want(0);
+  socket.onopen = () => want(latest);
   socket.onmessage = (event) => turned(JSON.parse(event.data));
   socket.onclose = again;
 }
@@ -82,10 +83,11 @@ function again() {
   pause = Math.min(pause * 2, LONGEST_PAUSE);
 }
 
-/** @param {{page: number, at: number, revision: number, away?: boolean, values: [number, any, number, number, number][]}} page */
+/** @param {{page: number, life: string, at: number, revision: number, away?: boolean, values: [number, any, number, number, number][]}} page */
 function turned(page) {
   pause = 250;
   latest = page.page;
+  life = page.life;
   if (page.revision !== plant.peek()?.revision) reload();
   const { byNumber } = thePlant();
   batch(() => {

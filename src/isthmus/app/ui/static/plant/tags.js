@@ -22,6 +22,7 @@ import { setZone } from "./words.js";
  * @property {string} address
  * @property {boolean} stepped
  * @property {readonly [number, number] | undefined} range
+ * @property {readonly [number, number] | undefined} normal where it stands in normal operation
  * @property {Record<string, string>} labels
  * @property {string} description
  * @property {string} file
@@ -37,6 +38,7 @@ import { setZone } from "./words.js";
  * @property {string} type
  * @property {string} description
  * @property {string} owner
+ * @property {string} symbol how it is drawn; empty where that is not said
  * @property {string} file
  * @property {number} line
  */
@@ -113,6 +115,7 @@ export class Place {
  * @property {Map<string, Tag>} byPath
  * @property {Map<string, Place>} places
  * @property {Place} root
+ * @property {Map<string, import("./picture.js").Drawing>} pictures by path or type
  */
 
 /** @type {Signal<Plant | null>} */
@@ -121,9 +124,9 @@ export const plant = signal(null);
 /** The plant; only where it is known to be there. */
 export const thePlant = () => /** @type {Plant} */ (plant.value);
 
-/** @param {string} address @returns {Promise<any>} */
-export async function ask(address) {
-  const answer = await fetch(address);
+/** @param {string} address @param {AbortSignal} [signal] @returns {Promise<any>} */
+export async function ask(address, signal) {
+  const answer = await fetch(address, { signal });
   if (answer.ok) return answer.json();
   const said = await answer.json().catch(() => ({}));
   throw new Error([said.title ?? `the server answered ${answer.status}`, said.hint].filter(Boolean).join("; "));
@@ -131,10 +134,10 @@ export async function ask(address) {
 
 /** Asks for the plant as it is now; what is returned puts it on the screen. Readings that are known stay. */
 export async function load() {
-  const [about, tags, assets] = await Promise.all([ask("/api/plant"), ask("/api/tags"), ask("/api/assets")]);
+  const [about, tags, assets, pictures] = await Promise.all([ask("/api/plant"), ask("/api/tags"), ask("/api/assets"), ask("/api/pictures")]);
   return () => {
     setZone(about.time_zone);
-    plant.value = made(about, tags, assets, plant.peek());
+    plant.value = made(about, tags, assets, pictures, plant.peek());
   };
 }
 
@@ -142,10 +145,11 @@ export async function load() {
  * @param {{plant: string, revision: number}} about
  * @param {any[]} tags
  * @param {Asset[]} assets
+ * @param {import("./picture.js").Drawing[]} pictures
  * @param {Plant | null} before
  * @returns {Plant}
  */
-export function made(about, tags, assets, before = null) {
+export function made(about, tags, assets, pictures, before = null) {
   const root = new Place(about.plant, null);
   const places = new Map([[root.path, root]]);
   /** @param {string} path @returns {Place} */
@@ -180,6 +184,7 @@ export function made(about, tags, assets, before = null) {
     byPath: new Map(all.map((tag) => [tag.path, tag])),
     places,
     root,
+    pictures: new Map(pictures.map((one) => [one.of, one])),
   };
 }
 
