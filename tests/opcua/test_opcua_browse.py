@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from isthmus.app.cli.found import plant_file, segment
+from isthmus.app.cli.found import plant_file, segment, without_unit
 from isthmus.core.errors import NotFound
 from isthmus.core.tag import DataType
 from isthmus.plant.check import check_plant
@@ -57,6 +58,8 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
         assert code == 0, err
         assert "# 1 variable left out: not a single value: " in out and "list\n" in out
         assert "in-out:" in out
+        assert re.search(r"^# 5 numbers have no unit because the server tells none: instead of `# unit\?`", out, re.M)
+        assert len(re.findall(r"  # unit\?$", out, re.M)) == 5
         assert ", type: text}  # a DateTime, read as text in ISO 8601\n" in out
         assert not (tmp_path / "data").exists()
         plant = tmp_path / "plant.yaml"
@@ -78,6 +81,14 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
     assert {one["address"] for one in json.loads(listed)} == {one.address for one in found}
     assert not checked.warnings
     assert 'odd; name=[1] {x} # \\"quoted\\" é' in out
+
+
+def test_a_number_without_a_unit_says_where_it_belongs() -> None:
+    found = [thing("a/one"), thing("a/two", unit="bar"), thing("a/on", type=DataType.BOOLEAN)]
+    text = plant_file(found, "s", {"kind": "opcua"})
+    assert [line.partition("}")[2] for line in text.splitlines() if "address" in line] == ["  # unit?", "", ""]
+    assert without_unit(found).startswith("# 1 number has no unit because the server tells none: ")
+    assert without_unit(found[1:]) == ""
 
 
 async def test_it_browses_an_asyncua_server_too(tmp_path: Path) -> None:
@@ -108,6 +119,7 @@ def test_things_that_are_alike_become_a_type(tmp_path: Path) -> None:
     (tmp_path / "plant.yaml").write_text(HEAD + text)
     checked = check_plant(tmp_path / "plant.yaml", kinds())
     assert "  reactor:\n    tags:\n      T: {unit: Cel}\n      P: {unit: bar}\n" in text
+    assert "# unit?" not in text
     assert "  Line/Reactor-1:\n    type: reactor\n" in text
     assert not checked.warnings
 

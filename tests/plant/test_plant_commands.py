@@ -101,13 +101,13 @@ def test_the_day_of_a_plant_file(isthmus: Isthmus, process: Isthmus, folder: Pat
     assert (asked.returncode, "say --yes" in asked.stderr) == (1, True)
     applied = process("apply", "--yes", "-m", "the first", "--author", "ada")
     assert applied.stdout.endswith("revision 1 is applied\n")
-    assert isthmus("apply", "--yes").stdout == "nothing to do: revision 1 says the same\n"
+    assert isthmus("apply", "--yes").stdout == "data directory: data\nnothing to do: revision 1 says the same\n"
 
     change(folder, "temp:", "temperature:")
     refused = isthmus("apply", "--yes")
     assert refused.returncode == 1
     assert "stops recording acme/lyon/a/tank-1/temp, acme/lyon/a/tank-2/temp" in refused.stderr
-    assert "was: temp" in refused.stderr
+    assert "\n  plant.yaml:11:7: in `temperature` write `was: temp`\n" in refused.stderr
     assert "apply will refuse this" in isthmus("plan").stderr
 
     change(folder, "temperature: {", "temperature: {was: temp, ")
@@ -142,6 +142,24 @@ def test_check_says_every_mistake_and_fails(isthmus: Isthmus, folder: Path) -> N
     assert [(problem["line"], problem["column"]) for problem in told["problems"]] == [(5, 15), (10, 46)]
 
 
+def test_check_says_what_is_not_read(isthmus: Isthmus, folder: Path) -> None:
+    change(folder, "assets:", "types:\n  tank: {tags: {level: , sump: }}\nassets:\n  b: {type: tank, system: dcs}")
+    assert isthmus("check").stdout.splitlines()[:2] == [
+        "tank.level: not read: 1 asset of the type gives no address for it",
+        "tank.sump: not read: 1 asset of the type gives no address for it",
+    ]
+    assert json.loads(isthmus("check", "--json").stdout)["unread"] == {"tank.level": 1, "tank.sump": 1}
+
+
+def test_a_mistake_in_an_included_file_names_that_file(isthmus: Isthmus, folder: Path) -> None:
+    change(folder, "systems:", "include: [more/tanks.yaml]\nsystems:")
+    (folder / "more").mkdir()
+    (folder / "more" / "tanks.yaml").write_text("types:\n  tank: {tags: {level: {unit: metres}}}\n")
+    for command in (["check"], ["plan"], ["apply", "--yes"], ["check", "plant.yaml"]):
+        ended = isthmus(*command)
+        assert ended.stderr.startswith("more/tanks.yaml:2:31: types.tank.tags.level.unit: 'metres' is not a unit")
+
+
 def test_a_file_with_mistakes_is_not_applied(isthmus: Isthmus, folder: Path) -> None:
     change(folder, "unit: m}", "unti: m}")
     for command in ("plan", "apply"):
@@ -155,7 +173,7 @@ def test_scripts_get_json(isthmus: Isthmus, folder: Path) -> None:
     def told(*arguments: str) -> Any:
         return json.loads(isthmus(*arguments, "--json").stdout)
 
-    assert told("check") == {"ok": True, "problems": [], "systems": 1, "assets": 2, "tags": 4}
+    assert told("check") == {"ok": True, "problems": [], "systems": 1, "assets": 2, "tags": 4, "unread": {}}
     assert told("plan")["number"] == 1
     applied = told("apply", "--yes")
     assert (applied["applied"], applied["number"], applied["previous"]) == (True, 1, None)
@@ -176,6 +194,9 @@ def test_the_data_directory_is_where_it_is_said_to_be(
     with monkeypatch.context() as here:
         here.setenv("ISTHMUS_DATA", str(folder / "there"))
         isthmus("apply", "--yes")
+        for words in (["plan"], ["apply"], ["rollback", "1", "--yes"]):
+            assert isthmus(*words).stdout.startswith(f"data directory: {folder}/there (ISTHMUS_DATA)\n")
+        assert isthmus("plan", "--data", "here").stdout.startswith("data directory: here\n")
     isthmus("apply", "plant.yaml", "--yes")
     for name in ("here", "there", "data"):
         with Ledger.open(folder / name) as ledger:

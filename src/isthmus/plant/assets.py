@@ -13,7 +13,7 @@ from isthmus.plant.classes import check_class
 from isthmus.plant.doors import Door
 from isthmus.plant.findings import Findings, nearest, one_of
 from isthmus.plant.former import Named
-from isthmus.plant.grammar import ASSET, ASSET_PART, ASSET_TAG, OWN_TAG, Entries, Shape
+from isthmus.plant.grammar import ASSET, ASSET_PART, ASSET_TAG, OWN_TAG, TYPE_TAG, Entries, Shape
 from isthmus.plant.load import Loaded
 from isthmus.plant.models import Model, Models, TagModel, meaning, shown_type, unknown_type
 from isthmus.plant.nodes import Map, Node, Scalar
@@ -214,7 +214,8 @@ class Survey:
         said = f"{spot.said}.tags.{name}"
         found = as_map(node, ASSET_TAG, said, self._findings)
         if found is not None:
-            values = read(found, ASSET_TAG, said, self._findings)
+            type_says = f"its type says that: types.{shown_type(model.name)}.tags.{name}"
+            values = read(found, ASSET_TAG, said, self._findings, elsewhere=(TYPE_TAG, type_says))
             tag = model.tags[name]
             if self._tag(tag, values.get("unit", tag.unit), values, found, where, spot, said):
                 self._name(name, where, found, spot, model)

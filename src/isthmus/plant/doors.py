@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from isthmus.plant.findings import Findings, one_of
+from isthmus.plant.findings import Findings, closest, nearest, one_of
 from isthmus.plant.grammar import SYSTEM
 from isthmus.plant.load import Loaded
 from isthmus.plant.nodes import Map
 from isthmus.plant.reading import as_map, below, read
 from isthmus.plant.revision import Place, SystemSetting
-from isthmus.plant.specs import Specified, configured, guarded
+from isthmus.plant.specs import Specified, configured, guarded, keys
 
 
 class KindLike(Specified, Protocol):
@@ -63,7 +63,24 @@ def _door(name: str, node: Map, place: Place, kinds: Kinds, findings: Findings) 
     word = said.pop("kind", None)
     kind = kinds.get(word) if word else None
     if word and kind is None:
-        hint = one_of(word, kinds)
-        findings.problem(node.entries["kind"][1], below(path, "kind"), f"there is no kind of system {word!r}", hint)
+        findings.problem(
+            node.entries["kind"][1], below(path, "kind"), f"there is no kind of system {word!r}", one_of(word, kinds)
+        )
+        kind = _meant(word, kinds)
+    if kind is None:
+        _unknown(node, path, kinds, findings)
     config = configured(kind, node, SYSTEM, path, findings) if kind is not None else {}
     return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind)
+
+
+def _meant(word: str, kinds: Kinds) -> KindLike | None:
+    """The kind that a misspelt word was meant to be: what else is wrong is then said at once."""
+    return kinds[name] if (name := closest(word, kinds)) else None
+
+
+def _unknown(node: Map, path: str, kinds: Kinds, findings: Findings) -> None:
+    """Reports the keys that no kind of system has."""
+    known = {*SYSTEM.by_name, *(key for kind in kinds.values() for key in keys(kind.spec))}
+    for key, (spot, _) in node.entries.items():
+        if key not in known:
+            findings.problem(spot, below(path, key), f"no kind of system has a key {key!r}", nearest(key, known))

@@ -83,11 +83,17 @@ def article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """`did you mean 'x'?` when one of `words` is close to `word`, else nothing."""
+def closest(word: str, words: Iterable[str]) -> str:
+    """The one of `words` that is close to `word`; empty when none is."""
     known = {name.lower(): name for name in words}
     close = difflib.get_close_matches(word[:200].lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {known[close[0]]!r}?" if close else ""
+    return known[close[0]] if close else ""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """`did you mean 'x'?` when one of `words` is close to `word`, else nothing."""
+    close = closest(word, words)
+    return f"did you mean {close!r}?" if close else ""
 
 
 def one_of(word: str, words: Iterable[str]) -> str:

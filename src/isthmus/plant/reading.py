@@ -12,11 +12,20 @@ from isthmus.plant.grammar import Entries, Listed, Shape
 from isthmus.plant.nodes import List, Map, Node, Scalar
 
 
-def read(node: Node, shape: Shape, path: str, findings: Findings, *, others: bool = False) -> dict[str, Any]:
+def read(
+    node: Node,
+    shape: Shape,
+    path: str,
+    findings: Findings,
+    *,
+    others: bool = False,
+    elsewhere: tuple[Shape, str] | None = None,
+) -> dict[str, Any]:
     """What stands under each of the shape's keys.
 
     A form's value is read; an Entries or Nested key gives its Map, for the caller to go on with; a key that is missing
-    or wrong is absent. With `others` unknown keys are left to the caller.
+    or wrong is absent. With `others` unknown keys are left to the caller. `elsewhere`: another shape whose keys have
+    their place there, and what to do about them.
     """
     found = as_map(node, shape, path, findings)
     if found is None:
@@ -29,7 +38,10 @@ def read(node: Node, shape: Shape, path: str, findings: Findings, *, others: boo
             _take(values, name, entry.takes, value, path, findings)
         elif not others:
             what = f"{article(shape.name)} has no key {name!r}"
-            findings.problem(key, below(path, name), what, _hint(name, value, found, shape))
+            hint = _hint(name, value, found, shape)
+            if elsewhere is not None and name in elsewhere[0].by_name:
+                hint = elsewhere[1]
+            findings.problem(key, below(path, name), what, hint)
     for name in shape.required:
         if name not in found.entries:
             findings.problem(node, path, f"{name!r} is missing", sentence(known[name].text))

@@ -51,7 +51,7 @@ def configured(kind: Specified, node: Map, shape: Shape, path: str, findings: Fi
     """The kind's own keys, those that `shape` does not have, as plain data, checked by its Spec."""
     config: dict[str, Any] = {}
     trial: dict[str, Any] = {}
-    known = _names(kind.spec)
+    known = keys(kind.spec)
     for key, (_, value) in node.entries.items():
         if key in shape.by_name:
             continue
@@ -116,7 +116,7 @@ def _locate(
     for part in loc:
         if isinstance(spot, Map) and isinstance(part, str) and part in spot.entries:
             key, value = spot.entries[part]
-            unknown = spec is not None and part not in _names(spec)
+            unknown = spec is not None and part not in keys(spec)
             spot, path = (key if unknown else value), below(path, part)
             spec = spec if unknown else _inner(spec, part)
         elif isinstance(spot, List) and isinstance(part, int) and part < len(spot.items):
@@ -124,13 +124,14 @@ def _locate(
     return spot, path, spec
 
 
-def _names(spec: type[BaseModel]) -> dict[str, Any]:
+def keys(spec: type[BaseModel]) -> dict[str, Any]:
+    """What a Spec calls its fields in the file."""
     return {field.alias or name: field for name, field in spec.model_fields.items()}
 
 
 def _inner(spec: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
     """The model inside a field's annotation, where there is one."""
-    field = _names(spec).get(name) if spec is not None else None
+    field = keys(spec).get(name) if spec is not None else None
     waiting = [field.annotation] if field is not None else []
     while waiting:
         one = waiting.pop()
@@ -144,10 +145,10 @@ def _words(one: Any, spot: Node, spec: type[BaseModel] | None, kind: Specified, 
     """(what, hint) of one pydantic error, in the words of the house."""
     last = str(one["loc"][-1])[:80] if one["loc"] else ""
     if one["type"] == "extra_forbidden":
-        known = [*(_names(spec) if spec is not None else ()), *(shape.by_name if spec is kind.spec else ())]
+        known = [*(keys(spec) if spec is not None else ()), *(shape.by_name if spec is kind.spec else ())]
         return f"{article(shape.name)} of kind {kind.name!r} has no key {last!r}", one_of(last, known)
     if one["type"] == "missing":
-        field = _names(spec).get(last) if spec is not None else None
+        field = keys(spec).get(last) if spec is not None else None
         return f"{last!r} is missing", sentence(field.description or "") if field is not None else ""
     message = str(one["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("Input should be", "must be")

@@ -11,7 +11,7 @@ import typer
 from isthmus.app.cli import show
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, JsonOption
-from isthmus.app.cli.where import check_new, data_folder
+from isthmus.app.cli.where import check_new, data_folder, told
 
 if TYPE_CHECKING:
     from isthmus.app.backup import Summary
@@ -43,6 +43,8 @@ def backup(
     check_new(file)
     with slow("backing up") as say:
         summary = run(back_up(Place(data_folder(data)), file, say))
+    if not as_json:
+        typer.echo(told(data))
     _print(summary, f"{file} ({show.size(file.stat().st_size)}) holds", as_json)
 
 

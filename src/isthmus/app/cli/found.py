@@ -22,6 +22,9 @@ LONGEST_PATH: Final = 240
 NOWHERE: Final = "browsed"
 """The asset of a tag that stands alone."""
 
+_UNIT: Final = "# unit?"
+"""Stands beside a number of which the system tells no unit."""
+
 Tags = dict[str, "Found"]
 
 
@@ -56,8 +59,21 @@ def left_out(found: Iterable[Found]) -> str:
     )
 
 
+def without_unit(found: Iterable[Found]) -> str:
+    """A comment line on the numbers of which the system tells no unit; nothing when there are none."""
+    count = sum(map(_unitless, found))
+    numbers = "1 number has" if count == 1 else f"{count:,} numbers have"
+    told = f"# {numbers} no unit because the server tells none: instead of `{_UNIT}` write one, such as unit: kW\n"
+    return told if count else ""
+
+
+def _unitless(one: Found) -> bool:
+    return one.type in _NUMBERS and not one.unit
+
+
 def _remark(one: Found) -> str:
-    return f"  # {one.remark}" if one.remark else ""
+    said = [*([_UNIT] if _unitless(one) else []), *([f"# {one.remark}"] if one.remark else [])]
+    return "".join(f"  {piece}" for piece in said)
 
 
 def _asset(path: str, tags: Tags, system: str, type_: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from isthmus.app.cli.options import JsonOption as Json
-from isthmus.app.cli.where import data_folder, is_data
+from isthmus.app.cli.where import data_folder, is_data, told
 
 if TYPE_CHECKING:
     from isthmus.app.revising import Proposal
@@ -52,6 +52,7 @@ def check(plant: Plant = Path(), as_json: Json = False) -> None:
       isthmus check plants/lyon.yaml --json
     """
     from isthmus.core.errors import PlantFileError
+    from isthmus.plant.compare import unread
 
     try:
         checked = _checked(plant)
@@ -59,10 +60,12 @@ def check(plant: Plant = Path(), as_json: Json = False) -> None:
         _print_json(_problems(error.problems)) if as_json else _print_problems(error)
         raise typer.Exit(1) from None
     if as_json:
-        _print_json({**_problems(checked.warnings), **_counts(checked)})
+        _print_json({**_problems(checked.warnings), **_counts(checked), "unread": dict(checked.unread)})
         return
     for warning in checked.warnings[:MOST_LINES]:
         typer.echo(str(warning))
+    for name, count in sorted(checked.unread.items())[:MOST_LINES]:
+        typer.echo(f"{name}: {unread(count)}")
     counts = ", ".join(_count(number, noun[:-1]) for noun, number in _counts(checked).items())
     typer.echo(f"{plant}: all is well: {counts}")
 
@@ -92,6 +95,7 @@ def plan(plant: Plant = Path(), data: Data = None, everything: All = False, as_j
     if as_json:
         _print_json({**_plan_data(made), "refused": refused, **_problems(checked.warnings)})
     else:
+        typer.echo(told(data, plant))
         _print_plan(made, checked, everything)
         if refused:
             typer.echo(f"apply will refuse this: it {refused}", err=True)
@@ -125,6 +129,7 @@ def apply(
     with Ledger.open(data_folder(data, plant), create=True) as ledger:
         proposal = _proposed(checked, ledger, author, comment)
         if not as_json:
+            typer.echo(told(data, plant))
             _print_plan(proposal.plan, checked, everything)
         if not remove:
             proposal.plan.refuse_removal()
@@ -165,7 +170,8 @@ def rollback(
 
     if where is not None and number is None and where.name.isdigit() and not where.exists():
         number, where = int(where.name), None
-    with Ledger.open(_data_of(where, data)) as ledger:
+    folder = _data_of(where, data)
+    with Ledger.open(folder) as ledger:
         runs = ledger.current()
         if runs is None:
             raise IsthmusError("nothing is applied yet", hint="isthmus apply PLANT does it")
@@ -181,6 +187,7 @@ def rollback(
         _known_kinds(revision)
         made = compare(runs, revision)
         if not as_json:
+            typer.echo(f"data directory: {folder}" if where is not None else told(data))
             _print_lines(made, everything)
         _carry_out(ledger, revision, made, yes, as_json)
 

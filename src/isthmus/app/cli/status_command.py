@@ -9,7 +9,7 @@ import typer
 
 from isthmus.app.cli import show
 from isthmus.app.cli.options import DataOption, JsonOption
-from isthmus.app.cli.where import data_folder
+from isthmus.app.cli.where import data_folder, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,17 +38,18 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         show.print_json(found)
     else:
-        typer.echo("\n".join(_lines(found)))
+        typer.echo("\n".join(_lines(found, told(data))))
     if found["state"] != "ready":
         raise typer.Exit(1)
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
+def _lines(found: dict[str, Any], where: str) -> Iterator[str]:
     from isthmus.app.condition import COUNTERS
 
     supervisor = found["supervisor"]
     by = f" (process {supervisor['pid']}, since {_short(supervisor['since'])})" if supervisor else ""
     yield f"{found['plant']}, revision {found['revision']}, {found['tags']} tags: {_state_of(found)}{by}"
+    yield where
     yield ""
     yield show.table(
         ["service", "state", "process", "restarts", "heard", "last end"], _services(found), right=["process"]

@@ -29,6 +29,12 @@ def data_folder(option: Path | None, plant: Path | None = None) -> Path:
     return folder if is_data(folder) else folder / FOLDER
 
 
+def told(option: Path | None, plant: Path | None = None) -> str:
+    """Which data directory is meant, for people: what stands in the environment is easily forgotten."""
+    said = f" ({VARIABLE})" if option is None and os.environ.get(VARIABLE) else ""
+    return f"data directory: {data_folder(option, plant)}{said}"
+
+
 def plant_folder(plant: Path) -> Path:
     """The folder of a plant file, or the folder itself."""
     return plant if plant.is_dir() else plant.parent

@@ -181,7 +181,7 @@ def _apply(demo: Demo, say: Callable[[str], None], *, mended: bool = False) -> b
         if not proposal.plan.nothing:
             revising.apply(proposal, demo.place.root)
     except IsthmusError as error:
-        say(f"{demo.file}: not applied, what ran goes on:\n{error}")
+        say(f"Not applied, what ran goes on:\n{error}")
         return False
     if proposal.previous is not None and not proposal.plan.nothing:
         say(proposal.told())

@@ -36,7 +36,9 @@ def program() -> str | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="An OPC UA server of the chemical plant, by node-opcua.")
+    parser = argparse.ArgumentParser(
+        description="An OPC UA server of the chemical plant, by node-opcua, started by `isthmus demo chemical`."
+    )
     parser.add_argument("--system", choices=FACES, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)

@@ -171,7 +171,9 @@ async def _main(arguments: Any) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="An OPC UA server of the chemical plant.")
+    parser = argparse.ArgumentParser(
+        description="An OPC UA server of the chemical plant, started by `isthmus demo chemical`."
+    )
     parser.add_argument("--system", choices=FACES, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)

@@ -131,34 +131,40 @@ async def _describe(node: Node, variable: Variable) -> None:
         await node.add_property(0, "EURange", ua.Range(*map(float, variable.range)))
 
 
-async def serve(port: int, seed: int, file: Path) -> None:
-    """Serves the farm until SIGTERM, in step with the wall clock."""
+async def serve(port: int, seed: int, file: Path | None, *, by_hand: bool = False) -> None:
+    """Serves the farm until SIGTERM, in step with the wall clock; started by hand until Ctrl-C too."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if by_hand:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    else:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     simulation = Simulation(seed)
     server = Server()
     await server.init()
-    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/tank-farm")
+    server.set_endpoint(url := f"opc.tcp://127.0.0.1:{port}/tank-farm")
     server.set_server_name("Isthmus tank farm")
     await server.set_application_uri("urn:isthmus:tank-farm:server")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     broadcast = Broadcast(await _add(server, simulation.values()))
     async with server:
+        if by_hand:
+            sys.stdout.write(f"A tank farm at {url}. Ctrl-C stops.\n")
+            sys.stdout.flush()
         await _go_on(simulation, broadcast, stop, Heart(file))
 
 
 class Heart:
-    """The status file of this process."""
+    """The status file of this process, where one is wanted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path, self._started, self._last = path, time.now(), 0
 
     def beat(self) -> None:
         """Writes the file, at most every two seconds."""
         now = time.now()
-        if now - self._last >= status.EVERY * time.SECOND:
+        if self._path is not None and now - self._last >= status.EVERY * time.SECOND:
             self._last = now
             said = status.Status(
                 service="simulation", pid=os.getpid(), started=self._started, heartbeat=now, ready=True
@@ -181,16 +187,20 @@ async def _go_on(simulation: Simulation, broadcast: Broadcast, stop: asyncio.Eve
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The demo plant's OPC UA server, started by `isthmus demo`.")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--status", type=Path, required=True)
-    parser.add_argument(lifeline.PARENT, type=int, required=True)
+    parser = argparse.ArgumentParser(
+        description="The tank farm's OPC UA server, a process of its own that `isthmus demo tank-farm` starts.",
+        epilog="By hand, until Ctrl-C: python -m isthmus.app.demo.tankfarm.server --port 4840",
+    )
+    parser.add_argument("--port", type=int, required=True, help="listen on this port of 127.0.0.1")
+    parser.add_argument("--seed", type=int, default=1, help="another number is another story of the same plant")
+    parser.add_argument("--status", type=Path, help="write here every two seconds that it lives; without it nowhere")
+    parser.add_argument(lifeline.PARENT, type=int, help="end when the process of this id does; without it never")
     arguments: Any = parser.parse_args()
-    lifeline.end_with(arguments.parent)
+    if arguments.parent is not None:
+        lifeline.end_with(arguments.parent)
     logging.basicConfig(level=logging.CRITICAL)  # asyncua calls every session that ends with its client an error
     try:
-        asyncio.run(serve(arguments.port, arguments.seed, arguments.status))
+        asyncio.run(serve(arguments.port, arguments.seed, arguments.status, by_hand=arguments.parent is None))
     except OSError as error:
         sys.exit(f"isthmus: the simulated plant cannot listen: {error.strerror or error}")
 
