@@ -20,10 +20,12 @@ from isthmus.systems.contract import Address, Kind, Readings, Surroundings
 class Collected:
     """What came, and a loop that reopens as the collector does."""
 
-    def __init__(self, kind: Kind, config: dict[str, Any], folder: Path, addresses: Sequence[Address]) -> None:
+    def __init__(
+        self, kind: Kind, config: dict[str, Any], folder: Path, addresses: Sequence[Address], system: str = "far"
+    ) -> None:
         self.resume: dict[str, int] = {}
         spec = kind.spec.model_validate(config)
-        self.driver: Any = kind.connect(spec, Surroundings("far", folder, self.resume))
+        self.driver: Any = kind.connect(spec, Surroundings(system, folder, self.resume))
         self.addresses = list(addresses)
         self.readings: list[Readings] = []
         self.errors: list[IsthmusError] = []
