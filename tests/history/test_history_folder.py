@@ -22,11 +22,12 @@ from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.checked import forget_opened
 from isthmus.store.history.flush import flush
 from isthmus.store.history.folder import Folder, owned
+from isthmus.store.history.form import GROUP
 from isthmus.store.history.intake import Cut
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.memory import Memory, Numbers
 from isthmus.store.history.read import open_history
-from isthmus.store.history.segment import GROUP, encode, open_segment
+from isthmus.store.history.segment import encode, open_segment
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
 from tests.history.plain import Row, block, last, once, rows, table_rows

@@ -21,7 +21,8 @@ from isthmus.store.history.checked import forget_opened
 from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.compact import compact
 from isthmus.store.history.due import underived
-from isthmus.store.history.kept import DAY, GROUP, Kept, Kind, open_kept
+from isthmus.store.history.form import GROUP
+from isthmus.store.history.kept import DAY, Kept, Kind, open_kept
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.read import open_history
 from isthmus.store.history.runs import write_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,8 @@ from isthmus.store.history.carried import carried_on, last_of, same
 from isthmus.store.history.columns import Columns, empty, join, ordered
 from isthmus.store.history.days import DayFiles
 from isthmus.store.history.folder import Folder
-from isthmus.store.history.kept import DAY, GROUP, Kept, Kind, day_of
+from isthmus.store.history.form import GROUP, fitted
+from isthmus.store.history.kept import BATCH, DAY, Kept, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import Days, Source, Step, merged
@@ -79,6 +80,13 @@ def _days(sources: Sequence[Source]) -> Days:
     return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
 
+def _fitted(sources: Sequence[Source]) -> dict[str, Any] | None:
+    """How samples of these files are written best, by a row group of each of the largest."""
+    largest = sorted(sources, key=lambda source: source.part.rows)[-3:]
+    some = [source.read(len(source.file.footer.groups) // 2) for source in largest if source.part.rows]
+    return fitted(join(part.pick(slice(GROUP)) for part in some)) if some else None
+
+
 @dataclass(slots=True)
 class _Days:
     """The act that writes days."""
@@ -114,8 +122,9 @@ class _Days:
 
     def _written(self, days: Days) -> Iterator[DayFiles]:
         """The files of some days, written but for their ends."""
-        tags, room = known_tags(self.act.folder), max(ROOM // len(days), GROUP // AT_A_TIME)
-        files = [DayFiles(self.act, int(day), tags, min(room, GROUP), self._let_go) for day in days]
+        form = _fitted(self.sources)
+        tags, room = known_tags(self.act.folder), max(ROOM // len(days), BATCH // AT_A_TIME)
+        files = [DayFiles(self.act, int(day), tags, form, min(room, BATCH), self._let_go) for day in days]
         starts = days * DAY
         rolled = {int(day): self._tags_rolled(int(day)) for day in days if day < self.borders.latest}
         for found in merged(self.sources, days):

@@ -12,6 +12,7 @@ import pyarrow as pa
 from isthmus.core.event import Event
 from isthmus.store.history.columns import SCHEMA
 from isthmus.store.history.folder import Folder, settle
+from isthmus.store.history.form import GROUP
 from isthmus.store.history.kept import Bookmark, Kept, KeptFooter, Kind
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.state import State
@@ -40,7 +41,7 @@ class Act:
             self.folder.drop(kept.file)
 
     def write(
-        self, kind: Kind, *, schema: pa.Schema = SCHEMA, form: dict[str, Any] | None = None, group: int = 0
+        self, kind: Kind, *, schema: pa.Schema = SCHEMA, form: dict[str, Any] | None = None, group: int = GROUP
     ) -> KeptWriter:
         """A file of the act, to be written and then closed or committed."""
         writer = KeptWriter(self.folder, kind, schema, form, group)

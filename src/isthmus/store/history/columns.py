@@ -102,6 +102,8 @@ def join(parts: Iterable[Columns]) -> Columns:
     filled = [_reworded(part, words) for part in parts if len(part)]
     if not filled:
         return empty()
+    if len(filled) == 1:
+        return replace(filled[0], words=tuple(words))
     arrays = (np.concatenate(pieces) for pieces in zip(*(part.arrays() for part in filled), strict=True))
     return Columns(tuple(words), *arrays)
 
@@ -123,7 +125,7 @@ def ordered(columns: Columns) -> Columns:
     the last, by when they were made. Doing this to parts, then to what is left of them together, gives the same as
     doing it at once.
     """
-    if not len(columns):
+    if _is_ordered(columns):
         return columns
     tag = columns.tag if columns.tag.max() > 0xFFFF else columns.tag.astype(np.uint16)  # a radix sort
     rows, time = _in_order(tag, columns.time)
@@ -134,6 +136,16 @@ def ordered(columns: Columns) -> Columns:
         if int(columns.mark.max()) >= Mark.CORRECTED:
             rows = _corrections_last(columns, rows)
     return columns.pick(rows)
+
+
+def _is_ordered(columns: Columns) -> bool:
+    """Whether there is nothing to order, and no tag has two samples at one time."""
+    tag, time = columns.tag, columns.time
+    if not len(tag):
+        return True
+    if tag[0] == tag[-1]:
+        return bool((time[1:] > time[:-1]).all()) and bool((tag == tag[0]).all())
+    return bool(((tag[1:] > tag[:-1]) | ((tag[1:] == tag[:-1]) & (time[1:] > time[:-1]))).all())
 
 
 def corrected(columns: Columns) -> NDArray[np.bool_]:
@@ -192,8 +204,9 @@ def _repeats(columns: Columns, rows: Positions, same: NDArray[np.bool_]) -> Posi
 
 def to_table(columns: Columns) -> pa.Table:
     """The columns as an Arrow table of `SCHEMA`, without copying what need not be."""
+    words, codes = _used(columns)
     text = pa.DictionaryArray.from_arrays(
-        pa.array(columns.text - 1, pa.int32(), mask=columns.text == 0), pa.array(columns.words, pa.string())
+        pa.array(codes - 1, pa.int32(), mask=codes == 0), pa.array(words, pa.string())
     )
     arrays = [
         pa.array(columns.tag),
@@ -206,6 +219,19 @@ def to_table(columns: Columns) -> pa.Table:
         pa.array(columns.mark),
     ]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _used(columns: Columns) -> tuple[Sequence[str], NDArray[np.int32]]:
+    """The texts that are there: a file repeats its words in every row group."""
+    if not columns.words or not columns.text.any():
+        return (), columns.text
+    there = np.zeros(len(columns.words) + 1, np.bool_)
+    there[columns.text] = True
+    there[0] = False
+    if np.count_nonzero(there) == len(columns.words):
+        return columns.words, columns.text
+    words = [columns.words[code - 1] for code in np.flatnonzero(there).tolist()]
+    return words, np.where(columns.text > 0, np.cumsum(there)[columns.text], 0).astype(np.int32)
 
 
 def _times(ns: NDArray[np.int64]) -> pa.Array:

@@ -22,13 +22,13 @@ from isthmus.store.history.absorb import Part, absorb_into_days, absorb_into_run
 from isthmus.store.history.damage import set_aside
 from isthmus.store.history.due import MANY, late, underived
 from isthmus.store.history.folder import Folder
+from isthmus.store.history.form import GROUP
 from isthmus.store.history.kept import Kept, Kind, day_of
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import AT_ONCE, Harmed, Source, peak
-from isthmus.store.history.segment import GROUP as SMALL_GROUP
 from isthmus.store.history.tend import tended
 
-FAN: Final = AT_ONCE // SMALL_GROUP
+FAN: Final = AT_ONCE // GROUP
 """Files of any content that can be merged at once."""
 TRIES: Final = 5
 """Commits that may be refused because files were replaced meanwhile."""

@@ -17,10 +17,11 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import Damaged
 from isthmus.core.event import Event, EventKind, Severity
-from isthmus.store.history.checked import Group, Opened, open_by_spare
+from isthmus.store.history.checked import Opened, open_by_spare
 from isthmus.store.history.columns import Columns, join
 from isthmus.store.history.folder import Folder, keep
 from isthmus.store.history.gaps import LOG, gap
+from isthmus.store.history.groups import Group
 from isthmus.store.history.kept import Kept, KeptFooter, open_kept
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.segment import Footer, Segment, encode, open_segment

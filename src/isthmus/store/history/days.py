@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +13,11 @@ from isthmus.core.tag import Tag
 from isthmus.store.history.act import Act
 from isthmus.store.history.carried import last_of
 from isthmus.store.history.columns import Columns, join
-from isthmus.store.history.kept import GROUP, Kind
+from isthmus.store.history.form import GROUP
+from isthmus.store.history.kept import BATCH, Kind
 from isthmus.store.history.rollup import rows as rolled
 from isthmus.store.history.rollup.roll import roll
-from isthmus.store.history.segment import FORM
 
-_CLOSER: Final = {"compression_level": 3}
-"""Days are kept: 11 % fewer bytes for a tenth more time."""
 _LONG: Final = 1_000_000
 """Samples of one tag that are too many to wait for the rest of its day."""
 
@@ -32,12 +30,13 @@ class DayFiles:
         act: Act,
         day: int,
         tags: Mapping[int, Tag],
-        room: int = GROUP,
+        form: dict[str, Any] | None = None,
+        room: int = BATCH,
         others: Callable[[Kind, int], Iterable[pa.Table]] = lambda kind, day: (),
     ) -> None:
         """`others` are rows of roll-ups that no sample tells of any more."""
         self.day, self._act, self._tags, self._room, self._others = day, act, tags, room, others
-        self.samples = act.write(Kind.DAY, form=FORM | _CLOSER)
+        self.samples = act.write(Kind.DAY, form=form)
         self._rollups = [
             act.write(kind, schema=rolled.SCHEMA, form=rolled.FORM, group=rolled.GROUP)
             for kind in (Kind.MINUTES, Kind.QUARTERS)

@@ -57,7 +57,9 @@ class Manifest:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None = None) -> None:
         self._db = connection
-        self._path, self._file = path, _file(path)
+        self.path, self._file, self._age = path, _file(path), _age(path)
+        self._is_old = False
+        self._listed: tuple[int, tuple[State, tuple[Segment, ...], tuple[Kept, ...]]] | None = None
 
     @classmethod
     def passing(cls) -> Manifest:
@@ -92,6 +94,7 @@ class Manifest:
                 raise Damaged("it is empty")
             if version == 1:
                 tables.pretend(self._db)
+                self._is_old = True
             self._db.execute("PRAGMA query_only = 1")
         else:
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -131,9 +134,30 @@ class Manifest:
             raise
 
     def freeze(self) -> None:
-        """From now on until it is closed everything read is of this moment."""
+        """From now on until it is closed or `thaw` everything read is of this moment."""
         self._db.execute("BEGIN")
         self._db.execute("SELECT one FROM state").fetchone()
+
+    def thaw(self) -> None:
+        """What is read from now on is of no one moment."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def is_as_opened(self) -> bool:
+        """Whether its file is the one that was checked: what others commit is beside it until they tidy it up.
+
+        Not one of version 1, which somebody else may upgrade.
+        """
+        if self.path is None or self._is_old:
+            return False
+        return (_file(self.path), _age(self.path)) == (self._file, self._age) and self._version() == tables.VERSION
+
+    def listed(self) -> tuple[State, tuple[Segment, ...], tuple[Kept, ...]]:
+        """`state`, `segments` and `kept` of a frozen manifest; read again only when somebody wrote."""
+        version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if self._listed is None or self._listed[0] != version:
+            self._listed = version, (self.state(), tuple(self.segments()), tuple(self.kept()))
+        return self._listed[1]
 
     def state(self) -> State:
         """How far the history goes; raises Damaged when it is not what was written, for SQLite does not look."""
@@ -207,8 +231,8 @@ class Manifest:
 
     def check_place(self) -> None:
         """Raises InUse when another manifest lies where this one was opened: nobody would see what is written here."""
-        if self._path is not None and _file(self._path) != self._file:
-            raise InUse("the manifest of the history was made again meanwhile", where=str(self._path), hint="try again")
+        if self.path is not None and _file(self.path) != self._file:
+            raise InUse("the manifest of the history was made again meanwhile", where=str(self.path), hint="try again")
 
     def _leave(self, file: str, now: int) -> None:
         if not self._unlist(file):
@@ -359,6 +383,15 @@ def _file(path: Path | None) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _age(path: Path | None) -> tuple[int, int] | None:
+    """By which a change of the file itself is noticed."""
+    try:
+        found = path.stat() if path is not None else None
+    except FileNotFoundError:
+        return None
+    return None if found is None else (found.st_size, found.st_mtime_ns)
 
 
 def _quoted(path: Path) -> str:

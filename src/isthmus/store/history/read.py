@@ -33,6 +33,7 @@ from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lease import leased
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest, Oddity
+from isthmus.store.history.moments import taken, waits
 from isthmus.store.history.segment import Footer, Segment
 from isthmus.store.history.tail import behind
 from isthmus.stream.log import Log, Position
@@ -265,6 +266,10 @@ def _may_hold(part: Kept | Segment, wanted: Wanted, start: int, end: int) -> boo
 
 def _within(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
     """The samples of the wanted tags and times, of columns ordered by tag and time."""
+    if wanted is not None and len(wanted) == 1:
+        low, high = (int(np.searchsorted(columns.tag, wanted[0], side)) for side in ("left", "right"))
+        times = columns.time[low:high]
+        return columns.pick(slice(low + int(np.searchsorted(times, start)), low + int(np.searchsorted(times, end))))
     return columns.pick(_rows(columns, wanted, start, end))
 
 
@@ -304,17 +309,23 @@ async def open_history(folder: Path, log: Log | None = None) -> AsyncIterator[Hi
     if log is None and not place.root.is_dir():
         raise NotFound("there is no history", where=str(folder), hint="`isthmus run` records one")
     for _ in range(TRIES):
-        with leased(place), closing(await asyncio.to_thread(at_one_moment, place)) as manifest:
-            history = await _snapshot(place, manifest, log)
-            if history is not None:
-                yield history
-                return
+        with leased(place):
+            manifest = taken(place.manifest)
+            if manifest is None:
+                manifest = await asyncio.to_thread(at_one_moment, place)
+            try:
+                history = await _snapshot(place, manifest, log)
+                if history is not None:
+                    yield history
+                    return
+            finally:
+                waits(manifest)
     raise Disconnected("the log is purged faster than it can be read", where=str(folder), hint="try again")
 
 
 async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> History | None:
     """None when the log was purged before it could be read."""
-    state, segments, kept = manifest.state(), tuple(manifest.segments()), tuple(manifest.kept())
+    state, segments, kept = manifest.listed()
     if log is None:
         return History(folder, state.position, True, segments, kept, ordered(join(())), manifest)
     intake = await behind(folder, state, log)

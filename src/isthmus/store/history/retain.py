@@ -31,17 +31,18 @@ from isthmus.store.history.columns import SCHEMA
 from isthmus.store.history.compact import never, nothing
 from isthmus.store.history.damage import set_aside
 from isthmus.store.history.folder import Folder
-from isthmus.store.history.kept import DAY, GROUP, Kept, KeptFooter, Kind, day_of
+from isthmus.store.history.form import GROUP
+from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import Harmed, Source, harmless
 from isthmus.store.history.rollup import rows as rolled
-from isthmus.store.history.segment import FORM, Footer
+from isthmus.store.history.segment import Footer
 from isthmus.store.history.tend import tended
 from isthmus.store.history.ties import Ties
 
-_FORMS: Final[dict[Kind, tuple[pa.Schema, dict[str, Any], int]]] = {
-    Kind.DAY: (SCHEMA, FORM, GROUP),
+_FORMS: Final[dict[Kind, tuple[pa.Schema, dict[str, Any] | None, int]]] = {
+    Kind.DAY: (SCHEMA, None, GROUP),
     Kind.MINUTES: (rolled.SCHEMA, rolled.FORM, rolled.GROUP),
     Kind.QUARTERS: (rolled.SCHEMA, rolled.FORM, rolled.GROUP),
 }

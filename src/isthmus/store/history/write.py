@@ -12,17 +12,16 @@ import msgspec
 import pyarrow as pa
 
 from isthmus.store.history.checked import CheckedWriter
-from isthmus.store.history.columns import SCHEMA, Columns, join, to_table
+from isthmus.store.history.columns import SCHEMA, Columns, empty, from_table, join, to_table
 from isthmus.store.history.folder import SPARE, TEMPORARY, Folder, settle, write_through
-from isthmus.store.history.kept import GROUP, Kept, KeptFooter, Kind, name
-from isthmus.store.history.segment import FORM
-from isthmus.store.history.segment import GROUP as SMALL_GROUP
+from isthmus.store.history.form import GROUP, fitted, sample
+from isthmus.store.history.kept import Kept, KeptFooter, Kind, name
 
 SYNC: Final = 16 << 20
 """Bytes after which what is written is sent to the disk, so that a large file never holds up a recorder's flush."""
 
-_QUICK: Final = FORM | {"compression": "lz4", "compression_level": None}
-"""Runs are read soon and once: a fifth less time to write them, a third less to read them, for 5 % more bytes."""
+_QUICK: Final = {"compression": "lz4", "compression_level": None}
+"""Runs are read soon and once: a third less time to write them, half to read them, for a fifth more bytes."""
 
 
 class KeptWriter:
@@ -34,36 +33,44 @@ class KeptWriter:
         kind: Kind,
         schema: pa.Schema = SCHEMA,
         form: dict[str, Any] | None = None,
-        group: int = 0,
+        group: int = GROUP,
     ) -> None:
+        """Without a `form` the first samples that are added decide about it."""
         self._folder = folder
         self._path = folder.kept / f"{kind}-{uuid4().hex}{TEMPORARY}"
         self._file = self._path.open("wb", buffering=0)
         self._to = _Steady(self._file.fileno())
-        try:
-            self._writer = CheckedWriter(self._to, schema, form or (_QUICK if kind is Kind.RUN else FORM))
-        except BaseException:
-            self._leave()
-            raise
-        self.kind = kind
-        self.group = group or (SMALL_GROUP if kind is Kind.RUN else GROUP)
+        self._schema, self._form = schema, form
+        self._begun: CheckedWriter | None = None
+        self.kind, self.group = kind, group
         self.rows = 0
+
+    def _writer(self, some: Columns) -> CheckedWriter:
+        """What writes; `some` are the first samples, where it is samples that are written."""
+        if self._begun is None:
+            form = self._form or fitted(sample(some))
+            self._begun = CheckedWriter(self._to, self._schema, form | (_QUICK if self.kind is Kind.RUN else {}))
+        return self._begun
 
     def add(self, table: pa.Table) -> None:
         """Rows that follow those before, as row groups."""
+        writer = self._writer(empty() if self._form or self._begun else from_table(table))
         for first in range(0, len(table), self.group):
-            self._writer.add(table.slice(first, self.group))
+            writer.add(table.slice(first, self.group))
         self.rows += len(table)
 
     def add_columns(self, columns: Columns) -> None:
         """Samples that follow those before, as row groups."""
+        writer = self._writer(columns)
         for first in range(0, len(columns), self.group):
-            self.add(to_table(columns.pick(slice(first, first + self.group))))
+            writer.add(to_table(columns.pick(slice(first, first + self.group))))
+        self.rows += len(columns)
 
     def close(self, footer: KeptFooter) -> Kept:
         """The file under its name and safe on the disk; only its name waits for `settle(folder.kept)`."""
-        footer = msgspec.structs.replace(footer, groups=tuple(self._writer.groups))
-        size, checksum, end = self._writer.close(footer)
+        writer = self._writer(empty())
+        footer = msgspec.structs.replace(footer, groups=tuple(writer.groups))
+        size, checksum, end = writer.close(footer)
         os.fsync(self._file.fileno())
         self._file.close()
         file = name(footer.kind, footer.day, footer.number, checksum)
@@ -75,7 +82,8 @@ class KeptWriter:
     def abandon(self) -> None:
         """Gives up and removes what was written."""
         self._to.off = True
-        self._writer.abandon()
+        if self._begun is not None:
+            self._begun.abandon()
         self._leave()
 
     def _leave(self) -> None:
