@@ -20,7 +20,7 @@ from isthmus.plant.nodes import Map, Node, Scalar
 from isthmus.plant.placing import Placed
 from isthmus.plant.reading import as_map, below, entries, read
 from isthmus.plant.retention import Retention
-from isthmus.plant.revision import AssetSetting, Place, TagSetting
+from isthmus.plant.revision import NOWHERE, AssetSetting, Place, TagSetting
 from isthmus.plant.wiring import Wire, wired
 
 MOST_TAGS: Final = 500_000
@@ -217,7 +217,8 @@ class Survey:
             type_says = f"its type says that: types.{shown_type(model.name)}.tags.{name}"
             values = read(found, ASSET_TAG, said, self._findings, elsewhere=(TYPE_TAG, type_says))
             tag = model.tags[name]
-            if self._tag(tag, values.get("unit", tag.unit), values, found, where, spot, said):
+            meant = self._place(model.spots[name])
+            if self._tag(tag, values.get("unit", tag.unit), values, found, where, spot, said, meant):
                 self._name(name, where, found, spot, model)
 
     def _own_tags(self, values: dict[str, Any], node: Map, spot: Spot) -> None:
@@ -242,7 +243,15 @@ class Survey:
         self.floor.named[path] = Named(path, (*spot.keys, where), model, alone[0] is alone[1], spot.template)
 
     def _tag(
-        self, model: TagModel, device: str, values: dict[str, Any], node: Map, where: Scalar, spot: Spot, said: str
+        self,
+        model: TagModel,
+        device: str,
+        values: dict[str, Any],
+        node: Map,
+        where: Scalar,
+        spot: Spot,
+        said: str,
+        meant: Place = NOWHERE,
     ) -> bool:
         """One tag that is read: its system, its address, its limits; whether all of that can be said."""
         door, doubtful = self._door(node, values, said, spot.door, spot.doubtful)
@@ -251,7 +260,7 @@ class Survey:
         if door is None:
             return False
         keep = self._keep(node, values, said) or model.keep or spot.keep
-        wire = Wire(f"{spot.path}/{model.name}", said, door, device, keep, self._place(where))
+        wire = Wire(f"{spot.path}/{model.name}", said, door, device, keep, self._place(where), meant)
         setting = wired(wire, model, values, node, self._findings)
         if setting is None:
             return False

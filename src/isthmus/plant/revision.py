@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -21,6 +21,9 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
     file: str
     line: int
+
+
+NOWHERE: Final = Place("", 0)
 
 
 class Former(msgspec.Struct, frozen=True):
@@ -76,6 +79,9 @@ class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Earlier numbers whose values do not become today's (bar, then Cel; text, then float): their history stays
     readable under those numbers and is not joined."""
     place: Place = Place("", 0)
+    """Where it is said from where it is read."""
+    meant: Place = Place("", 0)
+    """Where its type says what it means; nowhere for a tag of an asset without a type."""
 
 
 class SystemSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,11 +135,8 @@ def wiring(system: SystemSetting, tags: Sequence[TagSetting]) -> bytes:
     return msgspec.msgpack.encode((system.kind, system.config, system.overflow, addresses), order="deterministic")
 
 
-_NOWHERE = Place("", 0)
-
-
 def _unplaced(settings: Sequence[Any]) -> list[Any]:
-    return [msgspec.structs.replace(setting, place=_NOWHERE) for setting in settings]
+    return [msgspec.structs.replace(setting, place=NOWHERE) for setting in settings]
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -171,7 +174,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         Who, when, comments, the lines things stand on and what is not read do not count.
         """
-        settings = (_unplaced(self.systems), _unplaced(self.assets), _unplaced(self.tags))
+        tags = [msgspec.structs.replace(setting, place=NOWHERE, meant=NOWHERE) for setting in self.tags]
+        settings = (_unplaced(self.systems), _unplaced(self.assets), tags)
         content: list[Any] = [self.plant, self.time_zone, *settings, self.stream]
         if self.calendar != PLAIN:  # what was said before there were such sections keeps its digest
             content.append(self.calendar)

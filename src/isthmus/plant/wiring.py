@@ -32,6 +32,8 @@ class Wire:
     keep: str
     """Its class of history; empty: the default one."""
     place: Place
+    meant: Place
+    """Where its type says what it means."""
 
 
 def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findings: Findings) -> TagSetting | None:
@@ -63,6 +65,7 @@ def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findin
         description=values.get("description", model.description),
         write=writing(values, model.type, limits, wire.said, findings) if rewritten else model.write,
         place=wire.place,
+        meant=wire.meant,
     )
 
 

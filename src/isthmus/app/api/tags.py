@@ -47,7 +47,10 @@ class Tag(msgspec.Struct, frozen=True, omit_defaults=True):
     """Wanted sampling interval, s; 0: as fast as the system likes."""
     file: str = ""
     line: int = 0
-    """Where the plant file says it."""
+    """Where the plant file says from where it is read."""
+    meant_file: str = ""
+    meant_line: int = 0
+    """Where its type says what it means; empty for a tag of an asset without a type."""
 
     @classmethod
     def of(cls, setting: TagSetting) -> Tag:
@@ -67,6 +70,8 @@ class Tag(msgspec.Struct, frozen=True, omit_defaults=True):
             every=setting.every / time.SECOND,
             file=setting.place.file,
             line=setting.place.line,
+            meant_file=setting.meant.file,
+            meant_line=setting.meant.line,
         )
 
 

@@ -33,20 +33,26 @@ const close = () => go({ tag: "" });
 
 /** What the last answer said that the live socket does not: names of quality and marks, when it was received. @type {import("../vendor/signals-core/signals-core.js").Signal<any>} */
 const last = signal(null);
-/** Lines of the plant file. */
-const source = signal(/** @type {{first: number, own: number, lines: string[]} | null} */ (null));
+/** Lines of a plant file around those of a tag. @typedef {{what: string, file: string, line: number, first: number, lines: string[]}} Excerpt */
+const sources = signal(/** @type {Excerpt[]} */ ([]));
 
 /** Texts of the revision that was asked for last. @type {{revision: number, files: Record<string, string>} | null} */
 let texts = null;
 
-/** @param {Tag} of */
-async function readSource(of) {
+/** Where the plant file speaks of a tag: where it is read, and what its type says it means. @param {Tag} of */
+async function readSources(of) {
   const { revision } = thePlant();
-  if (texts?.revision !== revision) texts = { revision, files: (await ask(`/api/revisions/${revision}`)).files };
-  const name = Object.keys(texts.files).find((one) => one === of.file || one.endsWith(`/${of.file}`));
-  const all = name === undefined ? [] : texts.files[name].split("\n");
-  const first = Math.max(1, of.line - BEFORE);
-  if (tag.peek() === of) source.value = all.length ? { first, own: of.line, lines: all.slice(first - 1, of.line + AFTER) } : null;
+  const files = texts?.revision === revision ? texts.files : (await ask(`/api/revisions/${revision}`)).files;
+  texts = { revision, files };
+  const found = [excerpt(files, "Where it is read", of.file, of.line), excerpt(files, "What its type says", of.meant_file, of.meant_line)];
+  if (tag.peek() === of) sources.value = found.filter((one) => one !== null);
+}
+
+/** @param {Record<string, string>} files @param {string} what @param {string} file @param {number} line @returns {Excerpt | null} */
+function excerpt(files, what, file, line) {
+  if (!Object.hasOwn(files, file) || !line) return null;
+  const all = files[file].split("\n"), first = Math.max(1, line - BEFORE);
+  return { what, file, line, first, lines: all.slice(first - 1, line + AFTER) };
 }
 
 /** @param {Tag} of */
@@ -60,9 +66,9 @@ const quietly = () => {}; // the frame says when the server is away
 effect(() => {
   const of = tag.value;
   last.value = null;
-  source.value = null;
+  sources.value = [];
   if (!of) return;
-  readSource(of).catch(quietly);
+  readSources(of).catch(quietly);
 });
 
 // names of quality follow the value, at most once a second
@@ -104,12 +110,13 @@ const facts = (of) => html`<dl>
     <dt>Number</dt><dd>${of.number}</dd>
   </dl>`;
 
-/** @param {Tag} of */
-const lines = (of) => {
-  const found = source.value;
-  if (!found) return nothing;
-  return html`<h3>${of.file}:${of.line}</h3><pre class="source" tabindex="0" aria-label="Lines of the plant file">${found.lines.map((text, i) => html`<span class=${found.first + i === found.own ? "own" : ""}><i>${found.first + i}</i>${text}${"\n"}</span>`)}</pre>`;
-};
+/** @param {Excerpt} one */
+const lines = (one) =>
+  html`<h3>${one.what}: <span class="code">${one.file}:${one.line}</span></h3><pre class="source" tabindex="0" aria-label="Lines of ${one.file}">${one.lines.map((text, i) => html`<span class=${one.first + i === one.line ? "own" : ""}><i>${one.first + i}</i>${text}${"\n"}</span>`)}</pre>`;
+
+/** Who wants to change something finds where. */
+const places = () =>
+  sources.value.length ? html`${sources.value.map(lines)}<p class="dim">To change it, edit these files of the plant file, and apply.</p>` : nothing;
 
 /** @param {Tag} of */
 const chart = (of) => {
@@ -131,7 +138,7 @@ const content = (of) => {
     ${bar(of)}
     ${chart(of)}
     <p>${of.type === "text" ? nothing : html`<a class="button" href=${link(to)} @click=${follow(to)}>Open in a trend</a>`}</p>
-    ${facts(of)}${watch(() => lines(of))}
+    ${facts(of)}${watch(places)}
   </div>`;
 };
 

@@ -27,6 +27,8 @@ import { setZone } from "./words.js";
  * @property {string} description
  * @property {string} file
  * @property {number} line
+ * @property {string} meant_file where its type says what it means; empty for none
+ * @property {number} meant_line
  * @property {Signal<Reading | null>} reading
  * @property {State} state what it counts as in the tree
  * @property {Place} place
@@ -170,7 +172,7 @@ export function made(about, tags, assets, pictures, before = null) {
     const reading = before?.byNumber.get(said.number)?.reading ?? signal(null);
     const state = stateOf(reading.peek());
     /** @type {Tag} */
-    const tag = { labels: {}, description: "", file: "", line: 0, stepped: false, ...said, name: said.path.slice(cut + 1), reading, state, place };
+    const tag = { labels: {}, description: "", file: "", line: 0, meant_file: "", meant_line: 0, stepped: false, ...said, name: said.path.slice(cut + 1), reading, state, place };
     place.tags.push(tag);
     for (let at = /** @type {Place | null} */ (place); at; at = at.parent) at.counts[STATES.indexOf(state)]++;
     return tag;
