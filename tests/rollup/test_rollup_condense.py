@@ -27,16 +27,16 @@ from isthmus.store.history.aggregates.catalogue import AGGREGATES, aggregates
 from isthmus.store.history.aggregates.intervals import Intervals, between, every
 from isthmus.store.history.aggregates.outcome import Result
 from isthmus.store.history.aggregates.series import Series, Settings
+from isthmus.store.history.border import Borders
 from isthmus.store.history.columns import Columns, empty, ordered
 from isthmus.store.history.excerpt import excerpt
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, Kept, Kind
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.read import History
-from isthmus.store.history.rollup import condense
 from isthmus.store.history.rollup.condense import condensed
-from isthmus.store.history.rollup.roll import composed, roll, rolled
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, to_table
+from isthmus.store.history.rollup.roll import roll
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER
 from isthmus.store.history.watch import Watch
 
 HOUR = 4 * QUARTER
@@ -50,7 +50,8 @@ class Rolled(History):
     """A snapshot whose samples are in memory; of those that are not `late` there are roll-ups."""
 
     late: Columns = field(default_factory=empty)
-    tables: dict[Kind, pa.Table] = field(default_factory=dict)
+    tables: dict[tuple[Kind, int], pa.Table] = field(default_factory=dict)
+    retired: Borders = field(default_factory=lambda: Borders({}))
 
     def loose(self, numbers: Sequence[int], start: int, end: int) -> Columns:
         wanted = np.isin(self.late.tag, np.array(numbers, np.uint32))
@@ -59,19 +60,21 @@ class Rolled(History):
     def derived(
         self, kind: Kind, numbers: Sequence[int] | None, first_day: int, last_day: int
     ) -> Iterator[tuple[Kept, pa.Table]]:
-        table = self.tables[kind]
-        for day in sorted({time // DAY for time in table["time"].cast("int64").to_pylist()}):
-            if first_day <= day <= last_day:
-                file = Kept(f"{kind}-{day}", kind, day, 0, 1, 1, 0, 9, day * DAY, (day + 1) * DAY)
-                times = table["time"].cast("int64").to_numpy() // DAY
-                yield file, table.filter(pa.array(times == day))
+        for (of, day), table in self.tables.items():
+            if of is kind and first_day <= day <= last_day:
+                yield Kept(f"{kind}-{day}", kind, day, 0, 1, 1, 0, 9, day * DAY, (day + 1) * DAY), table
+
+    def borders(self) -> Borders:
+        return self.retired
 
 
 def history_of(columns: Columns, late: np.ndarray, tags: dict[int, Tag], *, sparse: bool) -> Rolled:
     samples = ordered(columns)
     kept = ordered(columns.pick(~late))
-    minutes = rolled(kept, tags, MINUTE)
-    tables = roll(kept, tags) if sparse else (to_table(minutes), to_table(composed(minutes, QUARTER)))
+    tables: dict[tuple[Kind, int], pa.Table] = {}
+    for day in np.unique(kept.time // DAY).tolist():
+        pair = roll(kept.pick(kept.time // DAY == day), tags, () if sparse else tuple(tags))
+        tables |= {(kind, day): table for kind, table in zip((Kind.MINUTES, Kind.QUARTERS), pair, strict=True)}
     return Rolled(
         folder=Folder(Path("nowhere")),
         position=None,
@@ -81,7 +84,7 @@ def history_of(columns: Columns, late: np.ndarray, tags: dict[int, Tag], *, spar
         tail=samples,
         _manifest=Manifest.passing(),
         late=ordered(columns.pick(late)),
-        tables=dict(zip((Kind.MINUTES, Kind.QUARTERS), tables, strict=True)),
+        tables=tables,
     )
 
 
@@ -225,21 +228,18 @@ def assert_same(mine: Result, theirs: Result, name: str) -> None:
 
 
 @limits(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from((0, 0, condense._FEW)))
-def test_rows_answer_what_samples_answer(seed: int, few: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(condense, "_FEW", few)
-        question = case(seed)
-        mine, _, _ = question.by_rows(list(AGGREGATES))
-        theirs = question.by_samples(list(AGGREGATES))
+@given(st.integers(0, 2**32))
+def test_rows_answer_what_samples_answer(seed: int) -> None:
+    question = case(seed)
+    mine, _, _ = question.by_rows(list(AGGREGATES))
+    theirs = question.by_samples(list(AGGREGATES))
     for name in AGGREGATES:
         assert_same(mine[name], theirs[name], name)
 
 
 @pytest.mark.soak
-def test_rows_answer_what_samples_answer_ten_thousand_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_answer_what_samples_answer_ten_thousand_times() -> None:
     for seed in range(10_000):
-        monkeypatch.setattr(condense, "_FEW", seed % 2 * 8)
         question = case(seed)
         mine, _, _ = question.by_rows(list(AGGREGATES))
         theirs = question.by_samples(list(AGGREGATES))
@@ -247,8 +247,7 @@ def test_rows_answer_what_samples_answer_ten_thousand_times(monkeypatch: pytest.
             assert_same(mine[name], theirs[name], f"{name}, seed {seed}")
 
 
-def test_many_questions_are_answered_by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_questions_are_answered_by_rows() -> None:
     """The property above would say nothing of a condensing that never condenses."""
-    monkeypatch.setattr(condense, "_FEW", 0)
     folds = [case(seed).by_rows(["Average"])[2] for seed in range(100)]
     assert sum(number > 0 for number in folds) > 30

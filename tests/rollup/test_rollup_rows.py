@@ -5,18 +5,24 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import fields
+from io import BytesIO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isthmus.core.errors import Damaged
 from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import SECOND
-from isthmus.store.history.columns import Columns, empty, ordered
+from isthmus.store.history.columns import Columns, empty, join, ordered
 from isthmus.store.history.rollup.roll import FEWEST, composed, roll, rolled
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, SCHEMA, Remark, Rows, from_table, joined, to_table
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined
+from isthmus.store.history.rollup.sheaf import SCHEMA, Sheaves, from_table, to_table
 
 TAGS = {
     1: Tag(1, "a/b/level", "m", DataType.FLOAT, stepped=False),
@@ -121,7 +127,7 @@ def remark(found: Columns, places: list[int], good: list[int], tag: Tag | None) 
 def assert_same(found: Rows, expected: Rows | list[tuple[object, ...]]) -> None:
     """Equal; where a row is rough and its sums overflow nobody reads them."""
     wanted = expected.arrays() if isinstance(expected, Rows) else tuple(zip(*expected, strict=True)) or found.arrays()
-    for field, mine, other in zip(SCHEMA, found.arrays(), wanted, strict=True):
+    for field, mine, other in zip(fields(Rows), found.arrays(), wanted, strict=True):
         theirs = np.array(other, mine.dtype)
         assert len(mine) == len(theirs)
         some = np.ones(len(mine), np.bool_)
@@ -142,13 +148,90 @@ def test_quarters_made_of_minutes_are_those_made_of_samples(found: Columns) -> N
     assert_same(composed(rolled(found, TAGS, MINUTE), QUARTER), rolled(found, TAGS, QUARTER))
 
 
+@settings(max_examples=100, deadline=None)
+@given(samples)
+def test_sheaves_come_back_from_their_table(found: Columns) -> None:
+    found = found.pick(found.tag != 5)
+    minutes = rolled(found, TAGS, MINUTE)
+    rough = minutes.marked(Remark.ROUGH)
+    beside = found.pick(np.repeat(rough, minutes.count))
+    quarters = composed(minutes, QUARTER)
+    back = from_table(to_table(Sheaves(quarters, minutes.pick(rough), beside)))
+    assert_identical(back.rows, quarters)
+    assert_identical(back.minutes, minutes.pick(rough))
+    for mine, kept in zip(beside.arrays(), back.samples.arrays(), strict=True):
+        np.testing.assert_array_equal(mine, kept)
+
+
+def assert_identical(found: Rows, expected: Rows) -> None:
+    for mine, theirs in zip(found.arrays(), expected.arrays(), strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
+
+
 @settings(max_examples=60, deadline=None)
 @given(samples)
-def test_rows_come_back_from_their_table(found: Columns) -> None:
+def test_rows_kept_formerly_are_read(found: Columns) -> None:
     rows = rolled(found, TAGS, MINUTE)
-    for mine, kept in zip(rows.arrays(), from_table(to_table(rows)).arrays(), strict=True):
-        assert mine.dtype == kept.dtype
-        np.testing.assert_array_equal(mine, kept)
+    for table in (formerly(rows), pq_read(formerly(rows))):
+        assert_identical(from_table(table).rows, rows)
+    assert_identical(from_table(formerly(rows), [2, 3]).rows, rows.pick(np.isin(rows.tag, [2, 3])))
+
+
+def pq_read(table: pa.Table) -> pa.Table:
+    sink = BytesIO()
+    pq.write_table(table, sink)
+    return pq.read_table(sink)
+
+
+FORMER = {"tag": "uint32", "count": "uint32", "good": "uint32", "quality": "uint32", "remark": "uint8"} | dict.fromkeys(
+    ("time", "first_time", "last_time", "min_time", "min_again", "max_time", "max_again"), "timestamp[ns]"
+) | {"good_time": "int64", "zero_time": "int64", "changes": "uint32"}  # fmt: skip
+
+
+def formerly(rows: Rows) -> pa.Table:
+    """As the first version kept rows: a column for each field, null where it is as usual or missing."""
+    usual = {
+        "min_again": rows.min_time,
+        "max_again": rows.max_time,
+        "good_time": rows.last_time - rows.first_time,
+    }
+    found = {}
+    for field, array in zip(fields(Rows), rows.arrays(), strict=True):
+        type_ = FORMER.get(field.name, "float64")
+        mask = array == usual[field.name] if field.name in usual else np.isnan(array) if type_ == "float64" else None
+        kept = None if field.name in ("sum", "squares", "line") else mask
+        found[field.name] = pa.array(array, mask=kept).cast(type_)
+    return pa.table(found)
+
+
+def test_a_day_of_rough_rows_has_what_is_finer_beside_it() -> None:
+    fast, slow = dense(1, 1, 2), dense(2, 18, 2)
+    fast.quality[100:130] = 0x808B0000
+    slow.quality[100:103] = 0x808B0000
+    both = ordered(join((fast, slow)))
+    minutes, quarters = (from_table(table) for table in roll(both, TAGS))
+    rough = quarters.rows.marked(Remark.ROUGH)
+    assert rough.sum() == 2
+    assert quarters.rows.marked(Remark.BESIDE).tolist() == rough.tolist()
+    assert len(minutes.rows) == 120
+    assert len(quarters.minutes) == 15
+    assert np.unique(quarters.minutes.tag).tolist() == [1]
+    for sheaves, sizes in ((minutes, {1: 120}), (quarters, {1: 120, 2: 50})):
+        tags, counts = np.unique(sheaves.samples.tag, return_counts=True)
+        assert dict(zip(tags.tolist(), counts.tolist(), strict=True)) == sizes
+
+
+def test_a_tag_of_which_nothing_can_be_said_gets_no_rows() -> None:
+    texts, unknown = dense(5, 1, 1), dense(9, 1, 1)
+    assert [len(table) for table in roll(ordered(join((texts, unknown))), TAGS)] == [0, 0]
+
+
+def test_sheaves_packed_by_a_later_version_are_damage() -> None:
+    table = roll(dense(1, 1, 1), TAGS)[0]
+    body = table["body"][0].as_py()
+    with pytest.raises(Damaged, match="packed"):
+        from_table(table.set_column(3, "body", pa.array([b"\x02" + body[1:]], pa.binary())))
 
 
 def dense(tag: int, every: float, hours: int) -> Columns:
@@ -172,12 +255,11 @@ def test_samples_rolled_in_parts_make_the_same_rows(monkeypatch: pytest.MonkeyPa
 
 def test_a_tag_of_few_samples_gets_no_rows() -> None:
     slow, steady = dense(1, 60 / (FEWEST - 1), 1), dense(2, 60 / FEWEST, 1)
-    both = ordered(Columns((), *(np.concatenate(pair) for pair in zip(slow.arrays(), steady.arrays(), strict=True))))
-    minutes, quarters = roll(both, TAGS)
-    assert set(minutes["tag"].to_pylist()) == {2}
-    assert set(quarters["tag"].to_pylist()) == {1, 2}
+    minutes, quarters = (from_table(table) for table in roll(ordered(join((slow, steady))), TAGS))
+    assert set(minutes.rows.tag.tolist()) == {2}
+    assert set(quarters.rows.tag.tolist()) == {1, 2}
     assert (len(minutes), len(quarters)) == (60, 8)
-    assert len(roll(slow, TAGS, parts=[1])[0]) == 60
+    assert len(from_table(roll(slow, TAGS, parts=[1])[0])) == 60
 
 
 def test_no_samples_make_no_rows() -> None:

@@ -22,6 +22,7 @@ from isthmus.store.history.kept import BATCH, DAY, Kept, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import Days, Source, Step, merged
+from isthmus.store.history.rollup.sheaf import renewed
 from isthmus.store.history.segment import Segment
 from isthmus.store.history.ties import Ties
 
@@ -155,7 +156,7 @@ class _Days:
             over = self.borders.over(table["tag"].to_numpy(), day, self._tags_rolled(day))
             table = table.filter(pa.array(over))
             if len(table):
-                yield table
+                yield renewed(table)
 
     def _close(self, files: DayFiles, *, last: bool = False) -> None:
         """Ends a day's file with the events of the day; the last one gets those of days without a file."""

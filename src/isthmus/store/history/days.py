@@ -15,8 +15,9 @@ from isthmus.store.history.carried import last_of
 from isthmus.store.history.columns import Columns, join
 from isthmus.store.history.form import GROUP
 from isthmus.store.history.kept import BATCH, Kind
-from isthmus.store.history.rollup import rows as rolled
+from isthmus.store.history.rollup import sheaf
 from isthmus.store.history.rollup.roll import roll
+from isthmus.store.history.rollup.rows import QUARTER
 
 _LONG: Final = 1_000_000
 """Samples of one tag that are too many to wait for the rest of its day."""
@@ -38,8 +39,7 @@ class DayFiles:
         self.day, self._act, self._tags, self._room, self._others = day, act, tags, room, others
         self.samples = act.write(Kind.DAY, form=form)
         self._rollups = [
-            act.write(kind, schema=rolled.SCHEMA, form=rolled.FORM, group=rolled.GROUP)
-            for kind in (Kind.MINUTES, Kind.QUARTERS)
+            act.write(kind, schema=sheaf.SCHEMA, form=sheaf.FORM, group=group) for kind, group in sheaf.GROUPS.items()
         ]
         self._unwritten: list[Columns] = []
         self._unrolled: list[Columns] = []
@@ -82,7 +82,7 @@ class DayFiles:
         columns = join(self._unrolled)
         ready = len(columns) if all_ or not len(columns) else int(np.searchsorted(columns.tag, columns.tag[-1]))
         if not ready and len(columns) >= _LONG:
-            ready = int(np.searchsorted(columns.time, columns.time[-1] // rolled.QUARTER * rolled.QUARTER))
+            ready = int(np.searchsorted(columns.time, columns.time[-1] // QUARTER * QUARTER))
             self._long.add(int(columns.tag[-1]))
         tables = roll(columns.pick(slice(0, ready)), self._tags, self._long) if ready else ()
         for writer, table in zip(self._rollups, tables, strict=False):

@@ -8,10 +8,9 @@ that is all that bounds can depend on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from isthmus.store.history.aggregates.folds import Folds
 from isthmus.store.history.aggregates.outcome import Result
 from isthmus.store.history.aggregates.reading import raw
 from isthmus.store.history.aggregates.series import Series
-from isthmus.store.history.around import Reading, after, before
+from isthmus.store.history.around import after, before
 from isthmus.store.history.columns import Columns, join
 from isthmus.store.history.former import joined_columns
 from isthmus.store.history.read import History
@@ -33,8 +32,17 @@ from isthmus.store.history.watch import Watch, numbers_of
 STEPPED: Final = (DataType.BOOLEAN, DataType.ENUMERATION)
 """Types whose values hold until the next one, whatever the tag says."""
 
-Inside: TypeAlias = Callable[[], tuple[Columns, Folds | None]]
-"""Samples of the range, in order of time, and what those that it leaves out count for."""
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """What lies within the range."""
+
+    columns: Columns
+    """Samples, in order of time."""
+    folds: Folds | None = None
+    """What those that are left out count for."""
+    unseen: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """(k, 2) spans, ns, of which nothing is kept that tells what the tag was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +93,25 @@ def _bare(setting: TagSetting, times: NDArray[np.int64], quality: NDArray[np.uin
     )
 
 
-def excerpt(
-    history: History,
-    setting: TagSetting,
-    watch: Watch,
-    start: int,
-    end: int,
-    *,
-    leading: int = 1,
-    inside: Inside | None = None,
-) -> Excerpt:
+def excerpt(history: History, setting: TagSetting, watch: Watch, start: int, end: int, *, leading: int = 1) -> Excerpt:
     """A tag's samples with start <= time < end (ns) and what bounds them; `watch` is that of the tag's system.
 
-    `leading` Good ones stand in front: two where a line through them is to be continued. `inside` gives the samples of
-    the range where they are not read as they are.
+    `leading` Good ones stand in front: two where a line through them is to be continued.
     """
-    read: Reading = partial(joined_columns, history, setting)
+    early = _leading(history, setting, start, leading)
+    middle = Middle(joined_columns(history, setting, start, end))
+    return assembled(setting, watch, early, middle, trailing(history, setting, end))
+
+
+def leading(history: History, setting: TagSetting, start: int) -> Columns:
+    """The samples before `start` (ns) from the last Good one on, without those that are Bad but the nearest."""
+    return _leading(history, setting, start, 1)
+
+
+def _leading(history: History, setting: TagSetting, start: int, lacking: int) -> Columns:
     numbers, text = numbers_of(setting), setting.tag.type is DataType.TEXT
     early: list[Columns] = []
-    lacking = leading
-    for part in before(history, numbers, start, read):
+    for part in before(history, numbers, start, partial(joined_columns, history, setting)):
         good, usable = _usable(part, text)
         if not len(part):
             continue
@@ -113,8 +120,14 @@ def excerpt(
         lacking -= int(np.count_nonzero(good))
         if lacking <= 0:
             break
+    return join(early)
+
+
+def trailing(history: History, setting: TagSetting, end: int) -> Columns:
+    """The samples from `end` (ns) up to the first Good one, without those that are Bad but the nearest."""
+    numbers, text = numbers_of(setting), setting.tag.type is DataType.TEXT
     late: list[Columns] = []
-    for part in after(history, numbers, end, read):
+    for part in after(history, numbers, end, partial(joined_columns, history, setting)):
         good, usable = _usable(part, text)
         if not len(part):
             continue
@@ -122,11 +135,42 @@ def excerpt(
         late.append(part.pick(usable & _to_first(good, part.time)))
         if good.any():
             break
-    middle, folds = inside() if inside is not None else (read(start, end), None)
-    columns = join([*early, middle, *late])
-    if folds is not None:
-        folds = folds.shifted(sum(len(part) for part in early))
-    return Excerpt(setting, columns, _series(setting, columns, watch, folds))
+    return join(late)
+
+
+def last_good(samples: Columns) -> Columns | None:
+    """`leading` of these ordered samples of a number, if one is Good."""
+    good, usable = _usable(samples, text=False)
+    usable[-1:] = True
+    return samples.pick(usable & _from_last(good, samples.time, 1)) if good.any() else None
+
+
+def first_good(samples: Columns) -> Columns | None:
+    """`trailing` of these ordered samples of a number, if one is Good."""
+    good, usable = _usable(samples, text=False)
+    usable[:1] = True
+    return samples.pick(usable & _to_first(good, samples.time)) if good.any() else None
+
+
+def assembled(setting: TagSetting, watch: Watch, early: Columns, middle: Middle, late: Columns) -> Excerpt:
+    """A tag's excerpt of its parts."""
+    columns = join([early, middle.columns, late])
+    folds = middle.folds.shifted(len(early)) if middle.folds is not None else None
+    inexact = ~columns.whole & ~np.isnan(columns.value) & (columns.quality < np.uint32(BAD))
+    tag = setting.tag
+    series = Series(
+        time=columns.time,
+        value=columns.value,
+        quality=columns.quality,
+        integer=columns.integer if tag.whole and not inexact.any() else None,
+        unsigned=tag.type is DataType.UNSIGNED,
+        stepped=tag.stepped or tag.type in STEPPED,
+        numeric=tag.type is not DataType.TEXT,
+        gaps=np.concatenate((watch.gaps(columns), middle.unseen)),
+        observed_until=watch.until,
+        folds=folds,
+    )
+    return Excerpt(setting, columns, series)
 
 
 def _usable(part: Columns, text: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -144,20 +188,3 @@ def _from_last(good: NDArray[np.bool_], times: NDArray[np.int64], count: int) ->
 def _to_first(good: NDArray[np.bool_], times: NDArray[np.int64]) -> NDArray[np.bool_]:
     places = np.flatnonzero(good)
     return times <= times[places[0]] if len(places) else np.ones(len(times), np.bool_)
-
-
-def _series(setting: TagSetting, columns: Columns, watch: Watch, folds: Folds | None) -> Series:
-    tag = setting.tag
-    inexact = ~columns.whole & ~np.isnan(columns.value) & (columns.quality < np.uint32(BAD))
-    return Series(
-        time=columns.time,
-        value=columns.value,
-        quality=columns.quality,
-        integer=columns.integer if tag.whole and not inexact.any() else None,
-        unsigned=tag.type is DataType.UNSIGNED,
-        stepped=tag.stepped or tag.type in STEPPED,
-        numeric=tag.type is not DataType.TEXT,
-        gaps=watch.gaps(columns),
-        observed_until=watch.until,
-        folds=folds,
-    )

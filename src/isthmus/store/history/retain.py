@@ -36,16 +36,14 @@ from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import Harmed, Source, harmless
-from isthmus.store.history.rollup import rows as rolled
+from isthmus.store.history.rollup import sheaf
 from isthmus.store.history.segment import Footer
 from isthmus.store.history.tend import tended
 from isthmus.store.history.ties import Ties
 
 _FORMS: Final[dict[Kind, tuple[pa.Schema, dict[str, Any] | None, int]]] = {
     Kind.DAY: (SCHEMA, None, GROUP),
-    Kind.MINUTES: (rolled.SCHEMA, rolled.FORM, rolled.GROUP),
-    Kind.QUARTERS: (rolled.SCHEMA, rolled.FORM, rolled.GROUP),
-}
+} | {kind: (sheaf.SCHEMA, sheaf.FORM, group) for kind, group in sheaf.GROUPS.items()}
 """How files are written again."""
 
 
@@ -209,7 +207,7 @@ class _Retaining:
         with Act(self.folder, self.manifest, [kept.file], ties.state, kept.number) as act:
             writer = act.write(kept.kind, schema=schema, form=form, group=group)
             for table in _gathered(self._left(source, over), group):
-                writer.add(table)
+                writer.add(table if kept.kind is Kind.DAY else sheaf.renewed(table))
             act.close(writer, kept.day, events=ties.events, bookmarks=ties.bookmarks, last=True)
             act.commit()
         self.result.files += 1

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,6 @@ from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows
 Spans = NDArray[np.int64]
 """(k, 2) start and end, ns."""
 Flags = NDArray[np.bool_]
-
-SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
-"""For `searchsorted`: where equal ones begin and end."""
-
-_SPREAD: Final = DAY // 3
-"""ns; rows do not save reading a day's samples when some must be read from times that lie farther apart in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +32,29 @@ class Terms:
     gaps: bool
     """There are gaps, of which samples that came late may be the end."""
 
-    def darker(self, spans: Spans) -> Terms:
-        """With samples read in these spans too."""
-        return replace(self, dark=together([self.dark, spans]))
-
     def accept(self, rows: Rows, width: int) -> Flags:
         """(m,) which rows of one tag, ordered by time, say all that their samples would."""
         begins, ends = rows.time, rows.time + width
         whole = (begins >= self.edges[0]) & (ends <= self.edges[-1])
         whole &= np.searchsorted(self.edges, begins, "right") == np.searchsorted(self.edges, ends, "left")
-        fit: Flags = whole & ~rows.marked(Remark.ROUGH) & ~_touched(begins, ends, self.dark)
+        fit: Flags = whole & ~rows.marked(Remark.ROUGH) & ~touched(begins, ends, self.dark)
         if self.holds:
             fit &= ~np.isnan(rows.held)
         if self.gaps:
             fit &= ~rows.marked(Remark.DELAYED)
-        again = begins[1:] == begins[:-1]
-        fit[1:] &= ~again
-        fit[:-1] &= ~again
-        return fit
+        return fit & ~shared(begins)
 
 
-def _touched(begins: NDArray[np.int64], ends: NDArray[np.int64], spans: Spans) -> Flags:
+def shared(begins: NDArray[np.int64]) -> Flags:
+    """(m,) which of ascending times are there more than once: rows of several numbers of one tag."""
+    again = begins[1:] == begins[:-1]
+    found = np.zeros(len(begins), np.bool_)
+    found[1:] |= again
+    found[:-1] |= again
+    return found
+
+
+def touched(begins: NDArray[np.int64], ends: NDArray[np.int64], spans: Spans) -> Flags:
     """Which of the times from begins to ends have a part in one of the (merged) spans."""
     place = np.searchsorted(spans[:, 1], begins, "right")
     starts = np.append(spans[:, 0], LATEST)
@@ -75,6 +70,22 @@ def together(parts: Sequence[Spans]) -> Spans:
 def without(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Spans:
     """All time but these ascending spans, which do not overlap."""
     return merged(np.column_stack((np.append(EARLIEST, ends), np.append(starts, LATEST))))
+
+
+def apart(spans: Spans, others: Spans) -> Spans:
+    """What of the (merged) spans lies in none of the others (merged too)."""
+    if not len(spans) or not len(others):
+        return spans
+    return common(spans, without(others[:, 0], others[:, 1]))
+
+
+def common(spans: Spans, others: Spans) -> Spans:
+    """What of the (merged) spans lies in one of the others (merged too)."""
+    if not len(spans) or not len(others):
+        return spans[:0]
+    edges = np.unique(np.concatenate((spans.ravel(), others.ravel())))
+    pieces = np.column_stack((edges[:-1], edges[1:]))
+    return merged(pieces[within(spans, pieces[:, 0]) & within(others, pieces[:, 0])])
 
 
 def clipped(spans: Spans, start: int, end: int) -> Spans:
@@ -98,25 +109,14 @@ def days_together(spans: Spans) -> Spans:
     return found
 
 
-def within_minutes(edges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The edges that lie within minutes: there samples are read."""
-    found: NDArray[np.int64] = edges[edges % MINUTE != 0]
-    return found
-
-
-def spread(times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Days in which some of these ascending times, at which samples are read, are so far apart that all are read."""
-    if not len(times):
-        return np.zeros(0, np.int64)
-    days, first = np.unique(times // DAY, return_index=True)
-    last = np.append(first[1:], len(times)) - 1
-    found: NDArray[np.int64] = days[times[last] - times[first] > _SPREAD]
-    return found
-
-
 def of_rows(rows: Rows, width: int) -> Spans:
     """Where the rows are."""
     return merged(np.column_stack((rows.time, rows.time + width)))
+
+
+def of_days(days: NDArray[np.int64]) -> Spans:
+    """These UTC days, which ascend."""
+    return merged(np.column_stack((days * DAY, (days + 1) * DAY)))
 
 
 def of_times(times: NDArray[np.int64]) -> Spans:

@@ -1,41 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Condensing: an excerpt for given intervals that reads rows of roll-ups instead of samples wherever these say as much.
 
-Quarters stand for what lies within one interval, minutes for the rest of it, samples for what is left: minutes in which
-an interval begins or ends, and rows that do not say all (`choose.py`). What is in no day file yet, samples that came
-late for instance, is read as well, and no row is used in a minute that has any of it. The result holds the samples that
-aggregates name, at their own times, and folds that count for the others: the answers are those that the samples give.
+Quarters stand for what lies within one interval, minutes for the rest of it; for rough ones the samples that stand
+beside them. Others are read: of minutes in which an interval begins or ends, near gaps (`choose.py`), and what is in no
+day file yet, samples that came late for instance; no row is used in a minute that has any of these. The result holds
+the samples that aggregates name, at their own times, and folds that count for the others: the answers are those that
+the samples give. Where samples were let go, what rows cannot tell is told as not observed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import Former, TagSetting
-from isthmus.store.history.aggregates.folds import Folds
 from isthmus.store.history.aggregates.intervals import Intervals
 from isthmus.store.history.aggregates.series import Settings
-from isthmus.store.history.columns import Columns, join
-from isthmus.store.history.excerpt import STEPPED, Excerpt, excerpt
+from isthmus.store.history.columns import Columns, current, join
+from isthmus.store.history.excerpt import STEPPED, Excerpt, Middle, assembled, excerpt, leading, trailing
 from isthmus.store.history.former import joined_columns
 from isthmus.store.history.kept import DAY, Kind
 from isthmus.store.history.read import History
 from isthmus.store.history.rollup import choose
 from isthmus.store.history.rollup.choose import Spans, Terms
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, from_table, joined
+from isthmus.store.history.rollup.fetch import fetch
+from isthmus.store.history.rollup.nearest import nearest_after, nearest_before
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined
+from isthmus.store.history.rollup.sheaf import Sheaves, bundle
 from isthmus.store.history.rollup.thin import thinned
 from isthmus.store.history.watch import Watch
-
-_FEW: Final = 8
-"""Quarters of a day whose samples are read rather than the day's minutes."""
 
 Days = NDArray[np.int64]
 """UTC days since 1970-01-01, ascending."""
@@ -57,17 +55,33 @@ def condensed(
     """
     start, end = int(intervals.edges[0]), int(intervals.edges[-1])
     if setting.tag.type is DataType.TEXT or settings.use_sloped_extrapolation or intervals.backward:
-        leading = 2 if settings.use_sloped_extrapolation else 1
-        return excerpt(history, setting, watch, start, end, leading=leading)
+        return excerpt(history, setting, watch, start, end, leading=2 if settings.use_sloped_extrapolation else 1)
     held = setting.tag.stepped or setting.tag.type in STEPPED
-    holds = held if stepped is None else stepped
-    condensing = _Condensing(history, setting, watch.spans(setting.tag.number), intervals.edges, holds)
-    return excerpt(history, setting, watch, start, end, inside=condensing.inside)
+    gaps = watch.spans(setting.tag.number)
+    early, late = nearest_before(history, setting, gaps, start), nearest_after(history, setting, gaps, end)
+    return assembled(
+        setting,
+        watch,
+        leading(history, setting, start) if early is None else early,
+        _Condensing(history, setting, gaps, intervals.edges, held if stepped is None else stepped).middle(),
+        trailing(history, setting, end) if late is None else late,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Rows by what is made of them."""
+
+    folded: Rows
+    """They stand for their samples."""
+    samples: Columns
+    """Those beside rows are used, and in the range."""
+    left: Rows
 
 
 @dataclass(frozen=True)
 class _Condensing:
-    """The inside of one tag's range."""
+    """What lies within one tag's range."""
 
     history: History
     setting: TagSetting
@@ -76,20 +90,22 @@ class _Condensing:
     edges: NDArray[np.int64]
     holds: bool
 
-    def inside(self) -> tuple[Columns, Folds | None]:
-        """The samples that remain, in order, and folds for the others; no folds where no row is of use."""
-        quarters = self.quarters
-        if not len(quarters):
-            return joined_columns(self.history, self.setting, self.start, self.end), None
-        terms = Terms(self.edges, self.holds, choose.together([self.near_gaps(), self.lacking]), bool(len(self.gaps)))
-        accepted = terms.accept(quarters, QUARTER)
-        minutes, bare = self.minutes(quarters.pick(~accepted))
-        terms = terms.darker(bare)
-        good = terms.accept(minutes, MINUTE)
-        spans = choose.together([self.lacking, bare, choose.of_rows(minutes.pick(~good), MINUTE), self.uncovered])
-        rows = _by_time(joined([quarters.pick(accepted), minutes.pick(good)]))
-        samples = join(self.samples(choose.clipped(spans, self.start, self.end)))
-        return thinned(samples, rows, self.setting.tag.number, whole=self.setting.tag.whole)
+    def middle(self) -> Middle:
+        """The samples that remain, in order, and folds for the others."""
+        base = self.base.rows
+        if not len(base):
+            return Middle(joined_columns(self.history, self.setting, self.start, self.end))
+        first = self.sorted_out(self.base, self.width, self.dark, self.lacking)
+        finer, bare = self.finer(first.left) if self.coarse else ([], choose.of_rows(first.left, MINUTE))
+        taken = choose.together([self.lacking, bare])
+        all_ = [first, *(self.sorted_out(each, MINUTE, choose.together([self.dark, bare]), taken) for each in finer)]
+        rough = choose.together([bare, *(choose.of_rows(each.left, MINUTE) for each in all_[1:])])
+        spans = choose.together([self.lacking, choose.apart(rough, self.let_go), self.uncovered])
+        read = self.samples(choose.clipped(spans, self.start, self.end))
+        samples, rows = join([*read, *(each.samples for each in all_)]), joined([each.folded for each in all_])
+        rows = rows.pick(np.argsort(rows.time, kind="stable"))
+        number, whole = self.setting.tag.number, self.setting.tag.whole
+        return Middle(*thinned(samples, rows, number, whole=whole), choose.common(rough, self.let_go))
 
     @property
     def start(self) -> int:
@@ -108,25 +124,68 @@ class _Condensing:
         return former.scale == 1.0 and former.offset == 0.0 and former.type == self.setting.tag.type
 
     @cached_property
-    def quarters(self) -> Rows:
-        """Those of the days that rows may serve."""
-        first, last = self.start // DAY, (self.end - 1) // DAY
-        found = self.rows(Kind.QUARTERS, first, last)
-        return found.pick(~np.isin(found.time // DAY, choose.spread(choose.within_minutes(self.edges))))
+    def coarse(self) -> bool:
+        """Quarters are asked first: intervals are wide enough, or samples were let go, and all that is left is told."""
+        return int(np.diff(self.edges).max()) >= QUARTER or self.border > self.start // DAY
 
-    def rows(self, kind: Kind, first: int, last: int) -> Rows:
-        """The tag's rows of these days (included), by time."""
-        read = [
-            (file, _of(table, self.numbers)) for file, table in self.history.derived(kind, self.numbers, first, last)
-        ]
-        rows = joined([from_table(table) for file, table in read if self.history.is_sound(file)])
-        inside = (rows.time + QUARTER > self.start) & (rows.time < self.end)
-        return _by_time(rows.pick(inside))
+    @cached_property
+    def width(self) -> int:
+        """Of the rows that are asked first, ns."""
+        return QUARTER if self.coarse else MINUTE
+
+    @cached_property
+    def base(self) -> Sheaves:
+        """Those rows; none where no interval is as wide as a row."""
+        if not self.coarse and int(np.diff(self.edges).max()) < MINUTE:
+            return bundle(())
+        kind = Kind.QUARTERS if self.coarse else Kind.MINUTES
+        found = fetch(self.history, kind, self.numbers, self.start // DAY, (self.end - 1) // DAY)
+        time = found.rows.time
+        inside = (time + self.width > self.start) & (time < self.end)
+        return found if inside.all() else replace(found, rows=found.rows.pick(inside))
+
+    def sorted_out(self, found: Sheaves, width: int, dark: Spans, taken: Spans) -> _Sorted:
+        """What is to be made of each row.
+
+        Samples of `dark` spans have to be there, those of spans that are `taken` come from elsewhere.
+        """
+        rows = found.rows
+        folded = Terms(self.edges, self.holds, dark, bool(len(self.gaps))).accept(rows, width)
+        gone = choose.inside(self.let_go, rows.time)
+        if gone.any():  # better what rows tell than nothing
+            told = Terms(self.edges, self.holds, choose.together([self.gaps, taken]), False)
+            folded |= gone & told.accept(rows, width)
+        own = rows.marked(Remark.BESIDE) & ~choose.touched(rows.time, rows.time + width, taken)
+        own &= ~folded & ~choose.shared(rows.time) & ~np.isin(_keys(rows), _keys(found.minutes))
+        samples = self.beside(found.samples, rows.pick(own), width)
+        return _Sorted(rows.pick(folded), samples, rows.pick(~(folded | own)))
+
+    def beside(self, samples: Columns, rows: Rows, width: int) -> Columns:
+        """Those of the samples that lie in these rows and in the range, under today's number."""
+        if not len(rows):
+            return samples.pick(slice(0))
+        spans = choose.clipped(choose.of_rows(rows, width), self.start, self.end)
+        found = current(samples.pick(choose.inside(spans, samples.time)))
+        return replace(found, tag=np.full(len(found), self.setting.tag.number, np.uint32))
+
+    @cached_property
+    def border(self) -> int:
+        """The UTC day before which samples may have been let go."""
+        of = self.history.borders().of
+        return max((of[number].raw for number in self.numbers if number in of), default=self.start // DAY)
+
+    @cached_property
+    def let_go(self) -> Spans:
+        """The days of which rows tell all there is: their samples may be gone."""
+        rows = self.base.rows
+        days = rows.time // DAY
+        found = np.setdiff1d(days[days < self.border], days[rows.marked(Remark.ROUGH)])
+        return choose.of_days(found)
 
     @cached_property
     def covered(self) -> Days:
         """The days that have rows."""
-        return np.unique(self.quarters.time // DAY)
+        return np.unique(self.base.rows.time // DAY)
 
     @cached_property
     def uncovered(self) -> Spans:
@@ -145,10 +204,15 @@ class _Condensing:
 
     def untold(self) -> Iterator[Columns]:
         """Samples of a number on days of which another one has rows, and it has none."""
-        days = self.quarters.time // DAY
+        days = self.base.rows.time // DAY
         for number in self.numbers:
-            for day in np.setdiff1d(self.covered, days[self.quarters.tag == number]).tolist():
+            for day in np.setdiff1d(self.covered, days[self.base.rows.tag == number]).tolist():
                 yield self.history.columns([number], day * DAY, (day + 1) * DAY)
+
+    @cached_property
+    def dark(self) -> Spans:
+        """Where samples have to be there: near gaps, and where no row tells of some."""
+        return choose.together([self.near_gaps(), self.lacking])
 
     def near_gaps(self) -> Spans:
         """What gaps reach into the range, and what is needed to know how far."""
@@ -156,19 +220,23 @@ class _Condensing:
         if not len(gaps):
             return gaps
         reaching = np.column_stack((gaps[:, 0], np.maximum(gaps[:, 1], self.start)))
-        return choose.around_gaps(reaching, self.quarters, QUARTER)
+        return choose.around_gaps(reaching, self.base.rows, self.width)
 
-    def minutes(self, left: Rows) -> tuple[Rows, Spans]:
-        """The minutes of these quarters, and those for which there are none: there all samples are read.
-
-        None are read of a day of which they would leave most of the samples to be read.
-        """
-        days, counts = np.unique(left.time // DAY, return_counts=True)
-        many = np.setdiff1d(days[counts > _FEW], choose.spread(left.time[left.marked(Remark.ROUGH)]))
-        rows = self.rows(Kind.MINUTES, int(many[0]), int(many[-1])) if len(many) else left.pick(slice(0))
-        rows = rows.pick(np.isin(rows.time // DAY, many) & np.isin(rows.time // QUARTER * QUARTER, left.time))
-        there = np.isin(_keys(left), _keys(rows))
-        return rows, choose.of_rows(left.pick(~there), QUARTER)
+    def finer(self, left: Rows) -> tuple[list[Sheaves], Spans]:
+        """The minutes of these quarters, and the quarters of which there are none: there all samples are read."""
+        beside = self.base.minutes
+        beside = beside.pick(np.isin(_keys(beside), _keys(left)))
+        beside = beside.pick(np.argsort(beside.time, kind="stable"))
+        found = [replace(self.base, rows=beside, minutes=beside.pick(slice(0)))]
+        rest = left.pick(~np.isin(_keys(left), _keys(beside)))
+        if len(rest):
+            days = np.unique(rest.time // DAY)
+            minutes = fetch(self.history, Kind.MINUTES, self.numbers, int(days[0]), int(days[-1]))
+            rows = minutes.rows.pick(np.isin(_keys(minutes.rows), _keys(rest)))
+            found.append(replace(minutes, rows=rows))
+            there = np.isin(_days(rest), _days(rows))
+            rest = rest.pick(~there)
+        return found, choose.of_rows(rest, QUARTER)
 
     def samples(self, spans: Spans) -> Iterator[Columns]:
         """Those in the spans; of a day all that lies between its first and its last span is read at once."""
@@ -177,17 +245,11 @@ class _Condensing:
             yield found.pick(choose.inside(spans, found.time))
 
 
-def _of(table: pa.Table, numbers: list[int]) -> pa.Table:
-    """What a table ordered by tag has of these numbers."""
-    tag, wanted = table["tag"].to_numpy(), np.array(numbers, np.uint32)
-    ends = (np.searchsorted(tag, wanted, side).tolist() for side in choose.SIDES)
-    return pa.concat_tables([table.slice(lo, hi - lo) for lo, hi in zip(*ends, strict=True)])
-
-
-def _by_time(rows: Rows) -> Rows:
-    return rows.pick(np.argsort(rows.time, kind="stable"))
-
-
 def _keys(rows: Rows) -> NDArray[np.int64]:
+    """(m,) one number for each tag and quarter."""
+    return (rows.time // QUARTER << 32) + rows.tag.astype(np.int64)
+
+
+def _days(rows: Rows) -> NDArray[np.int64]:
     """(m,) one number for each tag and day."""
     return (rows.time // DAY << 32) + rows.tag.astype(np.int64)

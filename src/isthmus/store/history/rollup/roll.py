@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from isthmus.core.quality import BAD, Mark, is_good
 from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import EARLIEST, LATEST, SECOND
-from isthmus.store.history.columns import Columns, Positions
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined, to_table
+from isthmus.store.history.columns import Columns, Positions, join, ordered
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined
+from isthmus.store.history.rollup.sheaf import Sheaves, to_table
 
 FEWEST: Final = 12
 """Samples to a row, on an average of the tag's rows, that are worth rows: as many as make them smaller than samples."""
@@ -40,25 +41,52 @@ Times = NDArray[np.int64]
 
 
 def roll(columns: Columns, tags: Mapping[int, Tag], parts: Collection[int] = ()) -> tuple[pa.Table, pa.Table]:
-    """Minutes and quarters of ordered samples of one day, as tables of `rows.SCHEMA`.
+    """Minutes and quarters of ordered samples of one day, as tables of `sheaf.SCHEMA`.
 
     All samples of a tag come together, or those of whole quarters: then `parts` names the tag's number each time, and
     it has rows however few its samples are. `tags` are those known by their numbers; of others nothing but the samples
-    can be relied on.
+    can be relied on. What is finer of rough rows stands beside them.
     """
     minutes = rolled(columns, tags, MINUTE)
-    return to_table(_worthwhile(minutes, parts)), to_table(_worthwhile(composed(minutes, QUARTER), parts))
+    quarters = composed(minutes, QUARTER)
+    fine = _worthwhile(minutes, columns, parts)
+    coarse = _worthwhile(quarters, columns, {*parts, *np.unique(fine.rows.tag).tolist()})
+    return to_table(fine), to_table(_with_minutes(coarse, fine))
 
 
-def _worthwhile(rows: Rows, parts: Collection[int]) -> Rows:
-    """Without the tags that have few samples to a row: of a tag that has rows, no row is missing."""
+def _worthwhile(rows: Rows, columns: Columns, parts: Collection[int]) -> Sheaves:
+    """Without the tags that have few samples to a row: of a tag that has rows, no row is missing.
+
+    With the samples of rough rows, but of tags of which they are most samples. A tag of which all rows are rough, texts
+    for instance, has none.
+    """
     if not len(rows):
-        return rows
+        return Sheaves(rows, rows, columns.pick(slice(0)))
     starts = _starts(rows.tag)
     sizes = np.diff(np.append(starts, len(rows)))
-    kept = np.add.reduceat(rows.count, starts) >= FEWEST * sizes
+    rough = rows.marked(Remark.ROUGH)
+    samples, bare = _summed(rows.count, starts), _summed(np.where(rough, rows.count, 0), starts)
+    kept = (samples >= FEWEST * sizes) & (bare < samples)
     kept |= np.isin(rows.tag[starts], np.array(list(parts), np.uint32))
-    return rows.pick(np.repeat(kept, sizes))
+    here = np.repeat(kept & (2 * bare <= samples), sizes) & rough
+    rows = replace(rows, remark=rows.remark | here * np.uint8(Remark.BESIDE))
+    return Sheaves(rows.pick(np.repeat(kept, sizes)), rows.pick(slice(0)), columns.pick(np.repeat(here, rows.count)))
+
+
+def _with_minutes(coarse: Sheaves, fine: Sheaves) -> Sheaves:
+    """Where there are minutes, those of rough quarters instead of all samples of these."""
+    quarters = coarse.rows
+    refined = quarters.marked(Remark.ROUGH) & np.isin(quarters.tag, fine.rows.tag)
+    minutes = fine.rows.pick(np.isin(_keys(fine.rows), _keys(quarters.pick(refined))))
+    others = ~np.isin(coarse.samples.tag, fine.rows.tag)
+    samples = ordered(join((coarse.samples.pick(others), fine.samples)))
+    quarters = replace(quarters, remark=quarters.remark | refined * np.uint8(Remark.BESIDE))
+    return Sheaves(quarters, minutes, samples.pick(np.isin(samples.tag, quarters.tag)))
+
+
+def _keys(rows: Rows) -> NDArray[np.int64]:
+    """(m,) one number for each tag and quarter."""
+    return (rows.time // QUARTER << 32) + rows.tag.astype(np.int64)
 
 
 def _starts(*keys: NDArray[T]) -> Positions:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of a roll-up as arrays, and as the Arrow table that is kept."""
+"""Rows of a roll-up as arrays: what the samples of a tag in a minute (or a quarter of an hour) come to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntFlag
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from isthmus.core.time import SECOND
@@ -18,54 +18,6 @@ from isthmus.store.history.columns import Positions
 MINUTE: Final = 60 * SECOND
 QUARTER: Final = 15 * MINUTE
 """ns; how wide the rows of the two tables are."""
-
-_TIME: Final = pa.timestamp("ns")
-
-SCHEMA: Final = pa.schema(
-    [
-        pa.field("tag", pa.uint32(), nullable=False),
-        pa.field("time", _TIME, nullable=False),
-        pa.field("count", pa.uint32(), nullable=False),
-        pa.field("good", pa.uint32(), nullable=False),
-        pa.field("quality", pa.uint32(), nullable=False),
-        pa.field("remark", pa.uint8(), nullable=False),
-        pa.field("first_time", _TIME, nullable=False),
-        pa.field("first", pa.float64()),
-        pa.field("last_time", _TIME, nullable=False),
-        pa.field("last", pa.float64()),
-        pa.field("min_time", _TIME, nullable=False),
-        pa.field("min_again", _TIME),
-        pa.field("min", pa.float64()),
-        pa.field("max_time", _TIME, nullable=False),
-        pa.field("max_again", _TIME),
-        pa.field("max", pa.float64()),
-        pa.field("sum", pa.float64(), nullable=False),
-        pa.field("squares", pa.float64(), nullable=False),
-        pa.field("line", pa.float64(), nullable=False),
-        pa.field("held", pa.float64()),
-        pa.field("good_time", pa.int64()),
-        pa.field("zero_time", pa.int64(), nullable=False),
-        pa.field("changes", pa.uint32(), nullable=False),
-    ]
-)
-"""What both tables look like; the fields are those of `Rows`. Times are naive UTC. A missing value is null.
-
-Also null, for a fifth fewer bytes, is what most rows have alike (`_usual`): an extreme that is there once, and time
-that is Good from the first to the last sample.
-"""
-
-FORM: Final[dict[str, Any]] = {
-    "compression": "zstd",
-    "compression_level": 1,
-    "use_dictionary": ["tag", "count", "good", "quality", "remark", "first", "last", "min", "max", "held", "changes"],
-    "column_encoding": {field.name: "DELTA_BINARY_PACKED" for field in SCHEMA if field.type in (_TIME, pa.int64())},
-    "write_page_index": True,
-    "write_page_checksum": True,
-}
-"""How the tables are written to Parquet."""
-
-GROUP: Final = 7_680
-"""Rows of a row group: five tags' minutes of a day, or 80 tags' quarters. One tag is what is asked for most."""
 
 
 class Remark(IntFlag):
@@ -81,6 +33,8 @@ class Remark(IntFlag):
     OPENS_BADLY = 8
     CLOSES_BADLY = 16
     """The first, or the last sample is not Good."""
+    BESIDE = 32
+    """It is rough, and its samples stand beside the rows: none have to be read from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +84,8 @@ class Rows:
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """All of them, in the order of the fields."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        found: tuple[NDArray[Any], ...] = _ARRAYS(self)
+        return found
 
     def pick(self, places: Positions | NDArray[np.bool_] | slice) -> Rows:
         """Only these rows, in this order."""
@@ -144,46 +99,15 @@ class Rows:
 
 def joined(parts: Sequence[Rows]) -> Rows:
     """All rows, one part after the other."""
-    if not parts:
-        return from_table(SCHEMA.empty_table())
-    return Rows(*(np.concatenate(pieces) for pieces in zip(*(part.arrays() for part in parts), strict=True)))
+    filled = [part for part in parts if len(part)]
+    if len(filled) == 1:
+        return filled[0]
+    pieces = [part.arrays() for part in filled] or [_NONE]
+    return Rows(*(np.concatenate(some) for some in zip(*pieces, strict=True)))
 
 
-def to_table(rows: Rows) -> pa.Table:
-    """The rows as a table of `SCHEMA`."""
-    usual = _usual(rows)
-    arrays = [
-        _column(array, field.type, usual.get(field.name, np.nan if field.nullable else None))
-        for field, array in zip(SCHEMA, rows.arrays(), strict=True)
-    ]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA)
-
-
-def _usual(rows: Rows) -> dict[str, NDArray[np.int64]]:
-    return {
-        "min_again": rows.min_time,
-        "max_again": rows.max_time,
-        "good_time": rows.last_time - rows.first_time,
-    }
-
-
-def _column(array: NDArray[Any], type_: pa.DataType, usual: NDArray[np.int64] | float | None) -> pa.Array:
-    """Null where it is as usual; of floats where there is none."""
-    mask = None if usual is None else np.isnan(array) if isinstance(usual, float) else array == usual
-    return pa.array(array, mask=mask).cast(type_)
-
-
-def from_table(table: pa.Table) -> Rows:
-    """What `to_table` made a table of."""
-    rows = Rows(*(_array(table[field.name], field) for field in SCHEMA))
-    lacking = {name: table[name].is_null().to_numpy() for name in _usual(rows)}
-    return replace(
-        rows, **{name: np.where(lacking[name], usual, getattr(rows, name)) for name, usual in _usual(rows).items()}
-    )
-
-
-def _array(column: pa.ChunkedArray, field: pa.Field) -> NDArray[Any]:
-    if field.type in (_TIME, pa.int64()):
-        column = column.cast(pa.int64()).fill_null(0)
-    array: NDArray[Any] = column.to_numpy()
-    return array.astype(np.int64) if field.name in ("count", "good", "changes") else array
+_ARRAYS: Final = attrgetter(*(field.name for field in fields(Rows)))
+_TYPES: Final = {"tag": np.uint32, "quality": np.uint32, "remark": np.uint8} | dict.fromkeys(
+    ("first", "last", "min", "max", "sum", "squares", "line", "held"), np.float64
+)
+_NONE: Final = tuple(np.zeros(0, _TYPES.get(field.name, np.int64)) for field in fields(Rows))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +14,14 @@ from isthmus.store.history.columns import Columns, join
 from isthmus.store.history.rollup.rows import Remark, Rows
 
 
-def thinned(samples: Columns, rows: Rows, number: int, *, whole: bool) -> tuple[Columns, Folds]:
+def thinned(samples: Columns, rows: Rows, number: int, *, whole: bool) -> tuple[Columns, Folds | None]:
     """Samples of one tag with those that the rows tell of put between them, under this number; and the folds.
 
-    `samples` are ordered and none of them lies in a row; the rows are plain ones, in order of time. What is not told of
-    a row's samples is made up: they were seen in time.
+    Those of one time are ordered, and none lies in a row; the rows are plain ones, in order of time. What is not told
+    of a row's samples is made up: they were seen in time.
     """
+    if not len(rows):
+        return samples.pick(np.argsort(samples.time, kind="stable")), None
     told, first, last = _told(rows)
     between = _samples(told, rows, number, whole=whole)
     order = np.argsort(np.concatenate((samples.time, between.time)), kind="stable")
@@ -25,6 +29,11 @@ def thinned(samples: Columns, rows: Rows, number: int, *, whole: bool) -> tuple[
     places[order] = np.arange(len(order))
     places = places[len(samples) :]
     return join((samples, between)).pick(order), _folds(rows, places[first], places[last])
+
+
+def told_sample(row: Rows, point: int, number: int, *, whole: bool) -> Columns:
+    """The `FIRST` or the `LAST` sample of one plain row."""
+    return _samples(np.array([point], np.intp), row, number, whole=whole)
 
 
 def _told(rows: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -39,9 +48,11 @@ def _told(rows: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.in
     return told, np.append(0, ends[:-1])[: len(ends)], ends - 1
 
 
-_POINTS = (
+_POINTS: Final = (
     ("first", "time"), ("min", "time"), ("min", "again"), ("max", "time"), ("max", "again"), ("last", "time"),
 )  # fmt: skip
+FIRST: Final = 0
+LAST: Final = len(_POINTS) - 1
 
 
 def _samples(told: NDArray[np.intp], rows: Rows, number: int, *, whole: bool) -> Columns:

@@ -24,7 +24,8 @@ from isthmus.core.time import SECOND
 from isthmus.store.history.columns import Columns, join, ordered
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, Kept, Kind
-from isthmus.store.history.rollup.rows import Remark, Rows, from_table, joined
+from isthmus.store.history.rollup.rows import Remark, Rows, joined
+from isthmus.store.history.rollup.sheaf import from_table
 from isthmus.store.history.sql.courses import Courses, day_range, usable
 from isthmus.store.history.sql.fresh import Wanted, open_day
 
@@ -142,8 +143,8 @@ class Rolls:
             return joined(()), numbers
         file, wanted = open_day(self._folder, self._files[day]), Wanted(numbers=numbers)
         groups = (i for i, g in enumerate(file.footer.groups) if wanted.has_tags(g.first_tag, g.last_tag))
-        found = joined([from_table(file.read(group)) for group in groups])
-        found = found.pick(np.isin(found.tag, numbers) & (found.time >= start) & (found.time < end))
+        found = joined([from_table(file.read(group), numbers).rows for group in groups])
+        found = found.pick((found.time >= start) & (found.time < end))
         rough = np.unique(found.tag[found.marked(Remark.ROUGH) | self._broken(found)])
         found = found.pick(~np.isin(found.tag, rough))
         return self._converted(found), numbers[~np.isin(numbers, found.tag)]
