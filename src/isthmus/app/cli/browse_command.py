@@ -91,6 +91,11 @@ def _door(kind: str) -> Kind:
     from isthmus.systems.registry import kinds
 
     able = sorted(name for name, one in kinds().items() if "browses" in one.powers)
+    if kind in kinds() and kind not in able:
+        raise NotFound(
+            f"a system of kind {kind!r} cannot be browsed: it has no list of what there is to read",
+            hint="its manual has one; how addresses are written stands in docs/systems.md",
+        )
     if kind not in able:
         raise NotFound(f"no kind {kind!r} that can be browsed", hint=f"there are: {', '.join(able)}")
     return kinds()[kind]
