@@ -161,7 +161,7 @@ def demo(tmp_path: Path) -> Iterator[Plant]:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """The demo, ready, for all tests that leave it as it was. Its folder has the demo's default name in it."""
-    with plant(tmp_path_factory.mktemp("shared"), "demo-data") as made:
+    with plant(tmp_path_factory.mktemp("shared"), "tank-farm-data") as made:
         made.start()
         made.ready()
         wait(lambda: made.status()["counters"]["accepted"] > 60, "samples are accepted")

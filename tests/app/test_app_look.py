@@ -231,7 +231,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_made(running: Plant, tmp_pat
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Plant]:
     """A demo that the test may change, with something to look back at."""
-    with plant(tmp_path, "demo-data") as made:
+    with plant(tmp_path, "tank-farm-data") as made:
         made.start()
         made.ready()
         wait(lambda: made.status()["counters"]["accepted"] > 400, "samples are accepted")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -26,6 +26,9 @@ class Name(StrEnum):
     TANK_FARM = "tank-farm"
 
 
+_FOLDERS: Final = {Name.CHEMICAL: Path("demo-data"), Name.TANK_FARM: Path("tank-farm-data")}
+
+
 class Plan(StrEnum):
     """What the operators of a new chemical plant do by themselves."""
 
@@ -42,8 +45,13 @@ def demo(
         Name, typer.Argument(metavar="NAME", help="Which plant: chemical (300 tags) or tank-farm (20 tags).")
     ] = Name.CHEMICAL,
     data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Where it keeps its plant file and what it records.")
-    ] = Path("demo-data"),
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Where it keeps its plant file and what it records; else `demo-data`, the tank farm `tank-farm-data`.",
+        ),
+    ] = None,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port of the embedded log; 0: any free one.")
     ] = 0,
@@ -95,7 +103,7 @@ def demo(
     from isthmus.app.run.place import Place, held
     from isthmus.core import time
 
-    place, listening = Place(data), address(listen) if listen is not None else None
+    place, listening = Place(data or _FOLDERS[name]), address(listen) if listen is not None else None
     seconds = time.duration(for_) / time.SECOND if for_ else None
     if name is Name.CHEMICAL:
         from isthmus.app.cli.demo_chemical import chosen as choose
