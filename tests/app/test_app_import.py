@@ -22,9 +22,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import isthmus.client as isthmus_client
 from isthmus.app.importing.given import take_in
+from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
+from isthmus.core.tag import TagList
+from isthmus.core.time import from_iso
+from isthmus.store.history.adopt import open_manifest
+from isthmus.store.history.folder import Folder, keep
+from isthmus.store.history.memory import Memory, Numbers
+from isthmus.store.history.runs import write_run
+from isthmus.store.history.tend import tended
 from tests.app.conftest import PROGRAM, Result, invoke, run
+from tests.history.plain import block
 
 PLANT = """
 version: 1
@@ -416,6 +426,51 @@ def test_a_correction_counts_everywhere_and_what_it_replaced_stays(data: Path, t
     assert "probe was out" in isthmus(data, "events", "--from", "-1h")
     isthmus(data, *words, "--revert")
     assert [one[2] for one in samples(data) if one[:2] == first[0][:2]] == ["20.5"]
+
+
+def last(data: Path) -> dict[str, tuple[Any, str]]:
+    """The last value of each tag, and its marks."""
+    with isthmus_client.open(data) as plant:
+        return {sample.tag.removeprefix(f"{R}/"): (sample.value, sample.marks) for sample in plant.last()}
+
+
+def test_a_correction_is_a_last_value_where_what_it_replaced_was_also_after_the_manifest_is_lost(
+    data: Path, tmp_path: Path
+) -> None:
+    past = "tag,time,value\nR1.TT101,2026-11-20 06:00,5\nR1.TT101,2026-11-21 06:00,6\nR1.PT101,2026-11-20 06:00,1\n"
+    at = pa.array([from_iso("2026-11-20T05:00:00Z")] * 2).cast(pa.timestamp("ns"))
+    now = pa.table({"tag": [f"{R}/temperature", f"{R}/pressure"], "time": at, "value": [5.5, 1.5]})
+    recorded_live(data, now)
+    isthmus(data, "import", written(tmp_path, "past.csv", past))
+    assert last(data) == {"temperature": (5.5, ""), "pressure": (1.5, "")}
+    for day, value in (("20", "7"), ("21", "8")):
+        isthmus(data, "history", "correct", "temperature", "--at", f"2026-11-{day}T06:00", "--value", value)
+    expected = {"temperature": (7.0, "substituted, corrected"), "pressure": (1.5, "")}
+    for compacted in (False, True):
+        if compacted:
+            isthmus(data, "history", "compact")
+        assert last(data) == expected
+        for path in (data / "history").glob("manifest.db*"):
+            path.unlink()
+        assert last(data) == expected
+        open_manifest(Folder(data / "history")).close()
+        assert last(data) == expected
+
+
+def recorded_live(data: Path, table: pa.Table) -> None:
+    """Samples as if they had come through the log."""
+    settings = {setting.tag.path: setting.tag for setting in revision_of(Place(data)).tags}
+    tags = [settings[path] for path in table["tag"].to_pylist()]
+    folder = Folder(data / "history")
+    folder.make()
+    open_manifest(folder).close()
+    lists = TagList(tuple(tags))
+    keep(folder.lists / lists.digest, lists.packed)
+    times, values = table["time"].cast(pa.int64()).to_pylist(), table["value"].to_pylist()
+    memory = Memory()
+    memory.add(block(lists, range(len(tags)), times, values), Numbers.of(lists))
+    with tended(folder.root) as manifest:
+        write_run(folder.root, manifest, memory.columns())
 
 
 def test_what_cannot_be_corrected_is_said_and_a_file_is_corrected_all_or_not(data: Path, tmp_path: Path) -> None:

@@ -4,20 +4,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 import pytest
 
 import isthmus.client
+import isthmus.core.time
 from isthmus.client.live import Live
 from isthmus.core.errors import IsthmusError, NotFound
 from isthmus.core.event import EventKind
-from tests.app.conftest import Plant, plant, wait
+from tests.api.conftest import address
+from tests.app.conftest import PROGRAM, Plant, plant, run, wait
 from tests.client import lab
 
 LEVELS = "storage/*/level"
@@ -82,6 +91,49 @@ def test_events_and_gaps_are_those_of_the_plant(opened: isthmus.client.Plant) ->
     assert {event.kind for event in events} == {EventKind.CONNECTION}
     assert [event.at for event in opened.events()] == sorted(event.at for event in opened.events())
     assert opened.gaps("tank-1/level") == []
+
+
+@contextmanager
+def watching(tank_farm: Plant, tag: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """`isthmus watch` of a tag as it runs; what it has printed so far."""
+    printed = tank_farm.data.parent / "watched.jsonl"
+    with printed.open("w") as output:
+        words = [*PROGRAM, "watch", tag, "--json", "--data", str(tank_farm.data)]
+        process = subprocess.Popen(words, stdout=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        yield lambda: [json.loads(line) for line in printed.read_text().splitlines() if line.endswith("}")]
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_a_corrected_last_value_reaches_who_follows_it_though_the_recorder_dies_meanwhile(
+    tank_farm: Plant, opened: isthmus.client.Plant
+) -> None:
+    tag = "transfer-pump/starts"
+    (before,) = opened.last(tag)
+    live = iter(opened.live(tag))
+    values = [next(live).value]
+
+    def shown() -> Any:
+        url = f"{address(tank_farm)}/api/last"
+        return httpx.get(url, params={"match": f"**/{tag}"}, trust_env=False, timeout=20).json()[0]
+
+    with watching(tank_farm, f"**/{tag}") as seen:
+        wait(seen, "the last value is watched")
+        for value in (777, 778):
+            if value == 778:
+                os.kill(tank_farm.pid("record"), signal.SIGKILL)
+            words = ("history", "correct", tag, "--at", isthmus.core.time.to_iso(before.time_ns), "--value", str(value))
+            assert run(*words, "--data", tank_farm.data).returncode == 0
+            told = partial(lambda value: seen()[-1]["value"] == shown()["value"] == value, value)
+            wait(told, f"{value} is watched, and in the API: {seen()} {shown()}", 60)
+        assert seen()[-1]["time"] == isthmus.core.time.to_iso(before.time_ns)
+        assert seen()[-1]["marks"] == "substituted, corrected"
+    values += [next(live).value, next(live).value]
+    assert values == [before.value, 777, 778]
+    assert opened.last(tag)[0].value == 778
+    assert len(opened.events(kind=EventKind.CORRECTION)) == 2
 
 
 def test_live_samples_of_a_plant_that_does_not_run_are_refused(lab_data: Path) -> None:

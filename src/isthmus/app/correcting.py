@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Correcting recorded values: what a person says counts from now on, what was recorded stays kept beside it.
 
-A correction takes the place of all other samples of its tag at its time. Who made it, when and why is an event.
+A correction takes the place of all other samples of its tag at its time. Who made it, when and why is an event, which
+the recorder puts into the log too, for who shows last values.
 Correcting again replaces a correction; reverting makes one of what was recorded first.
 """
 
@@ -25,6 +26,7 @@ from isthmus.app.recorded import find, zone
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
+from isthmus.app.run.untold import untold
 from isthmus.core import quality, time
 from isthmus.core.errors import IsthmusError, NotFound
 from isthmus.core.event import Event, EventKind, Severity
@@ -176,16 +178,18 @@ async def _written(
         tags = TagList(tuple(setting.tag for setting, _ in several)[:4096])
         keep(Folder(place.history).lists / tags.digest, tags.packed)
         events = [_event(setting.tag.path, [c for c in done if c.setting is setting], said) for setting, _ in several]
-        write_run(place.history, manifest, columns, events=events)
+        write_run(place.history, manifest, columns, events=events, bookmark=untold(events))
     return done
 
 
 def _former(history: History, setting: TagSetting, at: int, *, add: bool) -> tuple[Value, int]:
-    """What counts at a time until now, and which of its marks stay; raises NotFound when nothing does."""
-    there = joined_columns(history, setting, at, at + 1)
+    """What counts at a time until now, and which of its marks stay; raises NotFound when nothing does.
+
+    A mark stays that all samples at that time have: what takes the place of a live one is live.
+    """
+    there = joined_columns(history, setting, at, at + 1, replaced=True)
     if len(there):
-        mark = int(there.mark[-1]) & int(_KEPT)
-        return _value(setting, there, len(there) - 1), mark
+        return _value(setting, there, len(there) - 1), int(np.bitwise_and.reduce(there.mark) & _KEPT)
     if add:
         return None, 0
     near = [

@@ -94,6 +94,7 @@ class Watch:
     plant: str = ""
     """`enterprise/site`, which every path begins with."""
     _by_number: dict[int, TagSetting] = field(default_factory=dict)
+    _by_path: dict[str, TagSetting] = field(default_factory=dict)
     _tags: Counter[str] = field(default_factory=Counter)
     """System → how many of its tags are watched."""
     _stale: set[str] = field(default_factory=set)
@@ -114,7 +115,10 @@ class Watch:
 
     def describe(self) -> Iterator[Seen]:
         """The last value of every watched tag that has one."""
-        for setting in self.settings:
+        return self._described(self.settings)
+
+    def _described(self, settings: Iterable[TagSetting]) -> Iterator[Seen]:
+        for setting in settings:
             latest = self.latest(setting)
             if latest is not None:
                 yield Seen(setting, latest.value, latest.time, latest.seen, latest.quality, latest.mark)
@@ -126,6 +130,7 @@ class Watch:
             sorted((s for s in revision.tags if self.wanted(s.tag.path)), key=lambda setting: setting.tag.path)
         )
         self._by_number = {setting.tag.number: setting for setting in self.settings}
+        self._by_path = {setting.tag.path: setting for setting in self.settings}
         self._tags = Counter(setting.system for setting in self.settings)
         for system in revision.systems:
             numbers = [setting.tag.number for setting in revision.of_system(system.name)]
@@ -198,7 +203,7 @@ class Watch:
             self.live.note(event)
             if event.kind is EventKind.CONNECTION:
                 self._why[event.source] = event.message
-            return News(event=event)
+            return await self._corrected(event) if event.kind is EventKind.CORRECTION else News(event=event)
         if not message.subject.startswith(names.SAMPLES):
             return News()
         try:
@@ -207,6 +212,19 @@ class Watch:
             return News(note=str(error))
         changed = [self.live.apply(block, tags, monotonic_ns()) for block, tags in blocks]
         return News(samples=(seen for block, tags in blocks for seen in self._seen(block, tags)), changed=changed)
+
+    async def _corrected(self, event: Event) -> News:
+        """A corrected last value is read from the history: only the event of it went through the log."""
+        setting, last = self._by_path.get(event.source), event.details.get("last")
+        known = self.latest(setting) if setting is not None else None
+        if setting is None or not isinstance(last, int) or (known is not None and last < known.time):
+            return News(event=event)
+        try:
+            async with open_history(self.place.history) as history:
+                changed = self.live.correct(history.last([setting.tag.number]))
+        except IsthmusError as error:
+            return News(event=event, note=str(error))
+        return News(samples=self._described([setting] if len(changed) else []), changed=[changed], event=event)
 
     def _seen(self, block: Samples, tags: TagList) -> Iterator[Seen]:
         numbers = [tags.tags[index].number for index in block.index.tolist()]

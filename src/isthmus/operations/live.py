@@ -26,7 +26,7 @@ PATIENCE: Final = 15 * time.SECOND
 
 _NEVER: Final = time.EARLIEST
 _NOBODY: Final = -1
-_HISTORICAL, _FUTURE = np.uint8(Mark.HISTORICAL), np.uint8(Mark.FUTURE)
+_HISTORICAL, _FUTURE, _CORRECTED = np.uint8(Mark.HISTORICAL), np.uint8(Mark.FUTURE), np.uint8(Mark.CORRECTED)
 _UNSEEN: Final = (
     np.int64(_NEVER),
     np.int64(0),
@@ -53,7 +53,7 @@ class Latest:
 
 
 class Live:
-    """The last values. Columns are indexed by tag number; `apply` is the only way in after the start.
+    """The last values. Columns are indexed by tag number; after the start `apply` is the way in, and `correct`.
 
     `now` is in ns of a clock that only goes forward (the wall clock may be set): it measures silence, nothing else.
     """
@@ -105,10 +105,25 @@ class Live:
         tag = numbers[samples.index[live]]
         when = np.where(samples.mark[live] & _FUTURE, samples.seen, samples.at[live])
         rows = _last_of_each(tag, when)
-        rows = rows[when[rows] >= self.time[tag[rows]]]
+        rows = rows[self._counts(tag[rows], when[rows])]
         changed = tag[rows]
         self._take(samples, live[rows], changed, when[rows])
         self._source[changed] = source
+        return changed
+
+    def _counts(self, tag: NDArray[np.intp], when: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which samples are not older than what is known, nor what a correction replaced that came once more."""
+        known = self.time[tag]
+        counts: NDArray[np.bool_] = (when > known) | ((when == known) & ((self.mark[tag] & _CORRECTED) == 0))
+        return counts
+
+    def correct(self, table: pa.Table) -> NDArray[np.intp]:
+        """Takes last values that were corrected, in columns as `begin`; the numbers of those that are the last."""
+        numbers = table["tag"].to_numpy().astype(np.intp)
+        self._reach(int(numbers.max(initial=0)))
+        last = table["time"].cast("int64").to_numpy() >= self.time[numbers]
+        self.begin(table.filter(pa.array(last)))
+        changed: NDArray[np.intp] = numbers[last]
         return changed
 
     def _take(self, samples: Samples, rows: NDArray[np.intp], tag: NDArray[np.intp], when: NDArray[np.int64]) -> None:

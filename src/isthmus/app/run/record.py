@@ -10,6 +10,7 @@ import msgspec
 
 from isthmus.app.run.service import Work, main
 from isthmus.app.run.tend import tend
+from isthmus.app.run.untold import tell
 from isthmus.core.errors import IsthmusError
 from isthmus.store.history.inventory import Inventory
 from isthmus.store.history.record import Progress, record
@@ -22,7 +23,8 @@ LOOK: Final = 2.0
 async def body(work: Work) -> None:
     """Records, and says how far it is behind the log and how full that is."""
     said = Said(work)
-    beside = [asyncio.create_task(said.watch()), asyncio.create_task(tend(work.place, said.hold))]
+    others = (said.watch(), tend(work.place, said.hold), tell(work.log, work.place.history))
+    beside = [asyncio.create_task(other) for other in others]
     try:
         await record(work.log, work.place.history, ready=work.ready, stop=work.stop, progress=said.take)
     finally:

@@ -317,12 +317,12 @@ class Manifest:
         found = self._db.execute("SELECT body FROM bookmarks WHERE id = ?", (name,)).fetchone()
         return None if found is None else found[0]
 
-    def bookmarks(self) -> dict[str, bytes]:
-        """Everything that was noted, by id."""
-        return dict(self._db.execute("SELECT id, body FROM bookmarks"))
+    def bookmarks(self, prefix: str = "") -> dict[str, bytes]:
+        """Everything that was noted under ids that begin so, by id."""
+        return dict(self._db.execute("SELECT id, body FROM bookmarks WHERE id >= ? AND id < ?", (prefix, f"{prefix}~")))
 
     def forget_bookmark(self, name: str) -> None:
-        """The import is over and need not go on."""
+        """What was noted under this name is over."""
         with self._transaction():
             self._db.execute("DELETE FROM bookmarks WHERE id = ?", (name,))
 

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
-
 from isthmus.core.event import Event
-from isthmus.core.quality import Mark
 from isthmus.store.history.columns import Columns, ordered
-from isthmus.store.history.flush import final, latest
+from isthmus.store.history.flush import latest
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import Bookmark, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.manifest import Manifest
@@ -30,8 +27,7 @@ def write_run(
     """Adds these samples (in any order) to the history in `root`, with the bookmark and the events, all or nothing.
 
     Only who tends the history may call it, with the manifest from `tended`. Everything is on the disk on return. A
-    live sample becomes the latest of its tag when it is; a correction when the latest is of its time, or of one
-    before: then the log may still have what it corrects.
+    live sample, or correction of one, becomes the latest of its tag when it is.
     """
     folder, columns = Folder(root), ordered(columns)
     footer = KeptFooter(
@@ -44,19 +40,5 @@ def write_run(
         bookmarks=(bookmark,) if bookmark is not None else (),
     )
     kept = write_samples(folder, columns, footer)
-    manifest.replace((kept,), (), events=events, latest=_newest(manifest, columns), bookmark=bookmark)
+    manifest.replace((kept,), (), events=events, latest=latest(columns), bookmark=bookmark)
     return kept
-
-
-def _newest(manifest: Manifest, columns: Columns) -> Columns:
-    """What may be the latest of its tag, at most one sample of each."""
-    corrected = (columns.mark & np.uint8(Mark.CORRECTED)) != 0
-    if not corrected.any():
-        return latest(columns)
-    known = manifest.latest(np.unique(columns.tag[corrected]).tolist())
-    places = np.searchsorted(known.tag, columns.tag).clip(max=max(len(known) - 1, 0))
-    live = (columns.mark & np.uint8(Mark.HISTORICAL)) == 0
-    if not len(known):
-        return latest(columns.pick(live & ~corrected))
-    replaces = (known.tag[places] == columns.tag) & (known.time[places] <= columns.time)
-    return final(columns.pick(np.where(corrected, replaces, live)))
