@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from isthmus.app.run import status as files
 from isthmus.app.run.endpoint import revision_of
-from isthmus.app.run.place import SUPERVISOR, Place
+from isthmus.app.run.place import DELIVER, SUPERVISOR, Place
 from isthmus.core import time
+from isthmus.plant.revision import Revision
 
 COUNTERS: Final = (
     ("accepted", "accepted samples", "collect", "accepted"),
@@ -49,8 +50,11 @@ def gather(place: Place) -> dict[str, Any]:
     ready = ready and log["state"] == "ready"
     systems = _systems(files.read(place.status("collect")), services.get("collect", {}), runs)
     away = [name for name, system in systems.items() if system["state"] != "connected"]
+    outputs = _outputs(revision, files.read(place.status(DELIVER)), services.get(DELIVER, {}), runs)
+    waiting = [name for name, output in outputs.items() if output["state"] != "connected"]
+    state = "ready" if not away and not waiting else "not connected"
     return {
-        "state": "stopped" if not runs else "not ready" if not ready else "not connected" if away else "ready",
+        "state": "stopped" if not runs else "not ready" if not ready else state,
         "data": str(place.root),
         "plant": revision.plant,
         "revision": revision.number,
@@ -64,6 +68,8 @@ def gather(place: Place) -> dict[str, Any]:
         "services": services,
         "systems": systems,
         "not_connected": away if runs else list(systems),
+        "outputs": outputs,
+        "not_delivering": waiting if runs else list(outputs),
         "bad": sum(system["bad"] for system in systems.values()),
         "counters": {
             key: services.get(service, {}).get("counters", {}).get(counter, 0) for key, _, service, counter in COUNTERS
@@ -86,9 +92,33 @@ def _systems(said: files.Status | None, collector: dict[str, Any], runs: bool) -
     }
 
 
+def _outputs(revision: Revision, said: files.Status | None, deliverer: dict[str, Any], runs: bool) -> dict[str, Any]:
+    """What the deliverer said of the outputs, and whether that is still so."""
+    now = "" if runs and deliverer.get("state") == "ready" else "unknown" if runs else "stopped"
+    told = said.counters.get("outputs", {}) if said is not None else {}
+    outputs = {one.name: {**_UNHEARD, "kind": one.kind, **told.get(one.name, {})} for one in revision.outputs}
+    return {
+        name: {
+            **output,
+            "state": now or output["state"],
+            "last_state": output["state"],
+            "since": _iso(output["since"]),
+            "heard": deliverer.get("heartbeat"),
+        }
+        for name, output in outputs.items()
+    }
+
+
+_UNHEARD: Final[dict[str, Any]] = {
+    "state": "unknown", "problem": "", "since": 0, "tags": 0, "delivered": 0, "again": 0, "parked": 0,
+    "lag_messages": None, "lag_seconds": None, "recalling": False, "lost": 0,
+}  # fmt: skip
+"""An output that has not said anything yet."""
+
+
 def _counters(said: dict[str, Any]) -> dict[str, Any]:
-    """A service's counters without the systems, which have a place of their own; positions as objects."""
-    counters = {name: value for name, value in said.items() if name != "systems"}
+    """A service's counters without systems and outputs, which have places of their own; positions as objects."""
+    counters = {name: value for name, value in said.items() if name not in ("systems", "outputs")}
     for name in ("position", "committed"):
         if counters.get(name):
             stream, sequence, at = counters[name]

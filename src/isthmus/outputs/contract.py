@@ -31,6 +31,9 @@ class Delivery:
     recalled: bool = False
     """They are from history, which the log does not have any more: by tag, then by time, days in their order."""
 
+    retried: bool = False
+    """They were parked, and somebody asks for another try."""
+
     def __len__(self) -> int:
         return len(self.columns)
 

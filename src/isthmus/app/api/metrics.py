@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the plant for Prometheus: connections, the log, the recorder, processes; no process values."""
+"""Figures of the plant for Prometheus: connections, the log, the recorder, outputs, processes; no process values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         found, log = self._found, self._found["log"]
-        yield _gauge("ready", "1 when everything is ready and every system connected", found["state"] == "ready")
+        yield _gauge(
+            "ready", "1 when everything is ready and every system and output connected", found["state"] == "ready"
+        )
         yield _gauge("revision", "Number of the applied revision", found["revision"])
         yield _gauge("tags", "Tags of the applied revision", found["tags"])
         yield _gauge("log_bytes", "Bytes the log holds", log["bytes"])
@@ -40,6 +42,7 @@ class _Figures(Collector):
         yield _counter("samples_discarded", "Samples discarded because the log was away", counters["discarded"])
         yield _gauge("gaps_recorded", "Gaps that history has ever had", counters["gaps"])
         yield from self._systems()
+        yield from self._outputs()
         yield from self._services()
 
     def _systems(self) -> Iterator[Metric]:
@@ -51,6 +54,25 @@ class _Figures(Collector):
         yield connected
         yield bad
 
+    def _outputs(self) -> Iterator[Metric]:
+        connected = _of_outputs("connected", "1 when the output's far end takes samples")
+        delivered = CounterMetricFamily(
+            "isthmus_output_delivered_samples",
+            "Samples the far end took since the deliverer started",
+            labels=["output"],
+        )
+        parked = _of_outputs("parked_samples", "Samples that the far end refused")
+        messages = _of_outputs("lag_messages", "Messages of the log that are not delivered")
+        seconds = _of_outputs("lag_seconds", "How long ago the log took what was delivered last; 0: nothing is waiting")
+        for name, output in self._found["outputs"].items():
+            connected.add_metric([name], output["state"] == "connected")
+            delivered.add_metric([name], output["delivered"])
+            parked.add_metric([name], output["parked"])
+            for family, value in ((messages, output["lag_messages"]), (seconds, output["lag_seconds"])):
+                if value is not None:
+                    family.add_metric([name], value)
+        yield from (connected, delivered, parked, messages, seconds)
+
     def _services(self) -> Iterator[Metric]:
         ready = GaugeMetricFamily("isthmus_service_ready", "1 when the service does its work", labels=["service"])
         restarts = CounterMetricFamily("isthmus_service_restarts", "Times it was started again", labels=["service"])
@@ -59,6 +81,10 @@ class _Figures(Collector):
             restarts.add_metric([name], service["restarts"])
         yield ready
         yield restarts
+
+
+def _of_outputs(name: str, means: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"isthmus_output_{name}", means, labels=["output"])
 
 
 def _gauge(name: str, means: str, value: float) -> Metric:

@@ -20,6 +20,7 @@ HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
     "Look": ("watch", "history", "sql", "events", "status", "doctor"),
     "Describe the plant": ("check", "plan", "apply", "rollback", "revisions", "schema", "browse"),
+    "Deliver": ("parked",),
     "Keep": ("import", "files", "share", "backup", "restore"),
 }
 
@@ -35,6 +36,7 @@ MODULES: Final = (
     "doctor_command",
     "plant_commands",
     "browse_command",
+    "parked_command",
     "import_command",
     "share_commands",
     "backup_commands",

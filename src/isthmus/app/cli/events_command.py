@@ -23,7 +23,9 @@ def events(
     to: ToOption = "now",
     kind: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="Only these: gap, connection, tag, quarantine, log, service, revision."),
+        typer.Option(
+            metavar="KIND", help="Only these: gap, connection, tag, quarantine, log, service, revision, output."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

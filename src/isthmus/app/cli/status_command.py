@@ -20,9 +20,10 @@ def register(app: typer.Typer) -> None:
 
 
 def status(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show how the plant is: services, the log, systems and their connections, counters.
+    """Show how the plant is: services, the log, systems, outputs and their connections, counters.
 
-    The exit code is for what watches over processes: 0 when everything is ready and every system connected, 1 when not.
+    The exit code is for what watches over processes: 0 when everything is ready and every system and output
+    connected, 1 when not.
     Tags whose quality is bad are counted and do not change it: they tell of the plant, and a script finds them under
     "bad" in --json. What is stopped shows what was heard of it last.
 
@@ -62,6 +63,13 @@ def _lines(found: dict[str, Any], where: str) -> Iterator[str]:
             right=["tags", "bad", "samples", "marked", "quarantined"],
         )
         yield ""
+    if found["outputs"]:
+        yield show.table(
+            ["output", "state", "tags", "delivered", "behind", "since", "parked", "problem"],
+            _outputs(found["outputs"]),
+            right=["tags", "delivered", "behind", "since", "parked"],
+        )
+        yield ""
     log = found["log"]
     yield (
         f"log: {show.size(log['bytes'])} of {show.size(log['limit'])} ({log['fill']:.1%}), "
@@ -96,6 +104,8 @@ def _state_of(found: dict[str, Any]) -> str:
     words = ["running" if found["state"] == "not connected" else found["state"]]
     if away and found["state"] in ("not connected", "not ready"):
         words.append(f"{away} of {len(found['systems'])} systems not connected")
+    if found["not_delivering"] and found["state"] in ("not connected", "not ready"):
+        words.append(f"{len(found['not_delivering'])} of {len(found['outputs'])} outputs not delivering")
     if found["state"] == "stopped" and found["heard"]:
         words.append(f"last heard of {_short(found['heard'])}")
     if bad and found["state"] != "stopped":
@@ -118,6 +128,16 @@ def _systems(systems: dict[str, Any]) -> Iterator[list[str]]:
         counts = [f"{system[key]:,}" for key in ("tags", "bad", "samples", "marked", "quarantined")]
         was = f", was {system['last_state']}" if system["state"] != system["last_state"] else ""
         yield [name, f"{system['state']}{was}", *counts, system["problem"]]
+
+
+def _outputs(outputs: dict[str, Any]) -> Iterator[list[str]]:
+    for name, output in outputs.items():
+        was = f", was {output['last_state']}" if output["state"] != output["last_state"] else ""
+        history = ", from history" if output["recalling"] else ""
+        behind, age = output["lag_messages"], output["lag_seconds"]
+        lags = [f"{behind:,} messages" if behind is not None else "-", show.age(age) if age is not None else "-"]
+        counts = [f"{output['tags']:,}", f"{output['delivered']:,}", *lags, f"{output['parked']:,}"]
+        yield [name, f"{output['state']}{was}{history}", *counts, output["problem"]]
 
 
 def _short(moment: str) -> str:

@@ -249,7 +249,7 @@ class _Delivering:
         """Hands over again what somebody asked to be tried again."""
         self.output.parked = self.book.count()
         while self.output.parked and len(tried := self.book.parked(PORTION, again=True)):
-            refused = await sink.write(Delivery(tried.columns))
+            refused = await sink.write(Delivery(tried.columns, retried=True))
             rows, reasons = [one.row for one in refused], [one.reason for one in refused]
             await asyncio.to_thread(self.book.settle, tried, rows, reasons, time.now())
             self.output.delivered += len(tried) - len(refused)

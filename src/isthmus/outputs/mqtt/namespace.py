@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,10 @@ SCHEMA: Final = "_schema"
 
 OURS: Final = "_isthmus"
 """Below the plant: whether an output is online."""
+
+
+BARRED: Final = 60.0
+"""Seconds."""
 
 
 class NamespaceSpec(Broker):
@@ -73,6 +78,8 @@ class Namespace:
         self._floats = {number for number, one in surroundings.tags.items() if one.tag.type is DataType.FLOAT}
         self.shown: dict[int, Known] = {}
         """What was sent last of each tag."""
+        self.barred: dict[int, tuple[float, str]] = {}
+        """Tag → until when (monotonic) its topic is not tried, and why."""
         self.last: dict[int, bytes] = {}
         """Of each tag the last message, for a broker that forgets."""
         self._begun = False
@@ -161,6 +168,19 @@ class Namespace:
             shown[tag] = (at, value, integer, text, quality, mark)
             yield row
 
+    def bar(self, refused: Iterable[tuple[int, str]]) -> None:
+        """A broker that hung up after it refused something is not asked for those topics again for a while.
+
+        mosquitto before 2.0.12 does so: without this it would hang up again and again over the same message.
+        """
+        until = monotonic() + BARRED
+        self.barred.update((tag, (until, why)) for tag, why in refused)
+
+    def why_barred(self, tag: int) -> str:
+        """Why a tag's topic is not to be tried now; empty: it is."""
+        until, why = self.barred.get(tag, (0.0, ""))
+        return why if monotonic() < until else ""
+
 
 class _Sink:
     """An open namespace."""
@@ -173,15 +193,27 @@ class _Sink:
         if not len(delivery):
             return ()
         namespace, before = self._namespace, dict(self._namespace.shown)
+        if delivery.retried:
+            namespace.barred.clear()
         rows = list(namespace.changed(delivery.columns))
-        columns = delivery.columns.pick(np.array(rows, np.intp))
-        tags, messages = columns.tag.tolist(), namespace.words.messages(columns)
+        tags = delivery.columns.tag.tolist()
+        refused = [Refusal(row, why) for row in rows if (why := namespace.why_barred(tags[row]))]
+        rows = [row for row in rows if not namespace.why_barred(tags[row])] if refused else rows
         try:
-            encoded = map(namespace.encoded.__getitem__, tags)
-            refused = await self._connection.publish(list(zip(encoded, messages, strict=True)), retain=True)
+            refused += await self._publish(delivery, rows)
         except BaseException:
             namespace.shown = before
+            namespace.bar((tags[rows[position]], why) for position, why in self._connection.refused())
             raise
+        for one in refused:
+            namespace.shown.pop(tags[one.row], None)
+        return refused
+
+    async def _publish(self, delivery: Delivery, rows: Sequence[int]) -> list[Refusal]:
+        namespace, columns = self._namespace, delivery.columns.pick(np.array(rows, np.intp))
+        tags, messages = columns.tag.tolist(), namespace.words.messages(columns)
+        encoded = map(namespace.encoded.__getitem__, tags)
+        refused = await self._connection.publish(list(zip(encoded, messages, strict=True)), retain=True)
         namespace.last.update(zip(tags, messages, strict=True))
         return [Refusal(rows[position], why) for position, why in refused]
 

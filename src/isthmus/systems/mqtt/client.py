@@ -191,8 +191,11 @@ class Connection(asyncio.Protocol):
             self._ask(b"".join(pieces))
             await self._writable.wait()
             await self._until(self.window // 2 if done < len(messages) else 0)
-        refused += [(row, packet.reason(self._version, code)) for row, code in self._refused]
-        return sorted(refused)
+        return sorted([*refused, *self.refused()])
+
+    def refused(self) -> list[tuple[int, str]]:
+        """(position, why) of what the broker refused of what was published last, also when it was gone in between."""
+        return [(row, packet.reason(self._version, code)) for row, code in self._refused]
 
     def _packet(self, first: int, topic: bytes, payload: bytes) -> bytes:
         self._id = self._id % packet.LONGEST_TEXT + 1

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing that the log accepted is missing at the far end, whoever dies: deliverer, broker, or both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Until
+from tests.deliver.plant import PLANT, TAGS, Plant, mqtt
+from tests.peers.mosquitto import Listener, Mosquitto
+from tests.peers.network import Network
+
+VICTIMS = ("deliverer", "broker", "both", "network")
+
+
+def heard(listener: Listener) -> dict[str, set[float]]:
+    """Tag path → the values that arrived."""
+    found: dict[str, set[float]] = {}
+    for topic, payload in listener.lines():
+        if topic.endswith("/level") and payload:
+            found.setdefault(topic.removeprefix("uns/"), set()).add(json.loads(payload)["value"])
+    return found
+
+
+def everything(floor: Plant) -> dict[str, set[float]]:
+    """What was accepted."""
+    values = set(map(float, range(floor.sent)))
+    return {f"{PLANT}/hall/tank-{number}/level": values for number in range(1, TAGS + 1)}
+
+
+async def rounds(floor: Plant, broker: Mosquitto, folder: Path, until: Until, victims: Sequence[str]) -> Listener:
+    """Kills in a row while samples flow; the listener is back before anything is delivered again."""
+    listener = await asyncio.to_thread(broker.listen, "uns/#", folder / "heard")
+    async with Network(broker.port) as network, floor.recording():
+        floor.apply([mqtt("namespace", f"mqtt://127.0.0.1:{network.port}")])
+        floor.start()
+        await until(lambda: floor.told("namespace").get("state") == "connected", "connected")
+        for victim in victims:
+            publishing = asyncio.create_task(flow(floor))
+            await asyncio.sleep(random.random() * 0.3)  # the phase in which it dies
+            if victim in ("deliverer", "both"):
+                floor.kill()
+            if victim in ("broker", "both", "network"):
+                network.cut()
+            if victim in ("broker", "both"):
+                broker.kill()
+                await asyncio.to_thread(broker.start)
+                await asyncio.to_thread(listener.wait)
+            network.mend()
+            if victim in ("deliverer", "both"):
+                floor.start()
+            await publishing
+        want = everything(floor)
+        await until(lambda: heard(listener) == want, "everything delivered", within=60)
+        await until(lambda: floor.told("namespace").get("lag_messages") == 0, "no lag is left")
+        assert floor.stop() == 0
+    return listener
+
+
+async def flow(floor: Plant) -> None:
+    for _ in range(20):
+        await floor.publish(20)
+        await asyncio.sleep(0.01)
+
+
+async def test_nothing_is_missing_when_deliverer_broker_and_both_are_killed(
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    await rounds(floor, broker, tmp_path, until, VICTIMS)
+
+
+@pytest.mark.soak
+async def test_two_hundred_kills_in_a_row(floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until) -> None:
+    chance = random.Random(5)
+    await rounds(floor, broker, tmp_path, until, [chance.choice(VICTIMS) for _ in range(200)])
+
+
+async def test_an_output_that_falls_behind_the_log_goes_on_from_history(
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    listener = await asyncio.to_thread(broker.listen, "uns/#", tmp_path / "heard")
+    floor.apply([mqtt("namespace", broker.url)])
+    floor.start()
+    await until(lambda: floor.told("namespace").get("state") == "connected", "connected")
+    await floor.publish(10)
+    await until(lambda: heard(listener) == everything(floor), "the first ones")
+    assert floor.stop() == 0
+    async with floor.recording():
+        for _ in range(5):
+            await floor.publish(50)
+        last = (await floor.log.state()).last
+
+        async def purged() -> bool:
+            return (await floor.log.state()).first > last
+
+        await until(purged, "the log has none of them any more")
+        await floor.publish(10)
+        floor.start()
+        await until(lambda: heard(listener) == everything(floor), "all of it, from history and from the log")
+        assert floor.told("namespace")["lost"] == 0
+
+
+async def test_a_frozen_broker_delays_nobody_else(
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    with Mosquitto(tmp_path / "other") as other:
+        listener = await asyncio.to_thread(other.listen, "uns/#", tmp_path / "heard")
+        floor.apply([mqtt("frozen", broker.url), mqtt("well", other.url)])
+        async with floor.delivering() as told:
+            for name in ("frozen", "well"):
+                await until(partial(is_, told, name, "connected"), f"{name} is connected")
+            broker.freeze()
+            await floor.publish(100)
+            await until(lambda: heard(listener) == everything(floor), "delivered to the other")
+            await until(partial(is_, told, "frozen", "disconnected"), "told as gone")
+            assert "does not answer" in told["frozen"]["problem"]
+            await until(lambda: told["frozen"]["lag_messages"] > 0, "its lag is told")
+            broker.thaw()
+            await until(lambda: told["frozen"]["lag_messages"] == 0, "it catches up", within=30)
+
+
+def is_(told: dict[str, Any], name: str, state: str) -> bool:
+    return bool(told.get(name, {}).get("state") == state)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees who points an MQTT client at the namespace, and what happens when the broker does not want it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus.core.tag import DataType, Tag
+from isthmus.flow.deliver.book import Book
+from isthmus.flow.deliver.deliver import folder_of
+from isthmus.plant.revision import TagSetting
+from tests.conftest import Until
+from tests.deliver.plant import AT, PLANT, Plant, mqtt, setting
+from tests.opcua.certificates import make
+from tests.peers.mosquitto import HERE, WHAT, Mosquitto
+
+LEVEL = f"uns/{PLANT}/hall/tank-1/level"
+
+
+def is_(told: dict[str, Any], name: str, state: str) -> bool:
+    return bool(told.get(name, {}).get("state") == state)
+
+
+async def retained(broker: Mosquitto, filter_: str = "uns/#", *more: str) -> dict[str, Any]:
+    found = await asyncio.to_thread(broker.retained, filter_, *more)
+    return {topic: json.loads(payload) for topic, payload in found.items()}
+
+
+async def delivered(told: dict[str, Any], until: Until, samples: int, name: str = "namespace") -> None:
+    await until(partial(is_, told, name, "connected"), "connected")
+    await until(lambda: bool(told[name]["delivered"] == samples), "everything is delivered")
+
+
+async def test_each_tag_has_a_topic_on_which_its_value_lies(floor: Plant, broker: Mosquitto, until: Until) -> None:
+    state = TagSetting(
+        tag=Tag(2, f"{PLANT}/hall/tank-2/level", "", DataType.ENUMERATION, True), system="dcs", address="state",
+        labels={9: "filling"},
+    )  # fmt: skip
+    tags = (setting(1, range=(0.0, 100.0), description="How full."), state, *(setting(n) for n in (3, 4, 5)))
+    floor.apply([mqtt("namespace", broker.url, version="3.1.1")], tags)
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        await floor.publish(10)
+        await delivered(told, until, 50)
+        found = await retained(broker)
+        at = "2027-01-15T08:00:00.009Z"
+        assert found[LEVEL] == {"value": 9.0, "at": at, "quality": "Good", "unit": "m"}
+        assert found[f"uns/{PLANT}/_isthmus/namespace"]["state"] == "online"
+        assert found[f"uns/{PLANT}/hall/tank-1/_schema"] == {
+            "path": f"{PLANT}/hall/tank-1",
+            "type": "tank@1",
+            "tags": {
+                "level": {
+                    "type": "float", "unit": "m", "range": [0.0, 100.0], "description": "How full.", "stepped": False,
+                }
+            },
+        }  # fmt: skip
+        assert AT == 1_800_000_000_000_000_000
+    assert (await retained(broker, "+/+/+/_isthmus/#"))[f"uns/{PLANT}/_isthmus/namespace"]["state"] == "offline"
+
+
+async def test_a_broker_that_forgets_gets_everything_back(floor: Plant, broker: Mosquitto, until: Until) -> None:
+    floor.apply([mqtt("namespace", broker.url)])
+    async with floor.recording():
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "namespace", "connected"), "connected")
+            await floor.publish(3)
+            await delivered(told, until, 15)
+            before = await retained(broker, f"uns/{PLANT}/hall/+/level")
+            assert len(before) == 5
+            broker.kill()
+            await until(partial(is_, told, "namespace", "disconnected"), "disconnected")
+            await asyncio.to_thread(broker.start)
+            await until(partial(is_, told, "namespace", "connected"), "connected again")
+            assert await retained(broker, f"uns/{PLANT}/hall/+/level") == before
+        broker.kill()
+        await asyncio.to_thread(broker.start)
+        async with floor.delivering() as told:  # another process would know no more than this one
+            await until(partial(is_, told, "namespace", "connected"), "connected")
+            assert await retained(broker, f"uns/{PLANT}/hall/+/level") == before
+
+
+async def test_when_isthmus_dies_the_broker_says_that_it_is_offline(
+    floor: Plant, broker: Mosquitto, until: Until
+) -> None:
+    floor.apply([mqtt("namespace", broker.url)])
+    floor.start()
+    await until(lambda: floor.told("namespace").get("state") == "connected", "connected")
+    floor.kill()
+
+    async def offline() -> bool:
+        said = await retained(broker, f"uns/{PLANT}/_isthmus/#")
+        return bool(said[f"uns/{PLANT}/_isthmus/namespace"] == {"state": "offline"})
+
+    await until(offline, "offline")
+
+
+async def test_changes_within_the_deadband_are_not_sent_and_late_ones_neither(
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    tags = [setting(n, range=(0.0, 1000.0)) for n in range(1, 6)]
+    listener = await asyncio.to_thread(broker.listen, LEVEL, tmp_path / "heard")
+    floor.apply([mqtt("namespace", broker.url, deadband=1.0)], tags)
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        await floor.publish(34)
+        await until(lambda: told["namespace"]["delivered"] == 5 * 34, "delivered")
+        assert [json.loads(payload)["value"] for _, payload in listener.lines()] == [0.0, 11.0, 22.0, 33.0]
+        floor.sent = 5  # a source that comes back with what it had kept
+        await floor.publish(20)
+        await until(lambda: told["namespace"]["delivered"] == 5 * 54, "delivered")
+        assert len(listener.lines()) == 4
+
+
+async def test_topics_of_tags_that_are_taken_out_are_cleared_and_other_outputs_go_on(
+    floor: Plant, broker: Mosquitto, until: Until
+) -> None:
+    other = mqtt("other", broker.url, prefix="a b/é", describe=False)
+    floor.apply([mqtt("namespace", broker.url), other])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "other", "connected"), "connected")
+        await floor.publish(2)
+        await delivered(told, until, 10)
+        await delivered(told, until, 10, "other")
+        opened = told["other"]["since"]
+        floor.apply([mqtt("namespace", broker.url, tags=("**/tank-2/**",)), other])
+        await until(lambda: told["namespace"]["tags"] == 1, "opened anew")
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        found = await retained(broker)
+        assert sorted(found) == [
+            f"uns/{PLANT}/_isthmus/namespace",
+            f"uns/{PLANT}/hall/tank-2/_schema",
+            f"uns/{PLANT}/hall/tank-2/level",
+        ]
+        assert len(await retained(broker, "a b/é/+/+/hall/+/level")) == 5
+        assert told["other"]["since"] == opened
+
+
+async def test_what_the_broker_refuses_is_parked_and_can_be_tried_again(
+    floor: Plant, tmp_path: Path, until: Until, need: Callable[[object, str], None]
+) -> None:
+    need(HERE, WHAT)
+    rights = tmp_path / "rights"
+    allowed = [f"topic readwrite uns/{PLANT}/hall/tank-{n}/#" for n in (2, 3, 4, 5)]
+    rights.write_text("\n".join([f"topic readwrite uns/{PLANT}/_isthmus/#", *allowed]) + "\n")
+    with Mosquitto(tmp_path / "broker", f"acl_file {rights}") as broker:
+        floor.apply([mqtt("namespace", broker.url, describe=False)])
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "namespace", "connected"), "connected")
+            await floor.publish(7)
+            await until(lambda: told["namespace"]["parked"] == 7, "parked")
+            assert told["namespace"]["delivered"] == 4 * 7
+            book = Book.open(folder_of(floor.data, "namespace"))
+            found = book.parked(100)
+            assert set(found.columns.tag.tolist()) == {1}
+            assert found.columns.value.tolist() == [float(value) for value in range(7)]
+            assert set(found.reasons) == {"not authorised"}
+            rights.write_text(f"topic readwrite uns/{PLANT}/#\n")
+            broker.reload()
+            assert book.retry() == 7
+            await until(lambda: told["namespace"]["parked"] == 0, "delivered after all")
+            assert book.count() == 0
+            book.close()
+            assert told["namespace"]["delivered"] == 5 * 7
+
+
+async def test_a_stranger_is_refused_in_words_and_welcome_once_the_secret_is_right(
+    floor: Plant, tmp_path: Path, until: Until, need: Callable[[object, str], None]
+) -> None:
+    need(HERE, WHAT)
+    known = tmp_path / "known"
+    known.write_text("isthmus:right\n")
+    hide = partial(subprocess.run, check=True, capture_output=True)
+    await asyncio.to_thread(hide, ["mosquitto_passwd", "-U", known])
+    secret = floor.data / "secrets" / "broker"
+    await asyncio.to_thread(secret.parent.mkdir)
+    secret.write_text("wrong")
+    with Mosquitto(tmp_path / "broker", "allow_anonymous false", f"password_file {known}") as broker:
+        floor.apply([mqtt("namespace", broker.url, user="isthmus", password={"!secret": "broker"})])
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "namespace", "refused"), "refused")
+            assert "not authorised" in told["namespace"]["problem"]
+            secret.write_text("right")
+            await until(partial(is_, told, "namespace", "connected"), "connected")
+
+
+@pytest.mark.parametrize("age", ["good", "expired", "unknown"])
+async def test_over_tls_only_a_broker_with_a_good_certificate_is_spoken_to(
+    floor: Plant, tmp_path: Path, until: Until, age: str, need: Callable[[object, str], None]
+) -> None:
+    need(HERE, WHAT)
+    ours, theirs = (make(name, authority=True) for name in ("ours", "theirs"))
+    ours.write(floor.data / "pki", "ca")
+    days = (-2.0, -1.0) if age == "expired" else (-1.0, 1.0)
+    certificate, key = make("broker", days=days, issuer=theirs if age == "unknown" else ours).write(tmp_path, "broker")
+    with Mosquitto(tmp_path / "broker", f"certfile {certificate}", f"keyfile {key}") as broker:
+        floor.apply([mqtt("namespace", f"mqtts://127.0.0.1:{broker.port}", ca="ca.pem")])
+        async with floor.delivering() as told:
+            state = "connected" if age == "good" else "refused"
+            await until(partial(is_, told, "namespace", state), state)
+            words = {
+                "good": "",
+                "expired": "certificate has expired",
+                "unknown": "the broker's certificate is not good",
+            }
+            assert words[age] in told["namespace"]["problem"]
