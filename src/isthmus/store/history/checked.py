@@ -205,7 +205,7 @@ def _opened(path: Path, end: bytes, footer: type[F]) -> Opened[F]:
         if not all(group.is_plausible(n) for group, n in zip(said.groups, rows, strict=True)):
             raise ValueError("its row groups cannot be such")
         return Opened(path, metadata, said, Places.of(said.groups))
-    except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise Damaged(f"the footer is none of a file of the history: {error}", where=str(path)) from error
 
 
