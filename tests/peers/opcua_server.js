@@ -79,6 +79,12 @@ const commands = {
   burst({ name, count, first = 0, time }) { // many values, one time when it is given
     for (let i = 0; i < count; i++) set({ name, value: first + i, time });
   },
+  all({ prefix, status }) { // every node another status, at once
+    const now = new Date();
+    for (const [name, node] of nodes) {
+      if (name.startsWith(prefix)) node.setValueFromSource({ dataType: DataType.Double, value: 1 }, StatusCodes[status], now);
+    }
+  },
   run({ period, prefix = "t" }) { // every node a new value, every period
     clearInterval(timer);
     let k = 0;

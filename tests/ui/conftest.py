@@ -89,12 +89,12 @@ NODES = [
 class Device:
     """An OPC UA server, driven from a test that has no loop of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "python", **config: Any) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="device")
         self._thread.start()
-        self._server = Server(folder, "python", nodes=NODES)
-        self._run(self._server.start())
+        self._server = Server(folder, kind, **(config or {"nodes": NODES}))
+        self.start()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
@@ -108,11 +108,21 @@ class Device:
         """What every address of it begins with."""
         return self._server.address("")
 
+    def start(self) -> None:
+        self._run(self._server.start())
+
+    def die(self) -> None:
+        self._run(self._server.kill())
+
+    def do(self, command: str, **how: Any) -> None:
+        """See opcua_server.js."""
+        self._run(self._server.do(command, **how))
+
     def set(self, name: str, value: float, status: str = "Good") -> None:
-        self._run(self._server.do("set", name=name, value=value, status=status))
+        self.do("set", name=name, value=value, status=status)
 
     def end(self) -> None:
-        self._run(self._server.kill())
+        self.die()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

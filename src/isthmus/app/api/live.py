@@ -63,8 +63,9 @@ class _Client:
                 self._wanted = self._picture.subscription(applied(self._picture), self._asking.match)
                 since = self._since() if fresh else 0
                 self._asked.clear()
+            page = self._picture.page  # it may be turned many times before a slow client has taken this one
             await self._socket.send_data(self._picture.encoded(self._wanted, since), mode="text")
-            since = self._picture.page
+            since = page
             await self._news(since)
 
     def _since(self) -> int:

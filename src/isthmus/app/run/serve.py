@@ -29,6 +29,9 @@ PORT: Final = 8640
 LONGEST_QUESTION: Final = 1 << 20
 """Bytes of an address with its parameters, and of its headers."""
 
+WAITING: Final = 1 << 16
+"""Bytes for one client that wait in the kernel; pages beyond that are skipped by who does not take them in time."""
+
 STOPPING: Final = 3
 """Seconds that answers under way have when the service stops."""
 
@@ -36,6 +39,7 @@ STOPPING: Final = 3
 async def body(work: Work) -> None:
     """Answers until it is told to stop; says under which address."""
     with _listening(work) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WAITING)
         url = f"http://{Address(*listening.getsockname()[:2])}"
         work.say({"url": url})
         say.info("the API and the screen are served", url=url)
