@@ -101,7 +101,7 @@ class Reader:
         while not self._frames:
             self._read()
             self._frames += [one for one in self._ours.events_received() if isinstance(one, Frame)]
-        found: dict[str, Any] = json.loads(self._frames.pop(0).data)
+        found: dict[str, Any] = json.loads(bytes(self._frames.pop(0).data))
         return found
 
     def _send(self) -> None:
