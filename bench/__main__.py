@@ -11,7 +11,7 @@ from importlib import import_module
 
 from bench.figures import PAGE, Topic, page
 
-TOPICS = ("receive", "replay", "delay", "start", "history")
+TOPICS = ("receive", "modbus", "replay", "delay", "namespace", "start", "history", "screen")
 
 
 def main(names: list[str]) -> int:

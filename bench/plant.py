@@ -148,3 +148,10 @@ def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:
             raise TimeoutError(f"not within {seconds:g} s: {what}")
         time.sleep(0.05)
     return answer
+
+
+def accepted(plant: Running) -> int:
+    """Values the log has; waits for the collector's next report, so that two answers are a whole time apart."""
+    last = plant.status("collect").get("heartbeat")
+    status = wait(lambda: (s := plant.status("collect")) and s.get("heartbeat") != last and s, 10, "a report")
+    return int(status["counters"].get("accepted", 0))

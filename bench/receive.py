@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from bench.figures import Figure, Topic
-from bench.plant import ROOT, Running, Source, plant_file, printed, running, source, wait
+from bench.plant import ROOT, Source, accepted, plant_file, printed, running, source, wait
 
 SECONDS = 20
 LOADS = ((1000, 100), (5000, 500))
@@ -44,17 +44,10 @@ def _per_value(result: dict[str, float]) -> float:
 def _isthmus(server: Source, tags: int, period: int) -> tuple[float, float, float]:
     """µs per accepted value of collector, log and recorder."""
     with running(plant_file(server, tags, period)) as plant:
-        wait(lambda: _accepted(plant) > 2 * tags, 60, "the collector is under way")
-        before, cpu = _accepted(plant), plant.cpu()
+        wait(lambda: accepted(plant) > 2 * tags, 60, "the collector is under way")
+        before, cpu = accepted(plant), plant.cpu()
         time.sleep(SECONDS)
-        after, used = _accepted(plant), plant.cpu()
+        after, used = accepted(plant), plant.cpu()
     values = after - before
     collect, log, record = ((used[name] - cpu[name]) / values * 1e6 for name in ("collect", "log", "record"))
     return collect, log, record
-
-
-def _accepted(plant: Running) -> int:
-    """Values the log has; waits for the collector's next report, so that two answers are a whole time apart."""
-    last = plant.status("collect").get("heartbeat")
-    status = wait(lambda: (s := plant.status("collect")) and s.get("heartbeat") != last and s, 10, "a report")
-    return int(status["counters"].get("accepted", 0))
