@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 import isthmus.client
@@ -19,7 +20,8 @@ from isthmus.core import time
 from isthmus.core.time import to_iso
 from isthmus.store.history.compact import compact
 from isthmus.store.history.kept import DAY
-from tests.app.conftest import invoke
+from tests.api.conftest import address
+from tests.app.conftest import invoke, plant
 from tests.client import lab
 
 HOT = "acme/lyon/mixing/reactor-3/temperature"
@@ -41,8 +43,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def first(data: Path, tag: str) -> str:
-    with isthmus.client.open(data) as plant:
-        found = plant.history(tag, "2026-11-01", "2026-11-23T00:00Z").arrow()
+    with isthmus.client.open(data) as opened:
+        found = opened.history(tag, "2026-11-01", "2026-11-23T00:00Z").arrow()
     return to_iso(found["time"].cast("int64")[0].as_py()) if len(found) else ""
 
 
@@ -57,12 +59,12 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(data: Path) -> None:
 
 
 def test_samples_go_and_what_they_came_to_stays(data: Path) -> None:
-    with isthmus.client.open(data) as plant:
+    with isthmus.client.open(data) as opened:
         span = ("2026-11-09T00:00Z", "2026-11-12T00:00Z")
-        before = plant.history(HOT, *span, every="1h", aggregate=["Average", "Maximum"]).arrow()
+        before = opened.history(HOT, *span, every="1h", aggregate=["Average", "Maximum"]).arrow()
         assert invoke("history", "retain", "--data", data).returncode == 0
-        assert plant.history(HOT, *span).arrow().num_rows == 0
-        after = plant.history(HOT, *span, every="1h", aggregate=["Average", "Maximum"]).arrow()
+        assert opened.history(HOT, *span).arrow().num_rows == 0
+        after = opened.history(HOT, *span, every="1h", aggregate=["Average", "Maximum"]).arrow()
     for name in before.column_names[1:]:
         assert after[name].to_pylist() == pytest.approx(before[name].to_pylist())
     shown = invoke("history", HOT, "--from", "2026-11-09", "--to", "2026-11-10", "--data", data).stdout
@@ -71,7 +73,49 @@ def test_samples_go_and_what_they_came_to_stays(data: Path) -> None:
         "not kept" not in invoke("history", POWER, "--from", "2026-11-09", "--to", "2026-11-10", "--data", data).stdout
     )
     assert first(data, POWER) == "2026-11-09T00:00:00Z"
+    assert_told_in_every_format(data)
     assert invoke("history", "retain", "--data", data).stdout == "nothing is older than it is kept\n"
+
+
+def assert_told_in_every_format(data: Path) -> None:
+    """What was let go, as text, data, a header, an attribute; nothing where it does not concern the question."""
+    asked = ("history", HOT, "--from", "2026-11-09T00:00Z", "--to", "2026-11-10T00:00Z")
+    sums = ("--every", "12h", "--aggregate", "Average")
+    with isthmus.client.open(data) as opened:
+        (one,) = opened.history(HOT, "2026-11-09T00:00Z", "2026-11-10T00:00Z").not_kept
+        assert opened.history(HOT, "-1h").not_kept == ()
+        assert opened.history([HOT, POWER], "2026-11-09", "now", aggregate="Average").not_kept == (one,)
+        assert opened.at(HOT, "2026-11-09T10:00Z").not_kept == (one,)
+    before = to_iso(one.samples_before)
+    assert (one.keep, one.tags, one.all_before) == ("brief", (HOT,), None)
+    told = {"class": "brief", "tags": [HOT], "samples_before": before, "all_before": None}
+    for words in ((), sums, ("--bounds",), (*sums, "--aligned")):
+        json_ = invoke(*asked, *words, "--format", "json", "--data", data)
+        assert (json.loads(json_.stdout)["not_kept"], json_.stderr) == ([told], "")
+        csv = invoke(*asked, *words, "--format", "csv", "--data", data)
+        assert csv.stderr == f"isthmus: {one}\n"
+        assert "not kept" not in csv.stdout
+    for form in ("csv", "parquet", "arrow"):
+        written = invoke(*asked, "--format", form, "-o", data.parent / f"asked.{form}", "--data", data)
+        assert f"isthmus: {one}\n" in written.stderr
+    assert invoke("history", POWER, "--format", "csv", "--from", "2026-11-09", "--data", data).stderr == ""
+    expected = {"keep": "brief", "paths": [HOT], "samples_before": before, "all_before": None}
+    with plant(data.parent, data.name) as running:
+        running.words = ["run"]
+        running.start()
+        with httpx.Client(base_url=f"{address(running)}/api/history/", timeout=60, trust_env=False) as api:
+            span = {"tag": HOT, "from": "2026-11-09T00:00Z", "to": "2026-11-10T00:00Z"}
+            for path, params in (
+                ("raw", span),
+                ("aggregate", {**span, "aggregate": "Average"}),
+                ("at", {"tag": HOT, "time": "2026-11-09T10:00Z"}),
+            ):
+                assert api.get(path, params=params).json()["not_kept"] == [expected]
+                for form in ("csv", "arrow"):
+                    header = api.get(path, params={**params, "format": form}).headers["Isthmus-Not-Kept"]
+                    assert header == str(one)
+            drawn = api.get("lines", params=span).content
+            assert json.loads(drawn[4 : 4 + int.from_bytes(drawn[:4], "little")])["not_kept"] == [told]
 
 
 def test_the_process_that_tends_lets_go_by_itself(data: Path) -> None:

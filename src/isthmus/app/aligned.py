@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isthmus.app.not_kept import NotKept
 from isthmus.app.recorded import ZONED
 from isthmus.app.summed import Answer, Row, Summed
 from isthmus.core.event import Event
@@ -45,6 +46,7 @@ class Aligned:
     rows: Sequence[tuple[Row, ...]]
     """One for each interval or time: the rows of all tags."""
     gaps: Sequence[Event]
+    not_kept: Sequence[NotKept] = ()
     left_out: int = 0
 
     def answers(self, row: tuple[Row, ...]) -> Iterator[tuple[Column, Answer]]:
@@ -85,4 +87,5 @@ def aligned(found: Summed) -> Aligned:
         for answer, name in enumerate(found.names)
     ]
     left_out = found.left_out // len(tags) if tags else 0
-    return Aligned(found.start, found.end, columns, list(zip(*tags.values(), strict=True)), found.gaps, left_out)
+    rows = list(zip(*tags.values(), strict=True))
+    return Aligned(found.start, found.end, columns, rows, found.gaps, found.not_kept, left_out)

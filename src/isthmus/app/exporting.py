@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isthmus.app.cli import sample_output
+from isthmus.app.not_kept import NotKept, not_kept
 from isthmus.app.recorded import Recorded, find, named, span, zone
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
@@ -38,12 +39,11 @@ Say = Callable[[str, int, int], None]
 
 async def export(
     place: Place, patterns: Sequence[str], start: str, end: str, output: Path, form: str, say: Say, *, replaced: bool
-) -> int:
-    """Writes the samples to `output` as `csv`, `parquet` or `arrow`; how many there were. Raises as `recorded` does."""
+) -> tuple[NotKept, ...]:
+    """Writes the samples to `output` as `csv`, `parquet` or `arrow`; what was let go. Raises as `recorded` does."""
     revision = revision_of(place)
     settings = find(revision, patterns)
     first, last = span(start, end, time.now(), zone(revision))
-    rows = 0
     async with history_of(place, "history") as history:
         with _writing(output, form) as write:
             days = list(_days(history, first, last))
@@ -51,9 +51,8 @@ async def export(
                 say("exporting days", done, len(days))
                 for some in range(0, len(settings), AT_ONCE):
                     found = list(tables(history, settings[some : some + AT_ONCE], begin, stop, replaced=replaced))
-                    rows += sum(len(table) for _, table in found)
                     write(Recorded(begin, stop, found, ()))
-    return rows
+        return not_kept(history, settings, first)
 
 
 def _days(history: History, first: int, last: int) -> Iterator[tuple[int, int]]:

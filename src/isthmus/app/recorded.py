@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isthmus.app.gaps import concerning
+from isthmus.app.not_kept import NotKept, not_kept
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
@@ -55,6 +56,7 @@ class Recorded:
     tables: Sequence[tuple[TagSetting, pa.Table]]
     gaps: Sequence[Event]
     """In which samples of these tags may be missing."""
+    not_kept: Sequence[NotKept] = ()
     left_out: int = 0
     """Samples that were found too and are not in the tables, because only the newest were wanted."""
 
@@ -182,4 +184,4 @@ async def recorded(place: Place, patterns: Sequence[str], start: str, end: str, 
     async with history_of(place, "history") as history:
         tables = [(setting, joined(history, setting, first, last, replaced=replaced)) for setting in settings]
         gaps = concerning(history.gaps(first, last), settings, revision)
-    return Recorded(first, last, tables, gaps)
+        return Recorded(first, last, tables, gaps, not_kept(history, settings, first))

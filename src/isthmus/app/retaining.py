@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 
-from isthmus.app.recorded import find, zone
 from isthmus.app.run.endpoint import current, revision_of
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.plant.retention import DEFAULT, NONE
 from isthmus.plant.revision import Revision
-from isthmus.store.history.border import Border, Borders
 from isthmus.store.history.compact import never, nothing
 from isthmus.store.history.folder import Folder
-from isthmus.store.history.kept import DAY, date_of
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.retain import Progress, Retained, Stop, is_due, retain
 from isthmus.store.ledger.files import RevisionFiles
@@ -63,26 +59,3 @@ def anything_goes(place: Place) -> bool:
     """Whether the revision that runs lets go of anything."""
     revision = current(place)
     return revision is not None and revision.retention != NONE
-
-
-def not_kept(place: Place, patterns: Sequence[str], start: str) -> list[str]:
-    """What of the tags was let go since `start`, a sentence for each class: that is not the same as not observed."""
-    revision, folder = revision_of(place), Folder(place.history)
-    since = time.moment(start, time.now(), zone(revision)) // DAY
-    if revision.retention == NONE or not folder.manifest.exists():
-        return []
-    with closing(Manifest.open(folder.manifest, reading=True)) as manifest:
-        borders = Borders.noted(manifest).of
-    found = {
-        (setting.keep or DEFAULT, borders[setting.tag.number])
-        for setting in find(revision, patterns)
-        if setting.tag.number in borders and borders[setting.tag.number].raw > since
-    }
-    return [_sentence(name, border, since) for name, border in sorted(found, key=lambda one: one[0])]
-
-
-def _sentence(name: str, border: Border, since: int) -> str:
-    if border.rollups == border.raw:
-        return f"not kept (class {name}): samples before {date_of(border.raw)}"
-    gone = f", and nothing before {date_of(border.rollups)}" if border.rollups > since else ""
-    return f"not kept (class {name}): samples before {date_of(border.raw)}, where roll-ups tell of them{gone}"

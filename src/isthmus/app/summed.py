@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isthmus.app.gaps import concerning
+from isthmus.app.not_kept import NotKept, not_kept
 from isthmus.app.recorded import ZONED, Recorded, find, span, zone
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
@@ -105,6 +106,7 @@ class Summed:
     rows: Sequence[Row]
     """In order of tags, then as asked for."""
     gaps: Sequence[Event]
+    not_kept: Sequence[NotKept] = ()
     left_out: int = 0
     """Rows that are not here, because only the last ones were wanted."""
 
@@ -218,8 +220,10 @@ class _Question:
                 )
             )
 
-    def gaps(self, start: int, end: int) -> list[Event]:
-        return concerning(self.history.gaps(start, end), self.settings, self.revision)
+    def missing(self, start: int, end: int) -> tuple[list[Event], Sequence[NotKept]]:
+        """The gaps, and what was let go."""
+        gaps = concerning(self.history.gaps(start, end), self.settings, self.revision)
+        return gaps, not_kept(self.history, self.settings, start)
 
 
 async def summed(
@@ -246,7 +250,7 @@ async def summed(
         whole = any(name in OWN for name in names)
         for found in question.excerpts(question.watches(), low, high) if whole else question.condensed(intervals):
             rows += _summed(found, names, intervals, periods_, question.retrieval.settings)
-        return Summed(low, high, names, rows, question.gaps(low, high))
+        return Summed(low, high, names, rows, *question.missing(low, high))
 
 
 def _known(names: Sequence[str]) -> tuple[str, ...]:
@@ -329,7 +333,8 @@ async def values_at(
                 answer = _answer(found, "value", result, 0)
                 rows[found.setting.tag.path].append(Row(found.setting, at, None, "", (answer,)))
         low, high = min(times), max(times)
-        return Summed(low, high, ("value",), [row for some in rows.values() for row in some], question.gaps(low, high))
+        answers = [row for some in rows.values() for row in some]
+        return Summed(low, high, ("value",), answers, *question.missing(low, high))
 
 
 async def bounded(place: Place, patterns: Sequence[str], start: str, end: str) -> Recorded:
@@ -340,4 +345,4 @@ async def bounded(place: Place, patterns: Sequence[str], start: str, end: str) -
             (found.setting, to_table(found.bounded(first, last)))
             for found in question.excerpts(question.watches(), first, last)
         ]
-        return Recorded(first, last, tables, question.gaps(first, last))
+        return Recorded(first, last, tables, *question.missing(first, last))

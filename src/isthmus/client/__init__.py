@@ -7,6 +7,7 @@ with isthmus.client.open("data") as plant:
     frame = plant.history("reactor-1/temperature", "-7d", every="1h", aggregate="Average").pandas()
 """
 
+from isthmus.app.not_kept import NotKept
 from isthmus.client.answer import Answer, History
 from isthmus.client.plant import Plant, open  # noqa: A004  (said `isthmus.client.open`)
 from isthmus.client.values import Sample, Tag
@@ -21,6 +22,7 @@ __all__ = [
     "History",
     "IsthmusError",
     "Limits",
+    "NotKept",
     "Plant",
     "Sample",
     "Severity",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
+from isthmus.app.not_kept import NotKept
 from isthmus.app.recorded import Recorded
 from isthmus.client import columns, frames
 from isthmus.core.errors import Misasked
@@ -71,6 +72,11 @@ class History:
     def gaps(self) -> tuple[Event, ...]:
         """In which samples of these tags may be missing."""
         return tuple(self.found.gaps)
+
+    @property
+    def not_kept(self) -> tuple[NotKept, ...]:
+        """What of these tags was let go by now, because its class is not kept that long: not the same as a gap."""
+        return tuple(self.found.not_kept)
 
     def __len__(self) -> int:
         """Rows of the wide table."""

@@ -15,6 +15,7 @@ from isthmus.app.api.events import From, Happened, To
 from isthmus.app.api.picture import Shown, shown
 from isthmus.app.api.problem import NOT_THERE
 from isthmus.app.api.questions import FILES, Questions
+from isthmus.app.not_kept import not_kept
 from isthmus.app.recorded import Recorded, find, recorded, span, zone
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
@@ -49,6 +50,18 @@ class Sampled(msgspec.Struct, frozen=True):
     """Time, value, quality by its standard name, our own marks."""
 
 
+class LetGo(msgspec.Struct, frozen=True):
+    """What of some tags is not kept any more: not the same as a gap."""
+
+    keep: str
+    """Their class of history."""
+    paths: list[str]
+    samples_before: str
+    """Samples of before it are let go, on days of which roll-ups tell."""
+    all_before: str | None
+    """Of before it nothing is left; null: the question does not go that far back."""
+
+
 class RawAnswer(msgspec.Struct, frozen=True):
     """Raw samples of some tags."""
 
@@ -57,6 +70,7 @@ class RawAnswer(msgspec.Struct, frozen=True):
     tags: list[Sampled]
     gaps: list[Happened]
     """In which samples of these tags may be missing."""
+    not_kept: list[LetGo]
     left_out: int
     """Samples that were found too and are not here, because of `limit`; the newest are here."""
 
@@ -83,6 +97,7 @@ class SummedAnswer(msgspec.Struct, frozen=True):
     end: str
     rows: list[Summary]
     gaps: list[Happened]
+    not_kept: list[LetGo]
 
 
 @get("/api/history/raw", operation_id="raw", summary="Raw samples", responses=NOT_THERE, tags=["history"])
@@ -95,11 +110,21 @@ async def raw(
     limit: Annotated[int, Parameter(ge=1, le=1_000_000, description="Of each tag, the newest")] = 10_000,
     form: Form = "json",
 ) -> Response[Any]:
-    """Per tag in order of time. Times are ISO 8601 with nanoseconds, UTC."""
+    """Per tag in order of time. Times are ISO 8601 with nanoseconds, UTC.
+
+    What is not kept any more is told in JSON; with CSV and Arrow by the header `Isthmus-Not-Kept`.
+    """
     found = (await questions.ask(recorded(place, which, start, to))).newest(limit)
-    if form != "json":
-        return await asyncio.to_thread(FILES[form], found.table())
-    return await asyncio.to_thread(_raw, found)
+    return await asyncio.to_thread(_in_form, found, form)
+
+
+def _in_form(found: Recorded | Summed, form: str) -> Response[Any]:
+    if form == "json":
+        return _raw(found) if isinstance(found, Recorded) else _summed(found)
+    answer = FILES[form](found.table())
+    if found.not_kept:
+        answer.headers["Isthmus-Not-Kept"] = "; ".join(map(str, found.not_kept))
+    return answer
 
 
 def _raw(found: Recorded) -> Response[bytes]:
@@ -107,7 +132,7 @@ def _raw(found: Recorded) -> Response[bytes]:
     for row in found.rows():
         sample = (time.to_iso(row.time), shown(row.value), name(row.quality), marks(row.mark))
         tags[row.setting.tag.path].samples.append(sample)
-    return _json(RawAnswer(*_ends(found), list(tags.values()), _gaps(found.gaps), found.left_out))
+    return _json(RawAnswer(*_ends(found), list(tags.values()), _gaps(found.gaps), _let_go(found), found.left_out))
 
 
 def _ends(found: Recorded | Summed) -> tuple[str, str]:
@@ -116,6 +141,13 @@ def _ends(found: Recorded | Summed) -> tuple[str, str]:
 
 def _gaps(gaps: Iterable[Any]) -> list[Happened]:
     return [Happened.of(gap) for gap in gaps]
+
+
+def _let_go(found: Recorded | Summed) -> list[LetGo]:
+    def when(at: int | None) -> str | None:
+        return time.to_iso(at) if at is not None else None
+
+    return [LetGo(o.keep, list(o.tags), time.to_iso(o.samples_before), when(o.all_before)) for o in found.not_kept]
 
 
 def _json(answer: RawAnswer | SummedAnswer) -> Response[bytes]:
@@ -138,7 +170,8 @@ async def aggregate(
     form: Form = "json",
 ) -> Response[Any]:
     """OPC UA Part 13 aggregates of each interval, in order of tags and times."""
-    return await _told(await questions.ask(summed(place, which, start, to, names, every)), form)
+    found = await questions.ask(summed(place, which, start, to, names, every))
+    return await asyncio.to_thread(_in_form, found, form)
 
 
 @get("/api/history/at", operation_id="at", summary="Values at given times", responses=NOT_THERE, tags=["history"])
@@ -150,13 +183,7 @@ async def at(
     form: Form = "json",
 ) -> Response[Any]:
     """A sample's value where there is one, else what holds there or what a line between two gives."""
-    return await _told(await questions.ask(values_at(place, which, times)), form)
-
-
-async def _told(found: Summed, form: str) -> Response[Any]:
-    if form != "json":
-        return await asyncio.to_thread(FILES[form], found.table())
-    return await asyncio.to_thread(_summed, found)
+    return await asyncio.to_thread(_in_form, await questions.ask(values_at(place, which, times)), form)
 
 
 def _summed(found: Summed) -> Response[bytes]:
@@ -173,7 +200,7 @@ def _summed(found: Summed) -> Response[bytes]:
             qualities={key: " ".join(filter(None, (one.code, one.origin))) for key, one in answers.items()},
         )
         rows.append(summary)
-    return _json(SummedAnswer(*_ends(found), rows, _gaps(found.gaps)))
+    return _json(SummedAnswer(*_ends(found), rows, _gaps(found.gaps), _let_go(found)))
 
 
 @get(
@@ -194,9 +221,9 @@ async def lines(
 ) -> Response[bytes]:
     """First, least, greatest and last of every pixel column, as little-endian binary columns for a browser.
 
-    A head of JSON, its length before it in 4 bytes: `start` and `end` (ms), and of each tag `path`, `number`, `unit`,
-    `stepped` and `points`; padded to a multiple of 8. Then of each tag its `points` times (float64, ms), values
-    (float64, NaN breaks the line) and StatusCodes (uint32, padded to 8).
+    A head of JSON, its length before it in 4 bytes: `start` and `end` (ms), of each tag `path`, `number`, `unit`,
+    `stepped` and `points`, and what is `not_kept` any more; padded to a multiple of 8. Then of each tag its `points`
+    times (float64, ms), values (float64, NaN breaks the line) and StatusCodes (uint32, padded to 8).
     """
     revision = revision_of(place)
     first, last = span(start, to, time.now(), zone(revision))
@@ -209,7 +236,7 @@ async def lines(
             watches = {s.system: watch(history, s.system, revision.of_system(s.system)) for s in settings}
             return [drawn(history, s, watches[s.system], first, last, width) for s in settings]
 
-        found = await asyncio.to_thread(draw)
+        found, gone = await asyncio.to_thread(draw), not_kept(history, settings, first)
     tags = [
         {
             "path": setting.tag.path,
@@ -220,7 +247,8 @@ async def lines(
         }
         for setting, one in zip(settings, found, strict=True)
     ]
-    head = msgspec.json.encode({"start": first / time.MILLISECOND, "end": last / time.MILLISECOND, "tags": tags})
+    ends = {"start": first / time.MILLISECOND, "end": last / time.MILLISECOND}
+    head = msgspec.json.encode({**ends, "tags": tags, "not_kept": [one.data() for one in gone]})
     return Response(_packed(head, found), media_type="application/octet-stream")
 
 

@@ -29,7 +29,7 @@ def write_table(found: Aligned, to: TextIO) -> None:
         for row in found.rows
     ]
     to.write(show.table([*(["period"] if named else []), "time (UTC)", *values], rows, right=values) + "\n")
-    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps))
+    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps, found.not_kept))
 
 
 def _short(paths: list[str]) -> list[str]:
@@ -65,5 +65,5 @@ def _iso(record: dict[str, Any]) -> dict[str, Any]:
 def write_json(found: Aligned, to: TextIO) -> None:
     import msgspec
 
-    content = {"rows": [_iso(record) for record in found.records()], "gaps": [told.as_data(gap) for gap in found.gaps]}
+    content = {"rows": [_iso(record) for record in found.records()], **told.missing(found)}
     to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")

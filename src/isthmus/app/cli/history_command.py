@@ -17,7 +17,10 @@ from isthmus.app.cli.options import DataOption, FromOption, ToOption
 from isthmus.app.cli.where import check_new, data_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isthmus.app.aligned import Aligned
+    from isthmus.app.not_kept import NotKept
     from isthmus.app.recorded import Recorded
     from isthmus.app.run.place import Place
     from isthmus.app.summed import Summed
@@ -122,7 +125,8 @@ def history(
     """Print what was recorded of a tag: every sample with its time, value, quality and marks.
 
     Works whether the plant runs or not. Times without an offset are meant in the plant's time zone; printed ones are
-    UTC. Gaps, in which samples are missing, are named below a table.
+    UTC. Gaps, in which samples are missing, are named below a table and in JSON; so is what was let go of by now
+    because its class is not kept that long, which CSV, Parquet and Arrow are accompanied by on standard error.
 
     Aggregates are those of OPC UA Part 13, one column each; without --every they are of the whole range. What was not
     observed is never interpolated over: the quality says how much of an interval is known. The last options are the
@@ -155,7 +159,6 @@ def history(
     from isthmus.app.cli.slow import slow
     from isthmus.app.converted import converted
     from isthmus.app.recorded import recorded
-    from isthmus.app.retaining import not_kept
     from isthmus.app.run.place import Place
     from isthmus.app.summed import Retrieval, bounded, summed, values_at
     from isthmus.store.history.aggregates.series import Settings
@@ -183,14 +186,15 @@ def history(
             answer = run(asked or values_at(place, tags, at or (), retrieval)).newest(last or 0)
             answer = converted(answer, unit) if unit is not None else answer
             _write(side_by_side(answer) if aligned else answer, format_, output)
+            missing = answer.not_kept
         else:
             asking = bounded(place, tags, from_, to) if bounds else recorded(place, tags, from_, to, replaced=replaced)
             found = run(asking)
             most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
             _write(found.newest(most), format_, output)
-    if format_ is Format.TABLE and output is None and not at:
-        for remark in not_kept(place, tags, from_):
-            typer.echo(remark)
+            missing = found.not_kept
+    if format_ in (Format.CSV, Format.PARQUET):
+        _tell(missing)
 
 
 def _export(
@@ -202,10 +206,17 @@ def _export(
 
     with slow("exporting") as say:
         try:
-            run(export(place, tags, *span, output, str(format_), say, replaced=replaced))
+            missing = run(export(place, tags, *span, output, str(format_), say, replaced=replaced))
         except OSError as error:
             hint = "look at the disk, or write somewhere else"
             raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
+    _tell(missing)
+
+
+def _tell(missing: Sequence[NotKept]) -> None:
+    """What was let go, where the format has no place for it."""
+    for one in missing:
+        typer.echo(f"isthmus: {one}", err=True)
 
 
 def _agree(

@@ -37,7 +37,7 @@ def write_table(found: Recorded, to: TextIO) -> None:
         to.write(show.table(columns, rows, right=["value"]) + "\n")
     else:
         to.write(told.nothing("recorded", found.start, found.end) + "\n")
-    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps))
+    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps, found.not_kept))
 
 
 def write_csv(found: Recorded, to: TextIO) -> None:
@@ -51,7 +51,7 @@ def write_csv(found: Recorded, to: TextIO) -> None:
 def write_json(found: Recorded, to: TextIO) -> None:
     import msgspec
 
-    content = {"samples": [data(row) for row in found.rows()], "gaps": [told.as_data(gap) for gap in found.gaps]}
+    content = {"samples": [data(row) for row in found.rows()], **told.missing(found)}
     to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
 
 

@@ -24,7 +24,7 @@ def write_table(found: Summed, to: TextIO) -> None:
     if found.rows and not several:
         to.write(f"{found.rows[0].setting.tag.path}\n")
     to.write(show.table(columns, rows, right=found.names) + "\n")
-    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps))
+    to.writelines(f"{line}\n" for line in told.below(len(rows), found.left_out, found.gaps, found.not_kept))
 
 
 def _cells(row: Row, names: Sequence[str], *, several: bool, named: bool) -> list[str]:
@@ -77,7 +77,7 @@ def write_json(found: Summed, to: TextIO) -> None:
 
     content = {
         "rows": [_object(row, found.names) for row in found.rows],
-        "gaps": [told.as_data(gap) for gap in found.gaps],
+        **told.missing(found),
     }
     to.write(msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
 

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isthmus.app.aligned import Aligned
+    from isthmus.app.not_kept import NotKept
+    from isthmus.app.recorded import Recorded
+    from isthmus.app.summed import Summed
     from isthmus.core.event import Event
 
 MOST: Final = 5
@@ -18,14 +22,23 @@ _SPAN = re.compile(r" from \S+Z to \S+Z")
 _TIMES: Final = ("first", "last")
 
 
-def below(shown: int, left_out: int, gaps: Sequence[Event]) -> Iterator[str]:
-    """The lines below a table: that it was cut, and the gaps, the newest ones."""
+def below(shown: int, left_out: int, gaps: Sequence[Event], not_kept: Sequence[NotKept] = ()) -> Iterator[str]:
+    """The lines below a table: that it was cut, the gaps, the newest ones, and what was let go."""
     if left_out:
         yield f"{shown:,} of {shown + left_out:,} rows, the newest; --last 0 for all"
     lines = list(dict.fromkeys(_gap(gap) for gap in gaps))
     if len(lines) > MOST:
         yield f"{len(lines) - MOST:,} older gaps; isthmus events --kind gap lists all"
     yield from lines[-MOST:]
+    yield from map(str, not_kept)
+
+
+def missing(found: Recorded | Summed | Aligned) -> dict[str, Any]:
+    """What scripts get beside samples."""
+    return {
+        "gaps": [as_data(gap) for gap in found.gaps],
+        "not_kept": [one.data() for one in found.not_kept],
+    }
 
 
 def _gap(gap: Event) -> str:

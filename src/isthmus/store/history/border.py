@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
@@ -19,13 +19,18 @@ from numpy.typing import NDArray
 
 from isthmus.store.history.columns import Columns
 from isthmus.store.history.kept import DAY, Bookmark
-from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.merge import Source, harmless
 from isthmus.store.history.rollup.rows import Remark
 
 NAME: Final = "borders of retention"
 NEVER: Final = -(2**31)
 """A border before all days: nothing was let go."""
+
+
+class Noting(Protocol):
+    """A manifest, or a snapshot of the history."""
+
+    def bookmark(self, name: str) -> bytes | None: ...
 
 
 class Border(msgspec.Struct, frozen=True, array_like=True):
@@ -45,8 +50,8 @@ class Borders:
     """Tag number → its border."""
 
     @classmethod
-    def noted(cls, manifest: Manifest) -> Borders:
-        body = manifest.bookmark(NAME)
+    def noted(cls, notes: Noting) -> Borders:
+        body = notes.bookmark(NAME)
         return cls(msgspec.msgpack.decode(body, type=dict[int, Border]) if body is not None else {})
 
     @property

@@ -222,6 +222,10 @@ class History:
         """From which days on samples of tags are kept."""
         return Borders.noted(self._manifest)
 
+    def bookmark(self, name: str) -> bytes | None:
+        """What was noted in the manifest under this name; None: nothing."""
+        return self._manifest.bookmark(name)
+
     def oddities(self) -> list[Oddity]:
         """What was quarantined, as far as it is kept, oldest first."""
         return [*self._manifest.oddities(), *self._oddities]
