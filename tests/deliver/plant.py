@@ -103,6 +103,12 @@ class Plant:
         with (self.data / "deliver.out").open("ab") as out:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
+    @property
+    def pid(self) -> int:
+        """Of the deliverer's process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As `kill -9`."""
         assert self._process is not None

@@ -83,10 +83,11 @@ def _cell(text: str) -> str:
 
 def plant_file() -> str:
     """`docs/plant-file.md`, from the grammar."""
+    from isthmus.outputs.registry import output_kinds
     from isthmus.plant.reference import render
     from isthmus.systems.registry import kinds
 
-    return render(kinds())
+    return render(kinds(), output_kinds())
 
 
 def systems() -> str:
@@ -118,6 +119,46 @@ def _addresses(kind: Kind) -> str:
     return f"\n### Addresses of {kind.name}\n\n{kind.addresses.strip()}\n{pattern}" if kind.addresses else ""
 
 
+_OUTPUTS: Final = """\
+# Outputs
+
+What stands under `outputs:` in the [plant file](plant-file.md#outputs-where-samples-go-on-to): where samples go on to,
+besides history. `isthmus run` starts a process for them, `deliver`, once the plant file has some; `isthmus apply`
+opens, changes and closes them one by one while the others go on.
+
+## What an output promises
+
+Every sample that the log accepted is delivered at least once, in the order of the log for each tag. Each output has a
+position of its own, on disk in `outputs/<name>/book.db` below the data directory. What the far end took is behind it;
+after a sudden end up to about a second of samples comes again. A sample that comes again is the same in tag, time,
+value, quality and marks.
+
+While the far end is away nothing is lost and nobody else waits. The log keeps what is not recorded; what history has
+and the log does not have any more, the output reads from history, and goes on with the log where that ends. Samples of
+the last five minutes before its position may come again then, and those of one day come tag by tag. What a retention
+rule removed from history before the output came to it is not delivered. Imported samples are not delivered, except to
+an output with `begins: first` that comes upon them in history.
+
+`isthmus status` shows for every output its state and how far it is behind, in messages of the log and in time; the same
+figures are in `/metrics` as `isthmus_output_...`. Connections lost and made are among `isthmus events --kind output`.
+
+What the far end refuses is parked, with the reason, so that the rest goes on: [`isthmus
+parked`](command-line.md#isthmus-parked) lists it, tries it again or drops it. With 100,000 samples parked the output
+stands still until somebody does.
+
+"""
+
+
+def outputs() -> str:
+    """`docs/outputs.md`, from the Specs of the kinds of outputs."""
+    from isthmus.outputs.registry import output_kinds
+    from isthmus.plant.grammar import OUTPUT
+    from isthmus.plant.reference import kind_section
+
+    sections = (kind_section(kind, shape=OUTPUT) + f"\n{kind.about}" for kind in output_kinds().values())
+    return _OUTPUTS + "\n".join(sections)
+
+
 def chemical_plant() -> str:
     """`docs/chemical-plant.md`, from the demo's model and its plant file."""
     from isthmus.app.demo.chemical.page import page
@@ -128,6 +169,7 @@ def chemical_plant() -> str:
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/chemical-plant.md": chemical_plant,
     "docs/command-line.md": command_line,
+    "docs/outputs.md": outputs,
     "docs/plant-file.md": plant_file,
     "docs/systems.md": systems,
 }

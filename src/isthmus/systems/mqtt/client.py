@@ -8,6 +8,7 @@ that the broker has it (or why not); and received messages that are acknowledged
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -23,6 +24,9 @@ _T = TypeVar("_T")
 
 MOST_UNACKNOWLEDGED: Final = 2_000
 """Messages on their way at once, where the broker allows as many. (Without a limit of its own mosquitto says 20.)"""
+
+_QUICK: Final = getattr(socket, "TCP_QUICKACK", None)
+"""Linux has it."""
 
 MOST_WAITING: Final = 2_000
 """Received messages nobody has taken, at which the socket is not read further."""
@@ -47,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._where, self._version, self._patience = where, greeting.version, patience
         self._stream = packet.Stream()
         self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
         self._error: Disconnected | Refused | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -72,6 +77,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._socket = transport.get_extra_info("socket")
 
     def data_received(self, data: bytes) -> None:
         self._heard, self._asked = self._loop.time(), 0.0
@@ -82,6 +88,9 @@ class Connection(asyncio.Protocol):
             self._end(Disconnected(f"the broker sent {error}", where=str(self._where)))
         if self._sent:
             self._asked = self._heard
+            self._hurry()
+        if self._room is not None and len(self._sent) <= self._most and not self._room.done():
+            self._room.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         why = f": {error}" if error else ""
@@ -92,6 +101,16 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
+
+    def _hurry(self) -> None:
+        """Has the kernel tell the broker at once what arrived.
+
+        mosquitto holds acknowledgements back until it hears that the ones before arrived (Nagle), and our kernel would
+        wait 40 ms before it says so: with its window of 20 messages that is 450 of them in a second.
+        """
+        if self._socket is not None and _QUICK is not None:
+            with suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
 
     # What arrives
 
@@ -118,8 +137,6 @@ class Connection(asyncio.Protocol):
         position = self._sent.pop(id_, None)
         if position is not None and code >= 0x80:
             self._refused.append((position, code))
-        if self._room is not None and len(self._sent) <= self._most and not self._room.done():
-            self._room.set_result(None)
 
     def _arrive(self, message: Published) -> None:
         self._arrived.append(message)
@@ -190,7 +207,7 @@ class Connection(asyncio.Protocol):
                 done += 1
             self._ask(b"".join(pieces))
             await self._writable.wait()
-            await self._until(self.window // 2 if done < len(messages) else 0)
+            await self._until(self.window - 1 if done < len(messages) else 0)
         return sorted([*refused, *self.refused()])
 
     def refused(self) -> list[tuple[int, str]]:
