@@ -111,3 +111,12 @@ def test_messages_never_outgrow_what_the_log_takes_and_keep_every_row(shapes: li
 def test_a_small_block_is_one_part(rows: int) -> None:
     samples = block("a", rows)
     assert list(parts(samples)) == [samples]
+
+
+async def test_what_a_source_that_waits_has_given_is_never_discarded_for_another() -> None:
+    hold, kept = Hold(limit=2000), []
+    await hold.put(Waiting((block("files", 30),), done=lambda: kept.append("files")), "wait")
+    for number in range(6):
+        await hold.put(Waiting((block("plc", 30, number),), done=lambda: kept.append("plc")), "discard-oldest")
+    assert [w.samples[0].source for w in hold.take(10_000)] == ["files", "plc"]
+    assert kept == ["plc"] * 5 and hold.discarded == 150

@@ -202,13 +202,14 @@ def _source(
     A tag that did not change until the end was observed until then.
     """
     known = {**known, **({} if before is None else _known(before))}
+    kind = kinds().get(system.kind)
     until = collector.observed.get(system.name, time.UNKNOWN) if before is None else before.observed
     return Source(
         name=system.name,
         settings=tags,
         rules=standards(tags),
         connect=_connect(system, collector.data),
-        overflow=system.overflow,
+        overflow="wait" if kind is not None and kind.waits else system.overflow,
         newest=np.array([max(until, known.get(tag.tag.number, time.UNKNOWN)) for tag in tags], np.int64),
         quality=np.zeros(len(tags), np.uint32),
     )

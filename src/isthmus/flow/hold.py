@@ -64,8 +64,8 @@ class Hold:
     size: int = 0
     discarded: int = 0
     """Samples discarded since the start."""
-    _queue: deque[tuple[Waiting, int]] = field(default_factory=deque)
-    """With their sizes."""
+    _queue: deque[tuple[Waiting, int, bool]] = field(default_factory=deque)
+    """With their sizes, and whether their source waits for room: what it gave is never discarded."""
     _owed: dict[str, Discarded] = field(default_factory=dict)
     _kept: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,17 +77,24 @@ class Hold:
         while overflow == "wait" and self._queue and self.size + size > self.limit:
             self._room.clear()
             await self._room.wait()
-        self._queue.append((waiting, size))
+        self._queue.append((waiting, size, overflow == "wait"))
         self.size += size
-        while self.size > self.limit and len(self._queue) > 1:
-            self._discard(*self._queue.popleft())
+        while self.size > self.limit and len(self._queue) > 1 and self._discard():
+            pass
         self._changed.set()
 
-    def _discard(self, oldest: Waiting, size: int) -> None:
+    def _discard(self) -> bool:
+        """Discards the oldest that may be; False when none may."""
+        place = next((place for place, (*_, kept) in enumerate(self._queue) if not kept), None)
+        if place is None:
+            return False
+        oldest, size, _ = self._queue[place]
+        del self._queue[place]
         self.size -= size
         self.lose(oldest.samples)
         self._kept.extend(oldest.events)  # small, and the story of what went wrong
         oldest.done()
+        return True
 
     def lose(self, blocks: Sequence[Samples]) -> None:
         """Counts samples that will not reach the log; a gap event is owed."""
@@ -105,10 +112,10 @@ class Hold:
 
     def take(self, most: int) -> Sequence[Waiting]:
         """The first Waiting, and more while they fit into `most` bytes; wait for `filled` before."""
-        first, size = self._queue.popleft()
+        first, size, _ = self._queue.popleft()
         taken = [first]
         while self._queue and size + self._queue[0][1] <= most:
-            waiting, more = self._queue.popleft()
+            waiting, more, _ = self._queue.popleft()
             taken.append(waiting)
             size += more
         self.size -= size

@@ -142,7 +142,8 @@ class Surroundings:
     system: str
     """Name of the system in the plant file."""
     folder: Path
-    """The data directory's `pki/` and the like live below it; a driver keeps nothing else on disk."""
+    """The data directory: `pki/` lives below it, and `run/`, where a driver whose far end keeps no account of what we
+    took keeps its own (see `Kind.waits`); a driver keeps nothing else on disk."""
     resume: Mapping[str, int] = field(default_factory=dict)
     """Address text → the newest device time (ns) the log has of it: where recalling may begin. Empty on first start."""
 
@@ -186,6 +187,9 @@ class Kind:
     """A warning about a valid address that will hurt later (an index that shifts), empty for none."""
     secrets: tuple[str, ...] = ()
     """Spec fields that must be written `!secret name`."""
+    waits: bool = False
+    """Its far end keeps what we do not take: while the hold is full the driver waits, whatever `overflow` says, and
+    nothing of it is discarded."""
     addresses: str = ""
     """How addresses are written and what becomes of what they name: Markdown for the page of systems."""
     pattern: str = ""
