@@ -6,7 +6,7 @@
 import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { watch } from "../watch.js";
-import { CELL, LETTERS, half, pictureOf } from "../plant/picture.js";
+import { CELL, half, pictureOf } from "../plant/picture.js";
 import { SAID, stateOf } from "../plant/state.js";
 import { thePlant } from "../plant/tags.js";
 import { title, unit, value } from "../plant/words.js";
@@ -20,6 +20,8 @@ import { definitions, levelOf, openingOf, runningOf, shapeOf } from "./symbols.j
 
 /** Values beside a symbol. */
 const VALUES = 2;
+/** Letters of the name of a symbol. */
+const LETTERS = 24;
 /** Letters of a value's name. */
 const SHORT = 13;
 
@@ -71,7 +73,7 @@ const symbol = (one) => {
 /** @param {Pipe} one */
 const pipe = ({ name, points, label }) => {
   const d = points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
-  return svg`<g class="pipe"><path d=${d} marker-end="url(#arrow)"></path>${label ? svg`<text x=${label[0]} y=${label[1]}>${cut(name, LETTERS)}</text>` : nothing}</g>`;
+  return svg`<g class="pipe"><path d=${d} marker-end="url(#arrow)"></path>${label ? svg`<text x=${label.x} y=${label.y}>${cut(name, label.letters)}</text>` : nothing}</g>`;
 };
 
 /** What flows where, in words for who does not see it. @param {Pipe[]} pipes */

@@ -24,6 +24,8 @@ class Recent {
   points = [];
   /** How often its history may still be asked for; without any it begins now. */
   tries = 4;
+  /** Whether its history was asked for. */
+  asked = false;
 
   /** @param {number} at @param {number} found */
   add(at, found) {
@@ -53,13 +55,18 @@ const wanted = new Map();
 
 /** @param {Tag} tag */
 function recent(tag) {
-  const found = known.get(tag.number);
-  if (found) return found;
-  const made = new Recent();
-  known.set(tag.number, made);
+  const found = known.get(tag.number) ?? new Recent();
+  known.set(tag.number, found);
+  return found;
+}
+
+/** Asks for the history of a tag whose line is on the screen, once. @param {Tag} tag */
+function remember(tag) {
+  const own = recent(tag);
+  if (own.asked) return;
+  own.asked = true;
   if (wanted.size === 0) setTimeout(fetchWanted, 60);
-  wanted.set(tag.path, made);
-  return made;
+  wanted.set(tag.path, own);
 }
 
 /** Asks for all that are wanted, in questions of a size the server takes. */
@@ -145,7 +152,8 @@ export class Spark extends HTMLElement {
 
   draw() {
     const path = this.querySelector("path");
-    if (!path || !this.#tag) return;
+    if (!path || !this.#tag || !this.seen) return;
+    remember(this.#tag);
     this.#drawn = performance.now();
     const width = this.clientWidth || 80, height = this.clientHeight || 16;
     path.parentElement?.setAttribute("viewBox", `0 0 ${width} ${height}`);

@@ -68,20 +68,21 @@ const line = (tag, place) =>
     <span class="state">${watch(() => shape(stateOf(tag.reading.value)))}</span>
   </li>`;
 
-/** @param {Place} place */
-const card = (place) => {
+/** @param {Place} place @param {number} level of its heading */
+const card = (place, level) => {
   const does = doing(place);
   const found = headline(place).filter((tag) => tag !== does);
+  const named = html`${placeLink(place, title(place.name))}${does ? html`<span class="does">${watch(() => doingNow(does))}</span>` : nothing}${watch(() => worst(place))}`;
   return html`<section class=${watch(() => `card ${place.worst()}`)}>
-    <h3>${placeLink(place, title(place.name))}${does ? html`<span class="does">${watch(() => doingNow(does))}</span>` : nothing}${watch(() => worst(place))}</h3>
+    ${level === 2 ? html`<h2>${named}</h2>` : html`<h3>${named}</h3>`}
     <ul>${repeat(found, (tag) => tag.number, (tag) => line(tag, place))}</ul>
   </section>`;
 };
 
-/** @param {Iterable<Place>} places */
-const cards = (places) => {
+/** @param {Iterable<Place>} places @param {number} level of their headings */
+const cards = (places, level) => {
   const all = [...places];
-  return html`<div class="cards">${repeat(all.slice(0, MOST_CARDS), (one) => one.path, card)}</div>
+  return html`<div class="cards">${repeat(all.slice(0, MOST_CARDS), (one) => one.path, (one) => card(one, level))}</div>
     ${all.length > MOST_CARDS ? html`<p class="more">${all.length - MOST_CARDS} more are in the tree, and Ctrl+K finds them.</p>` : nothing}`;
 };
 
@@ -93,7 +94,7 @@ const areas = (place) => {
     const some = shown.slice(0, Math.max(0, room));
     room -= some.length;
     return html`<section class="area"><h2>${placeLink(area, title(area.name))} ${watch(() => worst(area))}</h2>
-      ${cards(some)}${some.length < shown.length ? html`<p class="more">${placeLink(area, `${shown.length - some.length} more in ${area.name}`)}</p>` : nothing}</section>`;
+      ${cards(some, 3)}${some.length < shown.length ? html`<p class="more">${placeLink(area, `${shown.length - some.length} more in ${area.name}`)}</p>` : nothing}</section>`;
   });
 };
 
@@ -134,7 +135,7 @@ function body(place) {
   const detailed = !!place.asset?.type || place.tags.length > 0 || place.children.size === 0;
   if (detailed && all.length <= MOST_ROWS)
     return html`${all.length ? html`<div class="with-trend"><div>${rows(all, place, title(place.name))}</div><div class="beside">${mimic(place)}${small(place)}</div></div>` : nothing}`;
-  return html`${mimic(place)}${place.tags.length ? rows(place.tags, place, title(place.name)) : nothing}${cards(place.children.values())}`;
+  return html`${mimic(place)}${place.tags.length ? rows(place.tags, place, title(place.name)) : nothing}${cards(place.children.values(), 2)}`;
 }
 
 /** @param {string} path empty for the plant */

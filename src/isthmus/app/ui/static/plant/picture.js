@@ -17,7 +17,8 @@
  */
 
 /** @typedef {{place: Place, kind: string, x: number, y: number, away: boolean}} Symbol x and y in columns and rows */
-/** @typedef {{name: string, points: [number, number][], label: [number, number] | null}} Pipe pixels; where its name stands, null where there is no room */
+/** @typedef {{name: string, points: [number, number][], label: Label | null}} Pipe pixels; null where there is no room for its name */
+/** @typedef {{x: number, y: number, letters: number}} Label where a name stands, and how much of it */
 /** @typedef {{symbols: Symbol[], pipes: Pipe[], width: number, height: number}} Picture */
 
 /** Size of a cell, pixels. */
@@ -200,17 +201,18 @@ function straightened({ a, b, bends }, from, to) {
   return [y0, y1];
 }
 
-/** Letters of a name that there is room for, and the width of one, pixels. */
-export const LETTERS = 24;
+/** Letters of a pipe's name at most and at least, and the width of one, pixels. */
+const LETTERS = { most: 24, least: 4 };
 const LETTER = 5.8;
 
-/** The middle of the longest level stretch with room for the name, over which no other pipe runs. @param {{name: string, points: [number, number][]}} pipe @param {{points: [number, number][]}[]} all @returns {[number, number] | null} */
+/** The middle of the longest level stretch with room for the name, over which no other pipe runs. @param {{name: string, points: [number, number][]}} pipe @param {{points: [number, number][]}[]} all @returns {Label | null} */
 function labelled({ name, points }, all) {
   const levels = level(points).sort((p, q) => q.right - q.left - (p.right - p.left));
   const others = all.flatMap((one) => (one.points === points ? [] : level(one.points)));
-  const fits = levels.find(({ left, right, y }) => right - left > LETTER * Math.min(name.length, LETTERS) + 6
-    && !others.some((one) => one.left < right && one.right > left && one.y < y - 0.5 && one.y > y - 15));
-  return name && fits ? [(fits.left + fits.right) / 2, fits.y - 4] : null;
+  const free = levels.filter(({ left, right, y }) => !others.some((one) => one.left < right && one.right > left && one.y < y - 0.5 && one.y > y - 15));
+  if (!name || !free.length) return null;
+  const { left, right, y } = free[0], letters = Math.min(name.length, LETTERS.most, Math.floor((right - left - 12) / LETTER));
+  return letters >= Math.min(LETTERS.least, name.length) ? { x: (left + right) / 2 - 3, y: y - 4, letters } : null;
 }
 
 /** The level stretches of a line. @param {[number, number][]} points */
