@@ -58,7 +58,7 @@ async def test_what_browse_prints_can_be_pasted_into_a_plant_file(tmp_path: Path
         assert code == 0, err
         assert "# 1 variable left out: not a single value: " in out and "list\n" in out
         assert "in-out:" in out
-        assert re.search(r"^# 5 numbers have no unit because the server tells none: instead of `# unit\?`", out, re.M)
+        assert re.search(r"^# 5 numbers have no unit because the server tells none: where `# unit\?`", out, re.M)
         assert len(re.findall(r"  # unit\?$", out, re.M)) == 5
         assert ", type: text}  # a DateTime, read as text in ISO 8601\n" in out
         assert not (tmp_path / "data").exists()

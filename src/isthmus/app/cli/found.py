@@ -63,7 +63,7 @@ def without_unit(found: Iterable[Found]) -> str:
     """A comment line on the numbers of which the system tells no unit; nothing when there are none."""
     count = sum(map(_unitless, found))
     numbers = "1 number has" if count == 1 else f"{count:,} numbers have"
-    told = f"# {numbers} no unit because the server tells none: instead of `{_UNIT}` write one, such as unit: kW\n"
+    told = f"# {numbers} no unit because the server tells none: where `{_UNIT}` stands add it in the braces: unit: kW\n"
     return told if count else ""
 
 
