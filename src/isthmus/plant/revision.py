@@ -80,7 +80,7 @@ class TagSetting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     readable under those numbers and is not joined."""
     place: Place = Place("", 0)
     """Where it is said from where it is read."""
-    meant: Place = Place("", 0)
+    meant: Place = NOWHERE
     """Where its type says what it means; nowhere for a tag of an asset without a type."""
 
 
