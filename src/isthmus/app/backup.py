@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backup is history, ledger, revisions, keys and secrets of a plant at one position of its log.
 
+Of a demo it holds the simulated plant too: what was restored goes on from there.
 The manifest is copied first, with it the list of files, which never change and stay on the disk while they are read.
 What the log has behind it becomes one more segment in the backup's own copy. Nothing is stopped, and nothing of the
 plant is written but the lease that keeps its files.
@@ -37,7 +38,10 @@ VERSION: Final = 1
 TRIES: Final = 3
 """Copies begun before giving up because the recorder committed and purged meanwhile."""
 FOLDERS: Final = ("revisions", "pki", "secrets")
-FILES: Final = ("plant.yaml",)
+FILES: Final = ("plant.yaml", "simulation/past.json", "simulation/state", "simulation/truth.jsonl")
+"""The plant file where it lies in the data directory, and a demo's simulated plant; not where that is asked
+(`desk.json`): the restored one would ask, and change, the one that was backed up.
+"""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +103,9 @@ async def _write(place: Place, file: Path, log: Log | None, scratch: Path, say: 
         names = [*(segment.file for segment in segments), *(one.file for one in kept)]
         names += [name for name in spares if Folder(place.history).place(name).exists()]
         await asyncio.to_thread(_add, archive, place, copy, names, scratch, say)
+        for name in dict.fromkeys((*FILES, *revision.sources)):
+            if (place.root / name).is_file():
+                archive.add(name, place.root / name)
     return summary
 
 
@@ -166,9 +173,6 @@ def _add(archive: Writer, place: Place, copy: Folder, files: list[str], scratch:
     for folder in FOLDERS:
         for name, path in _below(place.root, folder):
             archive.add(name, path)
-    for name in FILES:
-        if (place.root / name).is_file():
-            archive.add(name, place.root / name)
 
 
 def _below(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
