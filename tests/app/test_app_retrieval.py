@@ -163,6 +163,16 @@ def test_what_cannot_be_asked_is_said_in_words(running: Plant) -> None:
     assert "day, week, month or shift" in refused(running, LEVEL, "--aggregate", "Average", "--every", "moon")
     assert "of no width" in refused(running, LEVEL, "--aggregate", "Average", "--every", "0s")
     assert "--every needs an --aggregate" in refused(running, LEVEL, "--every", "1h")
+    for option in (
+        ["--stepped"],
+        ["--sloped"],
+        ["--percent-data-bad", "50"],
+        ["--percent-data-good", "50"],
+        ["--no-treat-uncertain-as-bad"],
+        ["--use-sloped-extrapolation"],
+    ):
+        for kind in ([], ["--bounds"], ["--replaced"]):
+            assert "say how history is summed up" in refused(running, LEVEL, *option, *kind)
     assert "different questions" in refused(running, LEVEL, "--at", "-1h", "--bounds")
     assert "too many" in refused(running, "**", "--aggregate", "Average", "--from", "-1d", "--every", "1s")
     assert "is empty" in refused(running, LEVEL, "--aggregate", "Average", "--from", "now")

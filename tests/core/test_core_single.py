@@ -36,9 +36,24 @@ def test_a_double_stays_exactly_what_it_is(value: float, scale: float, offset: f
         with np.errstate(over="ignore", under="ignore"):
             single = float(np.float32((value - offset) / scale))
         if single * scale + offset != value:
-            assert shown == value
+            assert shown == float(f"{value:.15g}") or shown == value
     else:
         assert repr(shown) == repr(value)
+
+
+@given(st.decimals(-(10**6), 10**6, places=3), st.sampled_from([0.1, 1 / 3, 0.001, 6.894757293168361, 5 / 9, 1000.0]))
+def test_a_decimal_of_a_file_has_no_digits_that_its_scale_added(value: Decimal, scale: float) -> None:
+    shown = shortest(float(value) * scale, scale)
+    assert len(Decimal(repr(shown)).normalize().as_tuple().digits) <= 15
+    assert math.isclose(shown, float(value) * scale, rel_tol=1e-14)
+
+
+def test_digits_that_a_double_really_has_stay() -> None:
+    assert repr(shortest(68.9 * 0.1, 0.1)) == "6.89"
+    assert repr(shortest(47.550000000000004)) == "47.550000000000004"
+    chance = np.random.default_rng(1)
+    values = chance.uniform(1.0, 100.0, 10_000)
+    assert np.count_nonzero(shortened(values, 0.3, 7.0) != values) < 30
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 12.3, 1e300, 5e-324])

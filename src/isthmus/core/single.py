@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A number that a device sent in single precision is shown with no more digits than single precision has.
+"""A number is shown with no more digits than were measured, where single precision or the tag's scale added some.
 
 12.3 in single precision is 12.300000190734863 in double: digits that nobody measured. Where a value is exactly what a
-single-precision one becomes by the tag's scale and offset, the shortest decimal that gives the same one is meant.
+single-precision one becomes by the tag's scale and offset, the shortest decimal that gives the same one is meant. The
+same holds for a short decimal in double precision: 68.9 of a file times 0.1 is 6.890000000000001. A double that a
+device sent, and whatever is computed of values, keeps its digits.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from numpy.typing import NDArray
 
 _DIGITS = 15
 """That a double keeps of any decimal number."""
+_SHORT = 12
+"""Digits at most of a decimal that is taken for one: of all doubles one in some thousands is so near to such a one."""
 
 
 def shortened(value: NDArray[np.float64], scale: float = 1.0, offset: float = 0.0) -> NDArray[np.float64]:
-    """(n,) values `device * scale + offset`, each as the short decimal where `device` was a single-precision number.
+    """(n,) values `device * scale + offset`, each as the short decimal where `device` was a single-precision number,
+    or a decimal of at most 12 digits.
 
     Others, and NaN and infinities, stay what they are.
     """
@@ -27,8 +32,23 @@ def shortened(value: NDArray[np.float64], scale: float = 1.0, offset: float = 0.
         rows = np.flatnonzero(np.isfinite(value) & (device.astype(np.float64) * scale + offset == value))
         shown[rows] = device[rows].astype(str).astype(np.float64)
         if (scale, offset) != (1.0, 0.0):
-            shown[rows] = [float(f"{number:.{_DIGITS}g}") for number in shown[rows] * scale + offset]
+            shown[rows] = _cut(shown[rows] * scale + offset)
+            others = np.flatnonzero(np.isfinite(value) & (_decimal((value - offset) / scale) * scale + offset == value))
+            others = np.setdiff1d(others, rows, assume_unique=True)
+            shown[others] = _cut(value[others])
     return shown
+
+
+def _cut(value: NDArray[np.float64]) -> list[float]:
+    return [float(f"{number:.{_DIGITS}g}") for number in value.tolist()]
+
+
+def _decimal(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) the nearest decimals of few digits; NaN where there is none."""
+    with np.errstate(divide="ignore"):
+        steps = 10.0 ** (_SHORT - 1 - np.floor(np.log10(np.abs(value))))
+    found: NDArray[np.float64] = np.round(value * steps) / steps
+    return found
 
 
 def shortest(value: float, scale: float = 1.0, offset: float = 0.0) -> float:

@@ -161,6 +161,7 @@ def history(
     from isthmus.app.recorded import recorded
     from isthmus.app.run.place import Place
     from isthmus.app.summed import Retrieval, bounded, summed, values_at
+    from isthmus.core.errors import Misasked
     from isthmus.store.history.aggregates.series import Settings
 
     if aligned and every is not None and not aggregate:
@@ -168,6 +169,11 @@ def history(
     _agree(aggregate, every, at, bounds=bounds or replaced, aligned=aligned)
     if unit is not None and not (aggregate or at):
         raise typer.BadParameter("--unit needs an --aggregate or --at: samples are shown as they were recorded")
+    settings = (uncertain_as_bad, percent_bad, percent_good, sloped, stepped)
+    if settings != (True, 100, 100, False, None) and not (aggregate or at):
+        what = "--treat-uncertain-as-bad, --percent-data-*, --use-sloped-extrapolation, --stepped and --sloped"
+        hint = "add an --aggregate, --at TIME, or --aligned with --every SPAN"
+        raise Misasked(f"{what} say how history is summed up, and samples are asked for", hint=hint)
     retrieval = Retrieval(Settings(uncertain_as_bad, percent_bad, percent_good, sloped), stepped)
     if output is not None:
         check_new(output)

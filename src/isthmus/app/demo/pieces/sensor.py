@@ -91,7 +91,8 @@ class SensorBank:
         self._follow(dt, truth)
         raw = self._lagged * self._factor + self._bias * self._span
         raw[self._noisy] += self._drawn() * self._noise[self._noisy]
-        raw[self._coarse] = np.rint(raw[self._coarse] / self._grain) * self._grain
+        steps = np.rint(raw[self._coarse] / self._grain)
+        raw[self._coarse] = np.round(steps * self._grain, 9)  # 951 steps of 0.05 are shown as 47.55
         raw[self._cut] = np.where(np.abs(raw[self._cut]) < self._cutoff, 0.0, raw[self._cut])
         for i, (often, stream) in self._spikes.items():
             if stream.random() < -np.expm1(-often * dt):
