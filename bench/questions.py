@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import statistics
 import sys
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.memory import peak
 from bench.workload import HOUR, START, Workload
 from isthmus.core.time import SECOND
 from isthmus.plant.revision import TagSetting
@@ -110,7 +110,7 @@ def main(folder: Path, table: Path, tags: int, days: int) -> None:
     for question in wanted:
         times = [asyncio.run(asked(folder, question)) for _ in range(ASKED + 1)]
         found[question.name] = [statistics.median(times[1:])]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    most = peak()
 
     from bench.duck import opened
 
@@ -122,7 +122,7 @@ def main(folder: Path, table: Path, tags: int, days: int) -> None:
                 connection.execute(question.sql).to_arrow_table()
                 times.append((time.perf_counter() - began) * 1e3)
             found[question.name].append(statistics.median(times[1:]))
-    print(json.dumps({"ms": found, "peak": peak}), flush=True)
+    print(json.dumps({"ms": found, "peak": most}), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
 import psutil
 
+from bench.memory import peak
 from isthmus.store.history.record import Progress, record
 from isthmus.stream.log import Endpoint, open_log
 
@@ -45,7 +45,7 @@ async def main(data: Path) -> None:
         "cpu": time.process_time() - cpu,
         "third": third,
         "end": memory[-1][1],
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak": peak(),
     }
     print(json.dumps(result), flush=True)
 

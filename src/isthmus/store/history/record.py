@@ -27,6 +27,7 @@ from isthmus.core.event import EventKind
 from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.flush import flush
 from isthmus.store.history.folder import Folder, keep, owned
+from isthmus.store.history.heap import give_back
 from isthmus.store.history.intake import Cut, Intake
 from isthmus.store.history.lists import Lists
 from isthmus.store.history.manifest import Manifest
@@ -104,6 +105,7 @@ async def record(
     Raises InUse when another recorder writes in `folder`.
     """
     place = Folder(folder)
+    give_back()
     with owned(place):
         manifest = await asyncio.to_thread(open_manifest, place)
         try:
