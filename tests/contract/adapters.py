@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from isthmus.core import time
+from isthmus.core.quality import name as named
 from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address, Kind
 from isthmus.systems.registry import kinds
@@ -211,6 +212,69 @@ class ModbusPeer:
     async def __aexit__(self, *_: object) -> None:
         await self._network.__aexit__()
         await self._server.kill()
+
+
+class FilesPeer:
+    """A folder into which rows are dropped, a file each; cut, it is somewhere else, as an unmounted share is."""
+
+    keeps, timed, tells, pace, again = True, True, False, 0.0, ""
+    bad_address = "nobody"
+    bad_configs: Sequence[Mapping[str, Any]] = (
+        {},
+        {"folder": "results"},
+        {"folder": "/results", "files": "lab/*.csv"},
+        {"folder": "/results", "zone": "Mars"},
+        {"folder": "/results", "fomat": "csv"},
+    )
+    _names = ("one", "two", "three")
+
+    def __init__(self, folder: Path) -> None:
+        self.kind = kinds()["files"]
+        self._home, self._away = folder / "drop", folder / "away"
+        self._files = 0
+
+    @property
+    def config(self) -> dict[str, Any]:
+        look = {"every": "100ms", "settle": "0s", "done": "keep"}
+        return {"folder": str(self._home), "quality": "quality", **look}
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [Address(name, DataType.FLOAT) for name in self._names]
+
+    async def change(self, position: int, value: float, *, quality: int = 0, at: int | None = None) -> None:
+        when = time.to_iso(time.now() if at is None else at)
+        cells = [repr(value) if i == position else "" for i in range(3)]
+        self._drop(f"{when},{named(quality)},{','.join(cells)}")
+
+    def _drop(self, row: str) -> None:
+        folder = self._home if self._home.is_dir() else self._away
+        self._files += 1
+        hidden = folder / f".{self._files}.csv"
+        hidden.write_text(f"time,quality,{','.join(self._names)}\n{row}\n")
+        hidden.rename(folder / f"{self._files:06d}.csv")
+
+    async def lose(self) -> None: ...
+    async def find(self) -> None: ...
+
+    async def cut(self) -> None:
+        self._home.rename(self._away)
+
+    async def mend(self) -> None:
+        if self._away.is_dir():
+            self._away.rename(self._home)
+
+    kill, freeze, restart = cut, cut, mend
+
+    async def unacknowledged(self) -> int | None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        self._home.mkdir()
+        self._drop(f"{time.to_iso(time.now())},Good,0,0,0")
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
 
 
 def moment() -> int:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.contract.adapters import ModbusPeer, OpcUaPeer, Peer
+from tests.contract.adapters import FilesPeer, ModbusPeer, OpcUaPeer, Peer
 
 PEERS: dict[str, Callable[[Path], Peer]] = {
+    "files": FilesPeer,
     "modbus": lambda _: ModbusPeer(),
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
     "opcua-asyncua": lambda folder: OpcUaPeer(folder, "asyncua"),

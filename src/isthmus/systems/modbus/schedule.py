@@ -17,6 +17,8 @@ from isthmus.systems.modbus.spec import ModbusSpec
 
 SOON: Final = 1.0
 """Seconds over which first readings are spread, however long the interval is."""
+TICK: Final = 0.02
+"""Seconds: scans begin on whole ticks, so that many devices wake the process together and not each by itself."""
 AGAIN: Final = 30.0
 """Seconds between two tries to read what the device refused."""
 
@@ -68,9 +70,10 @@ def scans(wanted: Sequence[tuple[Wanted, int]], spec: ModbusSpec, system: str) -
 
 
 def phase(system: str, unit: int, interval: int) -> float:
-    """Seconds, from 0 to the interval (ns), that the same scan always has and that others rarely share."""
+    """Seconds, from 0 to the interval (ns), that the same scan always has and that few others share."""
     digest = hashlib.blake2b(f"{system}/{unit}/{interval}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64 * interval / time.SECOND
+    seconds = int.from_bytes(digest) / 2**64 * interval / time.SECOND
+    return seconds // TICK * TICK
 
 
 class Schedule:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder itself: which files wait to be taken, and where those go that were. Everything here may block."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from isthmus.systems.files.picking import Picker, Piece
+from isthmus.systems.files.progress import END, Progress, identity
+from isthmus.systems.files.rows import Row, Spoilt, read_rows
+from isthmus.systems.files.spec import FilesSpec
+
+PIECE: Final = 1000
+"""Rows handed over at once."""
+DONE, FAILED = "done", "failed"
+
+
+@dataclass(slots=True)
+class Open:
+    """A file that is being read."""
+
+    path: Path
+    identity: str
+    rows: Iterator[Row | Spoilt]
+
+    def piece(self, picker: Picker) -> Piece:
+        """Its next rows; `last` with the last of them. Raises OSError, Unreadable."""
+        piece = Piece(self.path.name)
+        for row in islice(self.rows, PIECE):
+            picker.take(row, piece)
+        piece.last = piece.rows < PIECE
+        return piece
+
+
+class Folder:
+    """The folder of one system."""
+
+    def __init__(self, spec: FilesSpec, progress: Progress) -> None:
+        self._spec, self._progress = spec, progress
+        self._path = Path(spec.folder)
+
+    def check(self) -> None:
+        """Raises OSError when the folder cannot be looked into."""
+        next(self._path.iterdir(), None)
+
+    def next(self) -> Open | None:
+        """The oldest file that is whole and not taken yet, from its first line that is not in the log.
+
+        Raises OSError when the folder is not there.
+        """
+        found = []
+        for path in self._path.iterdir():
+            if fnmatch.fnmatchcase(path.name, self._spec.files) and not path.name.startswith(".") and path.is_file():
+                said = path.stat()
+                found.append((said.st_mtime_ns, path.name, path))
+        self._progress.forget_others(identity(path) for *_, path in found)
+        settled = time.time_ns() - int(self._spec.seconds("settle") * 1e9)
+        for changed, _, path in sorted(found):
+            mine = identity(path)
+            if changed <= settled and self._progress.line(mine) != END:
+                return self._open(path, mine)
+        return None
+
+    def _open(self, path: Path, mine: str) -> Open:
+        rows, line = read_rows(path, self._spec), self._progress.line(mine)
+        return Open(path, mine, (row for row in rows if row.line > line))
+
+    def finish(self, file: Open, where: str) -> None:
+        """Writes down that a file is taken and puts it aside. Raises OSError."""
+        self._progress.note(file.identity, END)
+        self._progress.keep()
+        if self._spec.done == "keep":
+            return
+        with suppress(FileNotFoundError):  # somebody else took it away
+            if identity(file.path) == file.identity:
+                aside = self._path / where
+                aside.mkdir(exist_ok=True)
+                file.path.rename(_free(aside / file.path.name))
+
+
+def _free(path: Path) -> Path:
+    """`path`, or with a number before its suffix the first of that name that does not exist."""
+    number, free = 1, path
+    while free.exists():
+        number, free = number + 1, path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
