@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench [TOPIC ...]` measures all topics, or those named, and writes docs/benchmarks.md when it was all.
 
-`python -m bench history --rows 100M` measures the history with so many samples instead of 10 million.
+`python -m bench history --rows 100M` measures the history with so many samples instead of 10 million, `python -m bench
+month` (`--days 5`) a month of 2,000 tags. These take some minutes each, so they are measured by themselves: the page
+keeps what they found until they are measured again.
 """
 
 from __future__ import annotations
@@ -9,17 +11,14 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from bench.figures import PAGE, Topic, page
+from bench.figures import PAGE, Topic, alone, page, section, with_section
 
 TOPICS = ("receive", "modbus", "replay", "delay", "namespace", "start", "history", "screen")
 
 
 def main(names: list[str]) -> int:
-    if names[:1] == ["history"] and len(names) == 3 and names[1] == "--rows":
-        from bench.history import measure
-
-        print(page([measure(int(float(names[2].upper().rstrip("M")) * 1e6))]), flush=True)
-        return 0
+    if (len(names) == 3 and (*names[:2],) in (("history", "--rows"), ("month", "--days"))) or names == ["month"]:
+        return _alone(names)
     unknown = set(names) - set(TOPICS)
     if unknown:
         print(f"no topic {', '.join(sorted(unknown))}; topics: {', '.join(TOPICS)}", file=sys.stderr)
@@ -30,7 +29,25 @@ def main(names: list[str]) -> int:
         topics.append(import_module(f"bench.{name}").measure())
         print(page(topics[-1:]), flush=True)
     if not names:
-        PAGE.write_text(page(topics), encoding="utf-8")
+        long = alone(PAGE.read_text(encoding="utf-8"))
+        PAGE.write_text("\n".join([page(topics), *long]), encoding="utf-8")
+    return 0
+
+
+def _alone(names: list[str]) -> int:
+    """Measures what takes minutes, and puts it on the page where it is of the size that stands there."""
+    size = names[2:] and float(names[2].upper().rstrip("M"))
+    if names[0] == "history":
+        from bench import history
+
+        topic = history.measure(int(size * 1e6) if size else history.ROWS)
+    else:
+        from bench import month
+
+        topic = month.measure(int(size) if size else month.DAYS)
+    print(section(topic), flush=True)
+    if topic.alone:
+        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), topic), encoding="utf-8")
     return 0
 
 

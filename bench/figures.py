@@ -42,6 +42,8 @@ class Topic:
     title: str
     how: str
     figures: Sequence[Figure]
+    alone: bool = False
+    """It takes so long that it is measured by itself, and stays on the page until it is measured again."""
 
 
 def machine() -> str:
@@ -63,7 +65,7 @@ def machine() -> str:
 
 def page(topics: Sequence[Topic]) -> str:
     """The Markdown page."""
-    lines = [
+    head = [
         "# Benchmarks",
         "",
         "Written by `make bench`. A ratio is the value divided by the baseline named in its row, both of the same run.",
@@ -71,11 +73,30 @@ def page(topics: Sequence[Topic]) -> str:
         "",
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine()}.",
     ]
-    for topic in topics:
-        lines += ["", f"## {topic.title}", "", topic.how, ""]
-        lines += ["| | measured | baseline | ratio | goal |", "| --- | --- | --- | --- | --- |"]
-        lines += [_row(figure) for figure in topic.figures]
-    return "\n".join(lines) + "\n"
+    return "\n".join(head) + "\n\n" + "\n".join(map(section, topics))
+
+
+def section(topic: Topic) -> str:
+    """The part of the page that a topic is."""
+    lines = [f"## {topic.title}", "", topic.how, ""]
+    if topic.alone:
+        lines += [f"Measured by itself on {datetime.now(UTC):%Y-%m-%d}, {machine()}.", ""]
+    lines += ["| | measured | baseline | ratio | goal |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*lines, *map(_row, topic.figures)]) + "\n"
+
+
+def alone(text: str) -> list[str]:
+    """The parts of a page that were measured by themselves."""
+    parts = [f"## {part.strip()}\n" for part in text.split("\n## ")[1:]]
+    return [part for part in parts if "\nMeasured by itself on " in part]
+
+
+def with_section(text: str, topic: Topic) -> str:
+    """A page with this topic in the place of the one of its title, or as the last one."""
+    head, *parts = (part.strip("\n") for part in text.split("\n## "))
+    new, mine = section(topic).removeprefix("## ").strip("\n"), f"{topic.title}\n"
+    parts = [new if part.startswith(mine) else part for part in parts]
+    return "\n\n## ".join([head, *parts] if new in parts else [head, *parts, new]) + "\n"
 
 
 def _row(figure: Figure) -> str:

@@ -25,7 +25,7 @@ from isthmus.store.history.kept import DAY, Kind
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.read import History, open_history
 from isthmus.store.history.rollup.condense import condensed
-from isthmus.store.history.rollup.picture import picture
+from isthmus.store.history.rollup.picture import pictures
 from isthmus.store.history.rollup.rows import MINUTE, QUARTER
 from isthmus.store.history.runs import write_run
 from isthmus.store.history.tend import tended
@@ -116,12 +116,15 @@ async def test_late_samples_count_before_they_are_compacted(root: Path) -> None:
     assert count.tolist() == [17_280, 17_280]
 
 
-async def test_a_picture_from_rows_is_the_one_from_samples(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "width", "grain"), [(DAY, 100, MINUTE), (2 * DAY, 20, QUARTER), (QUARTER, 100, 1), (2 * DAY, 1500, 1)]
+)
+async def test_pictures_are_those_from_samples(root: Path, end: int, width: int, grain: int) -> None:
+    edges = pixel_columns(START, START + end, width, grain)
     async with open_history(root) as history:
-        for setting in SETTINGS:
-            found = picture(history, setting, WATCH, START, START + DAY, 100)
-            edges = pixel_columns(START, START + DAY, 100, MINUTE)
-            expected = draw(excerpt(history, setting, WATCH, START, START + DAY).series, edges)
+        drawn = pictures(history, SETTINGS, {"dcs": WATCH}, START, START + end, width)
+        for setting, found in zip(SETTINGS, drawn, strict=True):
+            expected = draw(excerpt(history, setting, WATCH, START, START + end).series, edges)
             for name in ("time", "value", "quality", "bad"):
                 np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 

@@ -27,7 +27,7 @@ from isthmus.store.history.aggregates.catalogue import AGGREGATES, aggregates
 from isthmus.store.history.aggregates.intervals import Intervals, between, every
 from isthmus.store.history.aggregates.outcome import Result
 from isthmus.store.history.aggregates.series import Series, Settings
-from isthmus.store.history.border import Borders
+from isthmus.store.history.border import Border, Borders
 from isthmus.store.history.columns import Columns, empty, ordered
 from isthmus.store.history.excerpt import excerpt
 from isthmus.store.history.folder import Folder
@@ -251,3 +251,52 @@ def test_many_questions_are_answered_by_rows() -> None:
     """The property above would say nothing of a condensing that never condenses."""
     folds = [case(seed).by_rows(["Average"])[2] for seed in range(100)]
     assert sum(number > 0 for number in folds) > 30
+
+
+def let_go(*, minutes: bool) -> tuple[Rolled, Rolled, TagSetting]:
+    """A day of a sloped tag, and the same when only roll-ups of it are left; they have minutes, or quarters alone."""
+    setting = TagSetting(
+        tag=Tag(3, "acme/lyon/line/tag", "m", DataType.FLOAT, stepped=False), system="dcs", address="x"
+    )
+    day = LAST // DAY
+    step = (2 if minutes else 20) * SECOND
+    columns = empty(3 * DAY // step)
+    columns.tag[:] = 3
+    columns.time[:] = (day - 1) * DAY + np.arange(len(columns)) * step
+    columns.seen[:] = columns.time
+    columns.value[:] = np.cumsum(np.random.default_rng(5).normal(0, 1, len(columns)))
+    nothing = np.zeros(len(columns), np.bool_)
+    whole = history_of(columns, nothing, {3: setting.tag}, sparse=True)
+    left = history_of(columns, nothing, {3: setting.tag}, sparse=True)
+    left.tail = left.tail.pick(left.tail.time // DAY != day)
+    left.retired = Borders({3: Border(raw=day + 1)})
+    return whole, left, setting
+
+
+def test_minutes_answer_for_a_day_whose_samples_were_let_go() -> None:
+    whole, left, setting = let_go(minutes=True)
+    start = LAST // DAY * DAY
+    for intervals in (every(start, start + DAY, HOUR), every(start + 7 * MINUTE, start + DAY // 2, 11 * MINUTE)):
+        questions = [Case(h, setting, Watch(start + 2 * DAY, ()), intervals, Settings(), None) for h in (whole, left)]
+        expected, (found, samples, _) = (
+            questions[0].by_samples(list(AGGREGATES)),
+            questions[1].by_rows(list(AGGREGATES)),
+        )
+        assert samples < 20_000
+        for name in AGGREGATES:
+            assert_same(found[name], expected[name], name)
+
+
+@pytest.mark.parametrize(("minutes", "lost"), [(True, MINUTE), (False, QUARTER)])
+def test_what_no_row_tells_of_samples_let_go_is_not_observed(minutes: bool, lost: int) -> None:
+    _, left, setting = let_go(minutes=minutes)
+    start = LAST // DAY * DAY + 12 * HOUR + 34_567_891_234
+    intervals = every(start, start + 2 * HOUR, HOUR)
+    question = Case(left, setting, Watch(start + DAY, ()), intervals, Settings(), None)
+    found, _, _ = question.by_rows(["DurationGood", "DurationBad", "Average", "StartBound"])
+    unseen = found["DurationBad"].value * 1e6
+    assert (unseen > 0).all()
+    assert unseen.sum() <= 3 * (lost + 40 * SECOND)
+    assert (found["DurationGood"].value * 1e6 + unseen).tolist() == [HOUR, HOUR]
+    assert (found["Average"].quality & 0xC0000000 == 0x40000000).all()
+    assert (found["StartBound"].quality >= 0x80000000).all()

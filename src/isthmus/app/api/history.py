@@ -25,7 +25,7 @@ from isthmus.core.errors import Misasked
 from isthmus.core.quality import marks, name
 from isthmus.store.history.aggregates.pixels import Drawn
 from isthmus.store.history.read import open_history
-from isthmus.store.history.rollup.picture import picture as drawn
+from isthmus.store.history.rollup.picture import pictures
 from isthmus.store.history.watch import watch
 from isthmus.stream.log import Log
 
@@ -234,7 +234,7 @@ async def lines(
 
         def draw() -> list[Drawn]:
             watches = {s.system: watch(history, s.system, revision.of_system(s.system)) for s in settings}
-            return [drawn(history, s, watches[s.system], first, last, width) for s in settings]
+            return pictures(history, settings, watches, first, last, width)
 
         found, gone = await asyncio.to_thread(draw), not_kept(history, settings, first)
     tags = [

@@ -58,12 +58,19 @@ def condensed(
         return excerpt(history, setting, watch, start, end, leading=2 if settings.use_sloped_extrapolation else 1)
     held = setting.tag.stepped or setting.tag.type in STEPPED
     gaps = watch.spans(setting.tag.number)
+    middle = _Condensing(history, setting, gaps, intervals.edges, held if stepped is None else stepped).middle()
+    return bounded(history, setting, watch, middle, start, end)
+
+
+def bounded(history: History, setting: TagSetting, watch: Watch, middle: Middle, start: int, end: int) -> Excerpt:
+    """An excerpt of what lies between `start` and `end` (ns) with the samples that bound it."""
+    gaps = watch.spans(setting.tag.number)
     early, late = nearest_before(history, setting, gaps, start), nearest_after(history, setting, gaps, end)
     return assembled(
         setting,
         watch,
         leading(history, setting, start) if early is None else early,
-        _Condensing(history, setting, gaps, intervals.edges, held if stepped is None else stepped).middle(),
+        middle,
         trailing(history, setting, end) if late is None else late,
     )
 
