@@ -224,7 +224,7 @@ def test_a_demo_that_is_killed_leaves_no_process_and_its_backup_goes_on_where_it
     assert newest(story, "production/product-made") >= before - 50
     assert newest(story, "production/grade") == 2
     assert truth.read(story.data / "simulation/truth.jsonl") == ended
-    assert "not applied" not in story.output
+    assert "Not applied" not in story.output
     assert "/packages (asyncua; node-opcua was not found)" in story.output
 
 
