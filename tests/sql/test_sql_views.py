@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.samples import Value
 from isthmus.core.time import SECOND
 from isthmus.plant.revision import AssetSetting
 from isthmus.store.history.kept import DAY, Kind
@@ -77,7 +78,8 @@ def rolled(folder: Path, seed: int) -> Prepared:
     return prepared
 
 
-def gap(prepared: Prepared, first: int, last: int) -> None:
+def gap(prepared: Prepared, first: int, last: int, tags: tuple[int, int] | None = None) -> None:
+    details: dict[str, Value] = {"first": first, "last": last}
     event = Event(
         id=f"gap-{first}",
         kind=EventKind.GAP,
@@ -85,7 +87,7 @@ def gap(prepared: Prepared, first: int, last: int) -> None:
         source="plc",
         at=last,
         message="away",
-        details={"first": first, "last": last},
+        details=details | ({"first_tag": tags[0], "last_tag": tags[1]} if tags else {}),
     )
     with tended(prepared.folder) as manifest:
         manifest.add_events((event,))
@@ -189,6 +191,31 @@ def test_equipment_in_rows_is_each_tag_as_of_each_time(tmp_path: Path, seed: int
                 row = _was(rows, f"{asset}/{name}", time)
                 if row is None or (row.tag, row.time) not in several:
                     assert value == _shown(name, row), (asset, name, time)
+
+
+def test_equipment_in_rows_knows_nothing_over_a_gap_until_a_tag_is_sampled_again(tmp_path: Path) -> None:
+    prepared = Prepared.at(tmp_path / "history")
+    minutes = [FIRST + i * MINUTE for i in range(7)]
+    prepared.add(
+        of(1, [(minutes[i], float(i)) for i in (0, 1, 2, 4, 5, 6)]),
+        of(4, [(minutes[0], 1.0), (minutes[5], 1.0)]),
+        of(3, [(minutes[0], 7), (minutes[2] + 1, 8)]),
+    )
+    gap(prepared, minutes[2], minutes[4] - 1, (1, 4))
+    gap(prepared, minutes[5] + 1, minutes[5] + 2, (1, 1))
+    found = prepared.rows("SELECT time, temperature, open, count FROM reactor WHERE asset LIKE '%r-1' ORDER BY time")
+    assert [(time, t, open_) for time, t, open_, _ in found] == [
+        (minutes[0], 0.0, True),
+        (minutes[1], 1.0, True),
+        (minutes[2], 2.0, True),
+        (minutes[2] + 1, None, None),
+        (minutes[4], 4.0, None),
+        (minutes[5], 5.0, True),
+        (minutes[6], 6.0, True),
+    ]
+    assert [count for *_, count in found] == [7, 7, 7, 8, 8, 8, 8]
+    later = f"SELECT open FROM reactor WHERE time = make_timestamp_ns({minutes[4]})"
+    assert prepared.rows(later) == [(None,)]
 
 
 def _shown(name: str, row: Row | None) -> Any:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Equipment in rows: for each time at which one of its tags has a sample, what each of its tags was then.
 
-A value stands until the next sample of its tag; it is NULL where that sample is Bad or has no value, and before the
-first one.
+A value stands until the next sample of its tag, but not over a gap: from when the tag was not observed it is NULL until
+the next sample, as it is where a sample is Bad or has no value, and before the first one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,9 +53,15 @@ class Assets:
     """The rows of one asset type's view."""
 
     def __init__(
-        self, view: AssetView, first: int, courses: Courses, names: Sequence[Sequence[tuple[int, str]]]
+        self,
+        view: AssetView,
+        first: int,
+        courses: Courses,
+        names: Sequence[Sequence[tuple[int, str]]],
+        lost: Callable[[int], NDArray[np.int64]],
     ) -> None:
-        self._view, self._first, self._courses, self._names = view, first, courses, names
+        """`lost` says of a tag (its place) when gaps of it begin, in order (ns)."""
+        self._view, self._first, self._courses, self._names, self._lost = view, first, courses, names, lost
         self._tags: dict[int, dict[str, int]] = {}
         for column in view.columns:
             for asset, place in column.tags:
@@ -103,7 +109,9 @@ class Assets:
             return pa.nulls(len(times), _ARROW[type_])
         at = np.searchsorted(own.time, times, "right") - 1
         then = own.pick(np.maximum(at, 0))
-        missing = (at < 0) | is_bad(then.quality)
+        lost = self._lost(place)
+        passed = np.searchsorted(lost, times, "left") > np.searchsorted(lost, then.time, "left")
+        missing = (at < 0) | is_bad(then.quality) | passed
         if type_ in (DataType.TEXT, DataType.ENUMERATION):
             return self._words(type_, then, place, missing)
         if type_ in (DataType.INTEGER, DataType.UNSIGNED):

@@ -17,6 +17,7 @@ from isthmus.core.event import Event, EventKind
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import to_table
+from isthmus.store.history.gaps import LOG
 from isthmus.store.history.read import History
 from isthmus.store.history.sql.given import AssetView, Column, Given
 from isthmus.store.history.sql.views import NAMES_OF_VIEWS, RESERVED, VIEWS, View, of_assets
@@ -78,6 +79,8 @@ _GAPS: Final = pa.schema(
 )
 _UNSEEN: Final = pa.schema([("watch", pa.uint32()), ("first", pa.int64())])
 """When each system ceased to be watched, as far as that is told; `watch` is its place among the names of systems."""
+_LOST: Final = pa.schema([("watch", pa.uint32()), ("first", pa.int64()), ("low", pa.int64()), ("high", pa.int64())])
+"""When gaps of each system begin, and the least and greatest number of the tags they may concern."""
 _HOLDS: Final = (DataType.BOOLEAN, DataType.ENUMERATION, DataType.TEXT)
 
 
@@ -102,6 +105,7 @@ def gather(history: History, revision: Revision, now: int) -> tuple[Given, dict[
         "events": pa.Table.from_pylist([_event(event) for event in events], schema=_EVENTS),
         "gaps": pa.Table.from_pylist([_gap(event) for event in events if event.kind is EventKind.GAP], schema=_GAPS),
         "unseen": pa.Table.from_pylist(list(_unseen(history, revision)), schema=_UNSEEN),
+        "lost": pa.Table.from_pylist(list(_lost(history, revision)), schema=_LOST),
     }
 
 
@@ -199,6 +203,16 @@ def _unseen(history: History, revision: Revision) -> Iterator[dict[str, int]]:
         yield from ({"watch": place, "first": _begin(gap)} for gap in found.told)
         if found.until is not None:
             yield {"watch": place, "first": found.until}
+
+
+def _lost(history: History, revision: Revision) -> Iterator[dict[str, int]]:
+    gaps = history.gaps()
+    for place, system in enumerate(_systems(revision.tags)):
+        for gap in gaps:
+            if gap.source in (system, LOG):
+                low, high = gap.details.get("first_tag"), gap.details.get("last_tag")
+                some = (low, high) if isinstance(low, int) and isinstance(high, int) else (0, 2**32 - 1)
+                yield {"watch": place, "first": _begin(gap), "low": some[0], "high": some[1]}
 
 
 def _begin(gap: Event) -> int:

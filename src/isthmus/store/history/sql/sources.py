@@ -114,7 +114,7 @@ class Sources:
         return rows
 
     def _of_assets(self, view: str, narrow: Narrowed, urls: list[str]) -> int:
-        source = assets.Assets(self._views[view], self._first[view], self._courses, self._names)
+        source = assets.Assets(self._views[view], self._first[view], self._courses, self._names, self._lost)
         start, end = self._span(narrow.wanted)
         for unit in source.units(narrow.assets, start, end):
             self._made(urls, partial(source.table, unit))
@@ -135,6 +135,13 @@ class Sources:
         table = self._tables["unseen"]
         watch, first = table["watch"].to_numpy(), table["first"].to_numpy()
         return {int(one): np.sort(first[watch == one]) for one in np.unique(watch)}
+
+    def _lost(self, place: int) -> Any:
+        """(g,) when gaps begin in which samples of a tag may be missing, in order; ns."""
+        watch, first, low, high = (self._tables["lost"][name].to_numpy() for name in ("watch", "first", "low", "high"))
+        own = self._numbers.of_places([place]).astype(np.int64)
+        of_tag = ((own >= low[:, None]) & (own <= high[:, None])).any(axis=1)
+        return np.sort(first[(watch == self._numbers.watch[self._numbers.row(place)]) & of_tag])
 
     @cached_property
     def _names(self) -> list[list[tuple[int, str]]]:
