@@ -216,7 +216,8 @@ CLASS: Final = Shape(
     "A class of history",
     "Once the samples are gone their roll-ups can still tell what the tag was on average, at least and at most, by the "
     "minute and by the quarter of an hour. Samples that are too few to be worth roll-ups, or of which roll-ups do not "
-    "say all (of a day with Bad values), stay in place of them.",
+    "say all (of a day with Bad values), stay in place of them. A minute that a question cuts in two (a quarter of an "
+    "hour, of a tag without minutes) is told as not observed.",
     (
         Key("raw", forms.KEPT, "How long samples are kept.", required=True),
         Key("rollups", forms.KEPT, "How long their roll-ups are kept; without it, as long as the samples."),
