@@ -223,7 +223,7 @@ class FilesPeer:
         {},
         {"folder": "results"},
         {"folder": "/results", "files": "lab/*.csv"},
-        {"folder": "/results", "zone": "Mars"},
+        {"folder": "/results", "time_zone": "Mars"},
         {"folder": "/results", "fomat": "csv"},
     )
     _names = ("one", "two", "three")

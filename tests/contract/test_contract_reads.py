@@ -17,6 +17,7 @@ from isthmus.core.event import EventKind
 from isthmus.core.quality import GOOD, is_bad
 from isthmus.core.tag import DataType
 from isthmus.core.time import SECOND, UNKNOWN
+from isthmus.plant.grammar import SYSTEM
 from isthmus.systems.contract import Address
 from tests.contract.adapters import Peer, eventually, moment
 from tests.contract.collected import Collected
@@ -213,3 +214,4 @@ async def test_bad_configuration_and_addresses_are_refused(peer: Peer) -> None:
     with pytest.raises(IsthmusError):
         peer.kind.check_address("\0 not an address")
     assert all(field.description for field in peer.kind.spec.model_fields.values())
+    assert not peer.kind.spec.model_fields.keys() & SYSTEM.by_name.keys()  # those are every system's own

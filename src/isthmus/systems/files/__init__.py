@@ -52,7 +52,7 @@ systems:
     kind: files
     folder: /var/lib/lab/results
     files: "*.csv"
-    zone: Europe/Paris
+    time_zone: Europe/Paris
     decimal: ","
 
 assets:

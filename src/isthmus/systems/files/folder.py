@@ -45,6 +45,8 @@ class Folder:
     def __init__(self, spec: FilesSpec, progress: Progress) -> None:
         self._spec, self._progress = spec, progress
         self._path = Path(spec.folder)
+        self._since: dict[str, float] = {}
+        """Identity → when the file was first seen like this, by a clock that only goes forward."""
 
     def check(self) -> None:
         """Raises OSError when the folder cannot be looked into."""
@@ -55,18 +57,27 @@ class Folder:
 
         Raises OSError when the folder is not there.
         """
-        found = []
+        found = list[tuple[int, str, Path]]()
         for path in self._path.iterdir():
             if fnmatch.fnmatchcase(path.name, self._spec.files) and not path.name.startswith(".") and path.is_file():
                 said = path.stat()
                 found.append((said.st_mtime_ns, path.name, path))
-        self._progress.forget_others(identity(path) for *_, path in found)
-        settled = time.time_ns() - int(self._spec.seconds("settle") * 1e9)
-        for changed, _, path in sorted(found):
-            mine = identity(path)
-            if changed <= settled and self._progress.line(mine) != END:
+        files = [(changed, identity(path), path) for changed, _, path in sorted(found)]
+        self._progress.forget_others(mine for _, mine, _ in files)
+        now = time.monotonic()
+        self._since = {mine: self._since.get(mine, now) for _, mine, _ in files}
+        for changed, mine, path in files:
+            if self._settled(changed, now - self._since[mine]) and self._progress.line(mine) != END:
                 return self._open(path, mine)
         return None
+
+    def _settled(self, changed: int, watched: float) -> bool:
+        """Whether a file is whole: it was changed long ago (ns), or stayed the same for so many seconds.
+
+        The second counts where the clock of another computer, whose share the folder is, runs ahead of ours.
+        """
+        settle = self._spec.seconds("settle")
+        return watched >= settle or (time.time_ns() - changed) / 1e9 >= settle
 
     def _open(self, path: Path, mine: str) -> Open:
         rows, line = read_rows(path, self._spec), self._progress.line(mine)

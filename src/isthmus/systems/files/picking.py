@@ -90,7 +90,7 @@ class Picker:
     """What the rows of a system's files mean."""
 
     def __init__(self, addresses: Sequence[Address], spec: FilesSpec) -> None:
-        self._spec, self._zone = spec, ZoneInfo(spec.zone)
+        self._spec, self._zone = spec, ZoneInfo(spec.time_zone)
         self._types = [address.type for address in addresses]
         self.cells = [parse(address.text) for address in addresses]
         self._columns: Set[str] = frozenset()

@@ -58,7 +58,7 @@ class FilesSpec(Spec):
         description="How it is written, `%d.%m.%Y %H:%M:%S`; without it ISO 8601, or a number: seconds since 1970 with "
         "10 digits, milliseconds with 13, microseconds with 16, nanoseconds with 19.",
     )
-    zone: Annotated[str, AfterValidator(_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="The time zone of times that do not say theirs."
     )
     quality: str | None = Field(

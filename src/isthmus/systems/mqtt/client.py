@@ -28,6 +28,9 @@ MOST_UNACKNOWLEDGED: Final = 2_000
 _QUICK: Final = getattr(socket, "TCP_QUICKACK", None)
 """Linux has it."""
 
+_FAREWELL: Final = 2.0
+"""Seconds that what was written last has to be sent."""
+
 MOST_WAITING: Final = 2_000
 """Received messages nobody has taken, at which the socket is not read further."""
 
@@ -270,17 +273,13 @@ class Connection(asyncio.Protocol):
             elif not self._asked and now - self._heard > every / 2:
                 self._ask(packet.PINGREQ)
 
-    async def close(self) -> None:
-        """Says goodbye, and waits a moment for it to be sent."""
+    def close(self) -> None:
+        """Says goodbye, where it has not ended yet; what is not sent in a moment is not sent at all."""
         if self._error is None and self._transport is not None:
             self._write(packet.DISCONNECT)
             self._error = Disconnected("we closed the connection", where=str(self._where))
             self._transport.close()
-
-    def abort(self) -> None:
-        """Ends it without a word, where it has not ended yet."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._end(Disconnected("we broke the connection off", where=str(self._where)))
+            self._loop.call_later(_FAREWELL, self._transport.abort)
 
     def _ask(self, data: bytes) -> None:
         """Sends what has to be answered."""
@@ -307,7 +306,7 @@ _NONE: Final = {Version.V5: b"\0", Version.V311: b""}
 
 @asynccontextmanager
 async def connected(where: Where, greeting: Greeting, patience: float) -> AsyncIterator[Connection]:
-    """A connection to the broker for as long as the block runs; left in good order it says goodbye.
+    """A connection to the broker for as long as the block runs; we say goodbye at its end.
 
     Raises Disconnected when the broker cannot be reached or does not answer within `patience` seconds, Refused when it
     will not take us, or shows a certificate that we do not take.
@@ -331,8 +330,7 @@ async def connected(where: Where, greeting: Greeting, patience: float) -> AsyncI
         every = connection.welcome.keep_alive or greeting.keep_alive
         keeping = asyncio.create_task(connection.keep_alive(float(every)))
         yield connection
-        await connection.close()
     finally:
         if keeping is not None:
             keeping.cancel()
-        connection.abort()
+        connection.close()
