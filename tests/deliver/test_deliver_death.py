@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from isthmus.app.backup import back_up, restore
+from isthmus.app.run.place import Place
 from tests.conftest import Until
-from tests.deliver.plant import PLANT, TAGS, Plant, mqtt
+from tests.deliver.plant import PLANT, TAGS, Plant, mqtt, plant
 from tests.peers.mosquitto import Listener, Mosquitto
 from tests.peers.network import Network
 
@@ -106,6 +108,28 @@ async def test_an_output_that_falls_behind_the_log_goes_on_from_history(
         floor.start()
         await until(lambda: heard(listener) == everything(floor), "all of it, from history and from the log")
         assert floor.told("namespace")["lost"] == 0
+
+
+async def test_an_output_of_a_restored_plant_goes_on_where_the_backup_has_it(
+    broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    listener = await asyncio.to_thread(broker.listen, "uns/#", tmp_path / "heard")
+    async with plant(tmp_path / "data") as floor, floor.recording():
+        floor.apply([mqtt("namespace", broker.url)])
+        async with floor.delivering():
+            await until(lambda: len(listener.lines()) > 0, "online")
+            await floor.publish(10)
+            await until(lambda: heard(listener) == everything(floor), "the first ones")
+        await floor.publish(20)
+        want = everything(floor)
+    await back_up(Place(tmp_path / "data"), tmp_path / "backup", quiet)
+    await asyncio.to_thread(restore, tmp_path / "backup", Place(tmp_path / "restored"), quiet)
+    async with plant(tmp_path / "restored") as floor, floor.delivering():
+        await until(lambda: heard(listener) == want, "the others, from the restored history")
+
+
+def quiet(what: str, done: int, of: int) -> None:
+    """Nobody looks."""
 
 
 async def test_a_frozen_broker_delays_nobody_else(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from isthmus.core.tag import DataType, Tag
+from isthmus.flow.deliver import output
 from isthmus.flow.deliver.book import Book
 from isthmus.flow.deliver.deliver import folder_of
 from isthmus.plant.revision import TagSetting
@@ -64,7 +65,8 @@ async def test_each_tag_has_a_topic_on_which_its_value_lies(floor: Plant, broker
             },
         }  # fmt: skip
         assert AT == 1_800_000_000_000_000_000
-    assert (await retained(broker, "+/+/+/_isthmus/#"))[f"uns/{PLANT}/_isthmus/namespace"]["state"] == "offline"
+    said = (await retained(broker, "+/+/+/_isthmus/#"))[f"uns/{PLANT}/_isthmus/namespace"]
+    assert said["state"] == "offline" and "at" in said  # said by us, not by the broker for us
 
 
 async def test_a_broker_that_forgets_gets_everything_back(floor: Plant, broker: Mosquitto, until: Until) -> None:
@@ -170,6 +172,35 @@ async def test_what_the_broker_refuses_is_parked_and_can_be_tried_again(
             assert book.count() == 0
             book.close()
             assert told["namespace"]["delivered"] == 5 * 7
+
+
+async def test_an_output_with_no_room_for_more_that_is_parked_stands_still_until_somebody_decides(
+    floor: Plant,
+    tmp_path: Path,
+    until: Until,
+    need: Callable[[object, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    need(HERE, WHAT)
+    monkeypatch.setattr(output, "MOST_PARKED", 10)
+    rights = tmp_path / "rights"
+    allowed = [f"topic readwrite uns/{PLANT}/hall/tank-{n}/#" for n in (2, 3, 4, 5)]
+    rights.write_text("\n".join([f"topic readwrite uns/{PLANT}/_isthmus/#", *allowed]) + "\n")
+    with Mosquitto(tmp_path / "broker", f"acl_file {rights}") as broker:
+        floor.apply([mqtt("namespace", broker.url, describe=False)])
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "namespace", "connected"), "connected")
+            await floor.publish(7)
+            await until(lambda: told["namespace"]["parked"] == 7, "parked")
+            await floor.publish(7)
+            await until(partial(is_, told, "namespace", "standing still"), "it stands still")
+            assert "isthmus parked namespace --retry or --drop" in told["namespace"]["problem"]
+            assert told["namespace"]["lag_messages"] > 0
+            book = Book.open(folder_of(floor.data, "namespace"))
+            assert book.drop() == 7
+            book.close()
+            await until(lambda: told["namespace"]["delivered"] == 2 * 4 * 7, "it goes on")
+            assert (told["namespace"]["state"], told["namespace"]["parked"]) == ("connected", 7)
 
 
 async def test_a_stranger_is_refused_in_words_and_welcome_once_the_secret_is_right(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A backup is history, ledger, revisions, keys and secrets of a plant at one position of its log.
+"""A backup is history, ledger, revisions, outputs' positions, keys and secrets of a plant at one position of its log.
 
 Of a demo it holds the simulated plant too: what was restored goes on from there.
 The manifest is copied first, with it the list of files, which never change and stay on the disk while they are read.
@@ -170,6 +170,10 @@ def _add(archive: Writer, place: Place, copy: Folder, files: list[str], scratch:
     if (place.root / "ledger.db").exists():
         copy_database(place.root / "ledger.db", scratch / "ledger.db")
         archive.add("ledger.db", scratch / "ledger.db")
+    for book in sorted(place.root.glob("outputs/*/book.db")):  # after history: no output is behind what is kept of it
+        copy_database(book, scratch / "book.db")
+        archive.add(book.relative_to(place.root).as_posix(), scratch / "book.db")
+        (scratch / "book.db").unlink()
     for folder in FOLDERS:
         for name, path in _below(place.root, folder):
             archive.add(name, path)
