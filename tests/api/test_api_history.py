@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from prometheus_client.parser import text_string_to_metric_families
 
 from isthmus.core import time
@@ -36,6 +37,9 @@ def test_raw_samples_are_those_recorded_in_every_format(api: httpx.Client, serve
     assert [float(row["value"]) for row in rows] == [value for _, value, _, _ in tag["samples"]]
     table = pa.ipc.open_stream(api.get("/api/history/raw", params={**asked, "format": "arrow"}).content).read_all()
     assert [time.to_iso(at) for at in table["time"].cast("int64").to_pylist()] == [at for at, *_ in tag["samples"]]
+    parquet = api.get("/api/history/raw", params={**asked, "format": "parquet"})
+    assert parquet.headers["content-type"] == "application/vnd.apache.parquet"
+    assert pq.read_table(io.BytesIO(parquet.content)).drop(["tag"]).equals(table.drop(["tag"]))
     few = got(api, "/api/history/raw", **asked, limit=2)
     assert (few["tags"][0]["samples"], few["left_out"]) == (tag["samples"][-2:], len(rows) - 2)
 

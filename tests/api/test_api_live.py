@@ -22,9 +22,9 @@ def url(api: httpx.Client) -> str:
     return f"ws{str(api.base_url).removeprefix('http')}/api/live"
 
 
-def asked(connection: ClientConnection, *match: str, since: int = 0) -> dict[str, Any]:
+def asked(connection: ClientConnection, *match: str, since: int = 0, life: str = "") -> dict[str, Any]:
     """The next page after asking."""
-    connection.send(json.dumps({"match": match, "since": since}))
+    connection.send(json.dumps({"match": match, "since": since, "life": life}))
     return page(connection)
 
 
@@ -52,11 +52,12 @@ def test_who_comes_back_gets_what_changed_meanwhile(api: httpx.Client) -> None:
     with connect(url(api)) as connection:
         first = asked(connection)
     with connect(url(api)) as connection:
-        again = asked(connection, since=first["page"])
+        again = asked(connection, since=first["page"], life=first["life"])
         assert again["page"] >= first["page"]
-        assert len(again["values"]) <= len(first["values"])
-        beyond = asked(connection, since=10**9)  # another life of the server: everything
-        assert len(beyond["values"]) == 20
+        assert len(again["values"]) < len(first["values"])
+    for since, life in ((10**9, first["life"]), (first["page"], ""), (first["page"], "another")):
+        with connect(url(api)) as connection:
+            assert len(asked(connection, since=since, life=life)["values"]) == 20, (since, life)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,18 @@ def test_a_killed_server_comes_back_where_it_was_and_pages_go_on(tmp_path_factor
         with httpx.Client(base_url=address(made), trust_env=False) as api:
             was = made.pid("serve")
             with connect(url(api)) as connection:
-                asked(connection)
+                before = asked(connection)
                 os.kill(was, signal.SIGKILL)
                 with pytest.raises(ConnectionClosed):
                     while True:
                         page(connection)
-            wait(lambda: made.pid("serve") != was and made.status()["state"] == "ready", "it is back")
+            wait(lambda: made.pid("serve") not in (was, 0) and made.status()["state"] == "ready", "it is back")
             with connect(url(api)) as connection:
-                assert len(asked(connection)["values"]) == 20
+                now = asked(connection)
+                while now["page"] <= before["page"] + 3:
+                    now = page(connection)  # until the numbers of its pages would deceive
+            assert now["life"] != before["life"]
+            with connect(url(api)) as connection:
+                assert len(asked(connection, since=before["page"], life=before["life"])["values"]) == 20
+            with connect(url(api)) as connection:
+                assert len(asked(connection, since=now["page"], life=now["life"])["values"]) < 20

@@ -117,7 +117,7 @@ class Plant:
 
     def pid(self, service: str) -> int:
         found = self.status()
-        return int(found["log"]["pid"] if service == "log" else found["services"][service]["pid"])
+        return int((found["log"]["pid"] if service == "log" else found["services"][service]["pid"]) or 0)
 
     def samples(self) -> list[tuple[Any, ...]]:
         """Every sample ever recorded or accepted: tag, time, value, quality, marks."""

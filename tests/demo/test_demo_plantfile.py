@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from isthmus.app.demo.chemical import FaultKind, Plant
@@ -19,6 +20,9 @@ from isthmus.core.tag import DataType
 from isthmus.plant.check import check_plant
 from isthmus.plant.revision import TagSetting
 from isthmus.systems.registry import kinds
+
+HOUR = 3600 * 10**9
+"""ns"""
 
 FOLDER = Path(__file__).parents[2] / "examples/chemical"
 CHECKED = check_plant(FOLDER / "plant.yaml", kinds())
@@ -120,3 +124,30 @@ def test_the_page_has_every_tag_and_every_fault() -> None:
     text = page()
     assert all(f"`{row.tag.address}`" in text for row in rows())
     assert all(f"| `{kind}` |" in text for kind in FaultKind)
+
+
+def test_normal_bands_hold_what_steady_operation_shows() -> None:
+    plant = Plant()
+    shown = np.concatenate([block.value for block in plant.past(plant.now, plant.now + 3 * HOUR, 60.0)])
+    places = {id(tag): position for position, tag in enumerate(TAGS.values())}
+    outside = []
+    for address, tag in TAGS.items():
+        setting = SETTINGS[address]
+        if setting.normal is not None:
+            values = shown[:, places[id(tag)]] * setting.scale + setting.offset
+            values = values[np.isfinite(values)]
+            low, high = setting.normal
+            if len(values) and np.mean((values >= low) & (values <= high)) < 0.99:
+                outside.append((setting.tag.path, setting.normal, values.min(), values.max()))
+    assert outside == []
+    assert sum(setting.normal is not None for setting in SETTINGS.values()) > 120
+
+
+def test_every_piece_of_equipment_of_an_area_stands_on_its_picture() -> None:
+    pictures = {picture.of.removeprefix("acme/antwerp/"): picture for picture in CHECKED.pictures}
+    assert {"acme/antwerp", *AREAS} <= pictures.keys()
+    parts = tuple(f"{asset.path}/" for asset in CHECKED.assets if asset.type and "/tray-" not in asset.path)
+    for asset in CHECKED.assets:
+        area = asset.path.removeprefix("acme/antwerp/").partition("/")[0]
+        if area in AREAS and not asset.path.startswith(parts):
+            assert asset.path in pictures[area].place, asset.path

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -90,7 +91,12 @@ async def tags(
     offset: Annotated[int, Parameter(ge=0, le=2**31, description="Without so many of the first")] = 0,
 ) -> list[Tag]:
     """In order of their paths."""
-    return [Tag.of(setting) for setting in matching(applied(picture), match)[offset : offset + limit]]
+    revision = applied(picture)
+
+    def found() -> list[Tag]:
+        return [Tag.of(setting) for setting in matching(revision, match)[offset : offset + limit]]
+
+    return await asyncio.to_thread(found)  # of ten thousand tags it takes a while, and live pages go on
 
 
 @get("/api/tag", operation_id="tag", summary="One tag", responses=NOT_THERE, tags=["tags"])

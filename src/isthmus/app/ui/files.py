@@ -7,6 +7,7 @@ browser may keep it for ever and still never mixes two versions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
@@ -71,7 +72,8 @@ def screen(folder: Traversable | None = None) -> Screen:
     found = dict(_files(folder or resources.files("isthmus.app.ui") / "static", ""))
     digest = sha256(b"".join(name.encode() + b"\0" + found[name] + b"\0" for name in sorted(found))).hexdigest()[:16]
     complete = NEEDED in found
-    page = found["index.html" if complete else "missing.html"].replace(b"{files}", f"/ui/{digest}".encode())
+    page = found["index.html" if complete else "missing.html"].replace(b"{modules}", _modules(found))
+    page = page.replace(b"{files}", f"/ui/{digest}".encode())
     files = {name: _file(name, content) for name, content in found.items() if not name.endswith(".html")}
     return Screen(digest, _file("index.html", page), files, complete)
 
@@ -85,6 +87,12 @@ def _files(folder: Traversable, below: str) -> list[tuple[str, bytes]]:
         elif _ending(one.name) in MEDIA:
             found.append((below + one.name, one.read_bytes()))
     return found
+
+
+def _modules(found: Iterable[str]) -> bytes:
+    """Has the browser fetch all modules at once; else it finds them one behind the other, import by import."""
+    names = sorted(name for name in found if name.endswith(".js"))
+    return "\n".join(f'<link rel="modulepreload" href="{{files}}/{name}">' for name in names).encode()
 
 
 def _ending(name: str) -> str:

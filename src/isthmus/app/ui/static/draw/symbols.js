@@ -67,7 +67,7 @@ const SHAPES = {
     return svg`<path class=${opening ? watch(() => (share(opening) === 0 ? "body stopped" : "body")) : "body"} d="M-22 -13 V13 L22 -13 V13 Z"></path>
       ${opening ? svg`<rect class="track" x="-22" y="17" width="44" height="5"></rect><rect class="held" x="-22" y="17" height="5" width=${watch(() => 44 * (share(opening) ?? 0))}></rect>` : nothing}`;
   },
-  exchanger: () => svg`<circle class="body" r="23"></circle><path class="edge" d="M-30 12 H-12 L-5 -10 L6 10 L13 -12 H30"></path>`,
+  exchanger: () => svg`<circle class="body" r="23"></circle><path class="edge" d="M-22 7 H-12 L-5 -11 L6 11 L13 -7 H22"></path>`,
   meter: () => svg`<circle class="body" r="21"></circle><path class="edge" d="M-13 8 A15 15 0 1 1 13 8 M0 4 L9 -8"></path><circle class="dot" r="2.5" cy="4"></circle>`,
   boiler: (place) => svg`<path class=${turning(place)} d="M-28 30 V-16 Q-28 -26 -18 -26 H8 V-36 H18 V-26 Q28 -26 28 -16 V30 Z"></path>
     <path class="edge" d="M-14 22 Q-22 8 -10 -2 Q-10 8 -3 10 Q-6 -4 4 -14 Q4 0 12 6 Q18 14 12 22 Z"></path>`,
