@@ -62,7 +62,7 @@ def _print(done: Retained, as_json: bool, *, dry: bool) -> None:
     rows: list[dict[str, Any]] = [
         {
             "class": name,
-            "what": "samples" if kind == "day" else str(kind),
+            "what": "samples" if kind == "day" else f"tags' days of {kind}",
             "rows": gone.rows,
             "bytes": round(gone.size),
             "days": len(gone.days),

@@ -57,6 +57,7 @@ class Gone:
 
     kind: Kind
     rows: int = 0
+    """Samples; of roll-ups one for all of a tag's day."""
     size: float = 0.0
     """Bytes, by its share of the rows."""
     days: set[int] = field(default_factory=set)
