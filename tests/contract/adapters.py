@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,6 +15,7 @@ from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address, Kind
 from isthmus.systems.registry import kinds
 from tests.peers import modbus_peer
+from tests.peers.mosquitto import Mosquitto
 from tests.peers.network import Network
 from tests.peers.opcua_peer import Server
 
@@ -275,6 +277,73 @@ class FilesPeer:
         return self
 
     async def __aexit__(self, *_: object) -> None: ...
+
+
+class MqttPeer:
+    """A mosquitto that mosquitto_pub publishes to, behind a network that can be cut."""
+
+    keeps, timed, tells, pace, again = True, True, False, 0.0, ""
+    bad_address = "tags/one#/nobody"
+    bad_configs: Sequence[Mapping[str, Any]] = (
+        {},
+        {"url": "http://127.0.0.1"},
+        {"url": "mqtt://127.0.0.1", "time": "at"},
+        {"url": "mqtt://127.0.0.1", "kept": "soon"},
+        {"url": "mqtt://127.0.0.1", "usr": "me"},
+        {"url": "mqtt://10.0.0.1", "user": "me", "password": "in the clear"},
+    )
+    _names = ("one", "two", "three")
+
+    def __init__(self, folder: Path) -> None:
+        self.kind = kinds()["mqtt"]
+        self._broker = Mosquitto(folder, "persistence true", "autosave_interval 1", f"persistence_location {folder}/")
+        self._network = Network(self._broker.port)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        url = f"mqtt://127.0.0.1:{self._network.port}"
+        return {"url": url, "time": "/at", "quality": "/quality", "patience": "1s", "keep_alive": "1s"}
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [Address(f"tags/{name}#/value", DataType.FLOAT) for name in self._names]
+
+    async def change(self, position: int, value: float, *, quality: int = 0, at: int | None = None) -> None:
+        said = {"value": value, "at": time.to_iso(time.now() if at is None else at), "quality": named(quality)}
+        payload = json.dumps(said)
+        await asyncio.to_thread(self._broker.publish, f"tags/{self._names[position]}", payload, "-r")
+
+    async def lose(self) -> None: ...
+    async def find(self) -> None: ...
+
+    async def kill(self) -> None:
+        await asyncio.to_thread(self._broker.kill)
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._broker.start)
+
+    async def cut(self) -> None:
+        self._network.cut()
+
+    async def freeze(self) -> None:
+        self._network.freeze()
+
+    async def mend(self) -> None:
+        self._network.mend()
+
+    async def unacknowledged(self) -> int | None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        await self.restart()
+        await self._network.__aenter__()
+        for position in range(3):
+            await self.change(position, 0.0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._network.__aexit__()
+        await asyncio.to_thread(self._broker.__exit__)
 
 
 def moment() -> int:

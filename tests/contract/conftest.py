@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.contract.adapters import FilesPeer, ModbusPeer, OpcUaPeer, Peer
+from tests.contract.adapters import FilesPeer, ModbusPeer, MqttPeer, OpcUaPeer, Peer
 
 PEERS: dict[str, Callable[[Path], Peer]] = {
     "files": FilesPeer,
     "modbus": lambda _: ModbusPeer(),
+    "mqtt": MqttPeer,
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
     "opcua-asyncua": lambda folder: OpcUaPeer(folder, "asyncua"),
 }

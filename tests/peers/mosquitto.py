@@ -26,7 +26,7 @@ class Mosquitto:
     def __init__(self, folder: Path, *settings: str, port: int = 0) -> None:
         self.folder, self.port = folder, port or free_port()
         folder.mkdir(parents=True, exist_ok=True)
-        lines = [f"listener {self.port} 127.0.0.1", "persistence false", "max_queued_messages 0", *settings]
+        lines = [f"listener {self.port} 127.0.0.1", "max_queued_messages 0", *settings]
         if not any(line.startswith(("allow_anonymous", "password_file")) for line in settings):
             lines.append("allow_anonymous true")
         if os.geteuid() == 0:

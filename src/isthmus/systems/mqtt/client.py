@@ -258,6 +258,16 @@ class Connection(asyncio.Protocol):
             self.check()
         return taken
 
+    def now(self) -> float:
+        """Seconds of the clock that waits go by."""
+        return self._loop.time()
+
+    def forget(self, topic: str) -> None:
+        """Unsubscribes from a topic that nobody wants any more; the broker's answer does not matter."""
+        if self._error is None:
+            self._id = self._id % packet.LONGEST_TEXT + 1
+            self._ask(packet.unsubscribe(self._version, self._id, topic))
+
     def acknowledge(self, ids: Sequence[int]) -> None:
         """Says that these QoS 1 messages are taken; of a connection that is gone they come again."""
         if self._error is None and ids:

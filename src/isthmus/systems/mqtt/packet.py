@@ -168,6 +168,11 @@ def subscribe(version: Version, id_: int, filters: Sequence[str]) -> bytes:
     return packet(0x82, id_.to_bytes(2, "big"), properties(version), *(text(one) + b"\x01" for one in filters))
 
 
+def unsubscribe(version: Version, id_: int, filter_: str) -> bytes:
+    """An UNSUBSCRIBE packet (3.10)."""
+    return packet(0xA2, id_.to_bytes(2, "big"), properties(version), text(filter_))
+
+
 def puback(id_: int) -> bytes:
     """Says that a QoS 1 message is taken (3.4)."""
     return b"\x40\x02" + id_.to_bytes(2, "big")
