@@ -140,11 +140,12 @@ def _spread(plant: Plant, days: int, step: float, coarse: list[str]) -> dict[str
     return dict(zip(coarse, daily.T, strict=True))
 
 
-def test_a_steady_plant_is_still_steady_after_thirty_days() -> None:
+@pytest.mark.parametrize("days", [8, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_steady_plant_is_still_steady_after_weeks(days: int) -> None:
     plant = Plant(seed=6, campaign=STEADY, coarse=30.0)
     watched = ["R1.TT201", "R1.LT201", "R2.TT211", "R2.LT211", "T103.LT103", "C301.LT301", "C301.LT302", "C301.PT301",
                "C301.AT301", "U400.PT401", "P101.VT101", "E302.TT322", "R1.AT201"]  # fmt: skip
-    daily = _spread(plant, 30, 300.0, watched)
+    daily = _spread(plant, days, 300.0, watched)
     for name, means in daily.items():
         tag = next(tag for tag in plant.tags if tag.name == name)
         assert tag.range is not None

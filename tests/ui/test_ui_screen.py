@@ -274,6 +274,9 @@ def test_files_say_how_long_they_hold_and_what_they_may_do(site: Site) -> None:
         assert "script-src 'self'" in policy
         assert "unsafe" not in policy
         files = page.text.split('src="')[1].split("/main.js")[0]
+        modules = [one.split('"')[0] for one in page.text.split('rel="modulepreload" href="')[1:]]
+        assert {f"{files}/main.js", f"{files}/pages/trend.js"} < set(modules)
+        assert {client.get(one).status_code for one in modules} == {200}
         main = client.get(f"{files}/main.js")
         assert "immutable" in main.headers["cache-control"]
         assert main.headers["content-type"].startswith("text/javascript")

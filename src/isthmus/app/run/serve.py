@@ -69,6 +69,7 @@ class _Server(uvicorn.Server):
             lifespan="off",
             ws="websockets-sansio",
             ws_max_size=1 << 20,
+            ws_per_message_deflate=False,  # it would be done for each client anew: seven eighths of what a page costs
             http="h11",
             h11_max_incomplete_event_size=LONGEST_QUESTION,
             server_header=False,
