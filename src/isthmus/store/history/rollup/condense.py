@@ -47,10 +47,12 @@ def condensed(
     settings: Settings,
     *,
     stepped: bool | None = None,
+    base: Sheaves | None = None,
 ) -> Excerpt:
     """What aggregates of these intervals need of a tag; good for these intervals and settings only.
 
-    `stepped` says how values lie between samples where that is not as the tag says. All samples, as of `excerpt`, where
+    `stepped` says how values lie between samples where that is not as the tag says; `base` is what there is of
+    `rows_for` in the days of the intervals, where it was fetched already. All samples, as of `excerpt`, where
     rows are of no use: of text, with sloped extrapolation, with time that runs backward.
     """
     start, end = int(intervals.edges[0]), int(intervals.edges[-1])
@@ -58,8 +60,15 @@ def condensed(
         return excerpt(history, setting, watch, start, end, leading=2 if settings.use_sloped_extrapolation else 1)
     held = setting.tag.stepped or setting.tag.type in STEPPED
     gaps = watch.spans(setting.tag.number)
-    middle = _Condensing(history, setting, gaps, intervals.edges, held if stepped is None else stepped).middle()
+    holds = held if stepped is None else stepped
+    middle = _Condensing(history, setting, gaps, intervals.edges, holds, base).middle()
     return bounded(history, setting, watch, middle, start, end)
+
+
+def rows_for(edges: NDArray[np.int64]) -> Kind | None:
+    """Which rows are asked first where no samples were let go; None: no interval is as wide as a row."""
+    widest = int(np.diff(edges).max())
+    return Kind.QUARTERS if widest >= QUARTER else Kind.MINUTES if widest >= MINUTE else None
 
 
 def bounded(history: History, setting: TagSetting, watch: Watch, middle: Middle, start: int, end: int) -> Excerpt:
@@ -96,6 +105,7 @@ class _Condensing:
     """Told of the tag, in no order."""
     edges: NDArray[np.int64]
     holds: bool
+    given: Sheaves | None
 
     def middle(self) -> Middle:
         """The samples that remain, in order, and folds for the others."""
@@ -131,25 +141,33 @@ class _Condensing:
         return former.scale == 1.0 and former.offset == 0.0 and former.type == self.setting.tag.type
 
     @cached_property
-    def coarse(self) -> bool:
-        """Quarters are asked first: intervals are wide enough, or samples were let go, and all that is left is told."""
-        return int(np.diff(self.edges).max()) >= QUARTER or self.border > self.start // DAY
+    def kind(self) -> Kind | None:
+        """The rows that are asked first; quarters too where samples were let go, and all that is left is told."""
+        return Kind.QUARTERS if self.border > self.start // DAY else rows_for(self.edges)
 
-    @cached_property
+    @property
+    def coarse(self) -> bool:
+        return self.kind is Kind.QUARTERS
+
+    @property
     def width(self) -> int:
         """Of the rows that are asked first, ns."""
         return QUARTER if self.coarse else MINUTE
 
     @cached_property
     def base(self) -> Sheaves:
-        """Those rows; none where no interval is as wide as a row."""
-        if not self.coarse and int(np.diff(self.edges).max()) < MINUTE:
-            return bundle(())
-        kind = Kind.QUARTERS if self.coarse else Kind.MINUTES
-        found = fetch(self.history, kind, self.numbers, self.start // DAY, (self.end - 1) // DAY)
+        """Those rows."""
+        found = self.fetched()
         time = found.rows.time
         inside = (time + self.width > self.start) & (time < self.end)
         return found if inside.all() else replace(found, rows=found.rows.pick(inside))
+
+    def fetched(self) -> Sheaves:
+        if self.kind is None:
+            return bundle(())
+        if self.given is not None and self.kind is rows_for(self.edges):
+            return self.given
+        return fetch(self.history, self.kind, self.numbers, self.start // DAY, (self.end - 1) // DAY)
 
     def sorted_out(self, found: Sheaves, width: int, dark: Spans, taken: Spans) -> _Sorted:
         """What is to be made of each row.

@@ -23,23 +23,26 @@ def fetch(history: History, kind: Kind, numbers: Sequence[int] | NDArray[np.uint
 
     Of a file that is damaged there is nothing.
     """
-    wanted = list(map(int, numbers))
+    found = _found(history, kind, list(map(int, numbers)), first, last)
+    return _by_time(bundle(found)) if found else _NOTHING
+
+
+def fetch_each(history: History, kind: Kind, numbers: Sequence[int], first: int, last: int) -> dict[int, Sheaves]:
+    """What `fetch` finds of each of these tags, of those of which it finds anything."""
+    parts: dict[int, list[Unpacked]] = {}
+    for number, part in (pair for found in _found(history, kind, numbers, first, last) for pair in found.by_tag()):
+        parts.setdefault(number, []).append(part)
+    return {number: _by_time(bundle(found)) for number, found in parts.items()}
+
+
+def _found(history: History, kind: Kind, numbers: Sequence[int], first: int, last: int) -> list[Unpacked]:
     found: list[tuple[Kept, Unpacked]] = []
-    for file, table in history.derived(kind, wanted, first, last):
+    for file, table in history.derived(kind, numbers, first, last):
         try:
-            found.append((file, unpacked(table, wanted)))
+            found.append((file, unpacked(table, numbers)))
         except Damaged:  # packed by a later version: the samples are there
             continue
-    sound = [sheaves for file, sheaves in found if history.is_sound(file)]
-    return _by_time(bundle(sound)) if sound else _NOTHING
-
-
-def told(history: History, kind: Kind, numbers: Sequence[int], first: int, last: int) -> set[int]:
-    """Of which of these tags there are rows on any of these UTC days (included)."""
-    wanted, found = set(numbers), set[int]()
-    for _, table in history.derived(kind, numbers, first, last):
-        found |= wanted.intersection(table["tag"].to_pylist())
-    return found
+    return [part for file, part in found if history.is_sound(file)]
 
 
 def _by_time(sheaves: Sheaves) -> Sheaves:

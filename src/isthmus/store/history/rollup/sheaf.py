@@ -219,6 +219,14 @@ class Unpacked(NamedTuple):
     packed: Sequence[_Packed] = ()
     former: Rows | None = None
 
+    def by_tag(self) -> Iterator[tuple[int, Unpacked]]:
+        """What of it is one tag's, with its number; a tag may come more than once."""
+        for each in self.packed:
+            yield each.tag, Unpacked((each,))
+        for tag in np.unique(self.former.tag).tolist() if self.former is not None else ():
+            assert self.former is not None
+            yield tag, Unpacked((), self.former.pick(self.former.tag == tag))
+
 
 def unpacked(table: pa.Table, numbers: Iterable[int] | None = None) -> Unpacked:
     """What `from_table` gives, to be bundled with others."""
