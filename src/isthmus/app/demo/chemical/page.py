@@ -113,8 +113,8 @@ def _running() -> Iterator[str]:
         "state is "
         f"kept in the data directory every {KEEP // time.SECOND} s and when it stops: started again, it goes on "
         "where it "
-        "stood, as it stood still in between. `isthmus backup` takes it along with what was recorded: what was restored "
-        "goes on from there. `--tempo` quickens the plant, never the clock: samples have the time at "
+        "stood, as it stood still in between. `isthmus backup` takes it along with what was recorded: what was "
+        "restored goes on from there. `--tempo` quickens the plant, never the clock: samples have the time at "
         "which they were taken. `--seed` and `--plan` are for a new plant."
     )
     yield (
