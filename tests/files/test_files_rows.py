@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from isthmus.core import quality, time
 from isthmus.core.errors import Disconnected, IsthmusError
 from isthmus.core.event import EventKind
-from isthmus.core.tag import DataType
+from isthmus.core.tag import DataType, Tag
+from isthmus.flow.collect import Collector, _source
+from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.systems.contract import Address, Form
 from isthmus.systems.files.address import check_address
 from isthmus.systems.files.folder import PIECE
@@ -254,3 +256,22 @@ def test_an_address_has_one_canonical_writing(said: str, canonical: str) -> None
 def test_what_is_no_address_is_told(said: str) -> None:
     with pytest.raises(IsthmusError):
         check_address(said)
+
+
+async def test_a_file_of_whole_pieces_is_taken_and_no_less_of_it_is_remembered(tmp_path: Path) -> None:
+    drop(tmp_path, "a.csv", "time,a\n" + "".join(f"{1_790_000_000 + i},{i}\n" for i in range(PIECE)))
+    collected = collecting(tmp_path, ["a"], done="keep")
+    async with collected.running():
+        await looked_twice(collected)
+    again = collecting(tmp_path, ["a"], done="keep")
+    async with again.running():
+        await looked_twice(again)
+    assert len(collected.values(0)) == PIECE and not again.values(0)
+
+
+def test_the_collector_discards_nothing_of_a_kind_whose_far_end_keeps_it(tmp_path: Path) -> None:
+    tag = TagSetting(tag=Tag(1, "acme/lyon/lab/a", "", DataType.FLOAT, False), system="lab", address="a")
+    collector = Collector(tmp_path, "", epoch=1)
+    for kind, overflow in (("files", "wait"), ("modbus", "discard-oldest")):
+        system = SystemSetting(name="lab", kind=kind, config={})
+        assert _source(collector, system, (tag,), None, {}).overflow == overflow

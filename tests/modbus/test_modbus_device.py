@@ -86,7 +86,7 @@ async def test_a_device_gives_what_pymodbus_and_the_oracle_read_of_it(server: Se
 async def test_a_hole_in_a_block_harms_only_what_lies_in_it_and_is_remembered(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await server.do("hole 1 holding 140 143")
+    await server.do("hole 1 holding 140 141")
     collected = collecting(server, [f"holding.{n}" for n in range(100, 200)])
     async with collected.running():
         await eventually(lambda: all(qualities(collected, i) for i in range(100)))
@@ -95,17 +95,17 @@ async def test_a_hole_in_a_block_harms_only_what_lies_in_it_and_is_remembered(
         await rounds_of(collected, 20)
         asked = (await server.do("count") - before) / 20
         bad = [i for i in range(100) if quality.BAD_NODE_ID_UNKNOWN in qualities(collected, i)]
-        assert bad == [40, 41, 42, 43]
+        assert bad == [40, 41]
         assert asked < 10  # the halves that the hole left, no longer the hole
         named = "\n".join(str(event.details["addresses"]) for event in collected.told(EventKind.TAG))
-        assert sorted(named.split()) == [f"holding.{n}:uint16" for n in range(140, 144)]
+        assert sorted(named.split()) == [f"holding.{n}:uint16" for n in (140, 141)]
         monkeypatch.setattr(rounds, "AGAIN", 0.2)
         for scan in collected.driver._plan.scans:
             scan.again = 0.0
         await server.do("hole 1 holding 9 8")
-        await eventually(lambda: all(qualities(collected, i)[-1] == quality.GOOD for i in range(40, 44)))
+        await eventually(lambda: all(qualities(collected, i)[-1] == quality.GOOD for i in (40, 41)))
     assert any("holding.140:uint16" in e.message and "can be read again" in e.message for e in collected.events)
-    assert all(set(qualities(collected, i)) == {quality.GOOD} for i in range(100) if i not in range(40, 44))
+    assert all(set(qualities(collected, i)) == {quality.GOOD} for i in range(100) if i not in (40, 41))
     assert not collected.errors
 
 
@@ -304,7 +304,9 @@ async def ten_dead_of_a_hundred(server: Server, seconds: float) -> None:
         await asyncio.sleep(seconds)
         counts = [len(collected.readings) - b for collected, b in zip(alive, before, strict=True)]
         assert min(counts) >= 0.8 * seconds / 0.5 - 1, sorted(counts)[:5]
-        assert not any(collected.errors or collected.told(EventKind.OVERRUN) for collected in alive)
+        assert not [str(error) for collected in alive for error in collected.errors]
+        late = [event for collected in alive for event in collected.told(EventKind.OVERRUN)]
+        assert sum(int(event.details["missed"] or 0) for event in late) <= 0.02 * sum(counts), late[:3]
         assert all(collected.errors and not collected.readings for collected in dead)
         assert all(isinstance(error, Disconnected) for collected in dead for error in collected.errors)
         frozen_one.signal(signal.SIGCONT)

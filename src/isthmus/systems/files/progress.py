@@ -36,8 +36,9 @@ class Progress:
 
     def note(self, identity: str, line: int) -> None:
         """The file is in the log up to there."""
-        if self._lines.get(identity) != END:
-            self._lines[identity] = line
+        before = self._lines.get(identity, 0)
+        if before != END:
+            self._lines[identity] = line if line == END else max(line, before)
 
     def keep(self) -> None:
         """Writes it down, if there is anything new. Raises OSError."""
