@@ -191,7 +191,10 @@ def _days(file: Opened[Footer] | Opened[KeptFooter], number: int, group: Group) 
 
 
 def _corrected(file: Opened[KeptFooter]) -> bool:
-    """Whether any sample may be a correction, by the file's statistics."""
+    """Whether any sample may be a correction, by what the file tells of its row groups, or its statistics."""
+    marks = [group.alike.get("mark") for group in file.footer.groups]
+    if None not in marks:
+        return any(mark is not None and mark >= Mark.CORRECTED for mark in marks)
     metadata = pq.read_metadata(file.path)
     place = metadata.schema.names.index("mark")
     statistics = (metadata.row_group(i).column(place).statistics for i in range(metadata.num_row_groups))
