@@ -195,4 +195,4 @@ class Kind:
     pattern: str = ""
     """Regular expression (ECMA 262, as in JSON Schema) of addresses in their canonical writing; empty for none."""
     tested: tuple[str, ...] = ()
-    """Far ends, which share no library with the driver, that the contract suite runs it against."""
+    """Far ends that the contract suite runs it against; one of them at least shares no library with the driver."""

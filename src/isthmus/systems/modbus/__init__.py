@@ -23,7 +23,7 @@ KIND = Kind(
     connect=_connect,
     check_address=check_address,
     powers=("reads",),
-    tested=("a C server of libmodbus", "pymodbus, byte by byte"),
+    tested=("libmodbus (a server in C)",),
     pattern=PATTERN,
     addresses="""\
 An address is one line, `unit/table.number:type:order`, of which only table and number are needed:
