@@ -23,13 +23,20 @@ from tests.peers.network import Network
 VICTIMS = ("deliverer", "broker", "both", "network")
 
 
-def heard(listener: Listener) -> dict[str, set[float]]:
-    """Tag path → the values that arrived."""
-    found: dict[str, set[float]] = {}
-    for topic, payload in listener.lines():
-        if topic.endswith("/level") and payload:
-            found.setdefault(topic.removeprefix("uns/"), set()).add(json.loads(payload)["value"])
-    return found
+class Heard:
+    """What a listener has heard of the tags, by path; only what is new is looked at."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener, self._seen = listener, 0
+        self._values: dict[str, set[float]] = {}
+
+    def __call__(self) -> dict[str, set[float]]:
+        lines = self._listener.lines()
+        for topic, payload in lines[self._seen :]:
+            if topic.endswith("/level") and payload:
+                self._values.setdefault(topic.removeprefix("uns/"), set()).add(json.loads(payload)["value"])
+        self._seen = len(lines)
+        return self._values
 
 
 def everything(floor: Plant) -> dict[str, set[float]]:
@@ -38,9 +45,10 @@ def everything(floor: Plant) -> dict[str, set[float]]:
     return {f"{PLANT}/hall/tank-{number}/level": values for number in range(1, TAGS + 1)}
 
 
-async def rounds(floor: Plant, broker: Mosquitto, folder: Path, until: Until, victims: Sequence[str]) -> Listener:
+async def rounds(floor: Plant, broker: Mosquitto, folder: Path, until: Until, victims: Sequence[str]) -> None:
     """Kills in a row while samples flow; the listener is back before anything is delivered again."""
     listener = await asyncio.to_thread(broker.listen, "uns/#", folder / "heard")
+    heard = Heard(listener)
     async with Network(broker.port) as network, floor.recording():
         floor.apply([mqtt("namespace", f"mqtt://127.0.0.1:{network.port}")])
         floor.start()
@@ -61,10 +69,9 @@ async def rounds(floor: Plant, broker: Mosquitto, folder: Path, until: Until, vi
                 floor.start()
             await publishing
         want = everything(floor)
-        await until(lambda: heard(listener) == want, "everything delivered", within=60)
+        await until(lambda: heard() == want, "everything delivered", within=60)
         await until(lambda: floor.told("namespace").get("lag_messages") == 0, "no lag is left")
         assert floor.stop() == 0
-    return listener
 
 
 async def flow(floor: Plant) -> None:
@@ -88,12 +95,12 @@ async def test_two_hundred_kills_in_a_row(floor: Plant, broker: Mosquitto, tmp_p
 async def test_an_output_that_falls_behind_the_log_goes_on_from_history(
     floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
 ) -> None:
-    listener = await asyncio.to_thread(broker.listen, "uns/#", tmp_path / "heard")
+    heard = Heard(await asyncio.to_thread(broker.listen, "uns/#", tmp_path / "heard"))
     floor.apply([mqtt("namespace", broker.url)])
     floor.start()
     await until(lambda: floor.told("namespace").get("state") == "connected", "connected")
     await floor.publish(10)
-    await until(lambda: heard(listener) == everything(floor), "the first ones")
+    await until(lambda: heard() == everything(floor), "the first ones")
     assert floor.stop() == 0
     async with floor.recording():
         for _ in range(5):
@@ -106,7 +113,7 @@ async def test_an_output_that_falls_behind_the_log_goes_on_from_history(
         await until(purged, "the log has none of them any more")
         await floor.publish(10)
         floor.start()
-        await until(lambda: heard(listener) == everything(floor), "all of it, from history and from the log")
+        await until(lambda: heard() == everything(floor), "all of it, from history and from the log")
         assert floor.told("namespace")["lost"] == 0
 
 
@@ -114,18 +121,19 @@ async def test_an_output_of_a_restored_plant_goes_on_where_the_backup_has_it(
     broker: Mosquitto, tmp_path: Path, until: Until
 ) -> None:
     listener = await asyncio.to_thread(broker.listen, "uns/#", tmp_path / "heard")
+    heard = Heard(listener)
     async with plant(tmp_path / "data") as floor, floor.recording():
         floor.apply([mqtt("namespace", broker.url)])
         async with floor.delivering():
             await until(lambda: len(listener.lines()) > 0, "online")
             await floor.publish(10)
-            await until(lambda: heard(listener) == everything(floor), "the first ones")
+            await until(lambda: heard() == everything(floor), "the first ones")
         await floor.publish(20)
         want = everything(floor)
     await back_up(Place(tmp_path / "data"), tmp_path / "backup", quiet)
     await asyncio.to_thread(restore, tmp_path / "backup", Place(tmp_path / "restored"), quiet)
     async with plant(tmp_path / "restored") as floor, floor.delivering():
-        await until(lambda: heard(listener) == want, "the others, from the restored history")
+        await until(lambda: heard() == want, "the others, from the restored history")
 
 
 def quiet(what: str, done: int, of: int) -> None:
@@ -136,14 +144,14 @@ async def test_a_frozen_broker_delays_nobody_else(
     floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
 ) -> None:
     with Mosquitto(tmp_path / "other") as other:
-        listener = await asyncio.to_thread(other.listen, "uns/#", tmp_path / "heard")
+        heard = Heard(await asyncio.to_thread(other.listen, "uns/#", tmp_path / "heard"))
         floor.apply([mqtt("frozen", broker.url), mqtt("well", other.url)])
         async with floor.delivering() as told:
             for name in ("frozen", "well"):
                 await until(partial(is_, told, name, "connected"), f"{name} is connected")
             broker.freeze()
             await floor.publish(100)
-            await until(lambda: heard(listener) == everything(floor), "delivered to the other")
+            await until(lambda: heard() == everything(floor), "delivered to the other")
             await until(partial(is_, told, "frozen", "disconnected"), "told as gone")
             assert "does not answer" in told["frozen"]["problem"]
             await until(lambda: told["frozen"]["lag_messages"] > 0, "its lag is told")

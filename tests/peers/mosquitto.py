@@ -91,7 +91,8 @@ class Mosquitto:
     def publish(self, topic: str, payload: str | bytes, *more: str) -> None:
         """One message by `mosquitto_pub`, at QoS 1."""
         text = payload if isinstance(payload, bytes) else payload.encode()
-        words = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-t", topic, "-s", *more]
+        said = ["-s"] if text else ["-n"]
+        words = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-t", topic, *said, *more]
         subprocess.run(words, input=text, check=True, timeout=20, capture_output=True)
 
     def retained(self, filter_: str, *more: str, seconds: int = 1) -> dict[str, str]:
@@ -117,12 +118,19 @@ class Listener:
 
     def __init__(self, broker: Mosquitto, into: Path) -> None:
         self._broker, self._into, self._canaries = broker, into, 0
+        self._read = 0
+        self._lines: list[tuple[str, str]] = []
 
     def lines(self) -> Sequence[tuple[str, str]]:
-        """(topic, payload) of every complete line but canaries."""
-        text = self._into.read_text()
-        pairs = (line.split("\t", 1) for line in text[: text.rfind("\n") + 1].splitlines())
-        return [(topic, payload) for topic, payload in pairs if topic != "canary"]
+        """(topic, payload) of every complete line but canaries; only what is new is read."""
+        with self._into.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        new = new[: new.rfind(b"\n") + 1]
+        self._read += len(new)
+        pairs = (line.split("\t", 1) for line in new.decode().splitlines())
+        self._lines += [(topic, payload) for topic, payload in pairs if topic != "canary"]
+        return self._lines
 
     def wait(self) -> None:
         """Until it hears: what is published from now on it does not miss."""

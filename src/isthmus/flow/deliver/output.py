@@ -32,8 +32,8 @@ SHORTEST: Final = 0.5
 LONGEST: Final = 30.0
 """Seconds before a far end is tried again; they double from the shortest to the longest."""
 
-PORTION: Final = 10_000
-"""Samples handed over at once at most: what may have to be sent again."""
+PORTION: Final = 2_000
+"""Samples handed over at once at most: what has to be sent again when the far end goes away in the middle."""
 
 BEAT: Final = 2.0
 """Seconds without anything to deliver after which the far end is looked at, and parked samples."""
