@@ -13,7 +13,7 @@ from importlib import import_module
 
 from bench.figures import PAGE, Topic, alone, page, section, with_section
 
-TOPICS = ("receive", "modbus", "replay", "delay", "namespace", "start", "history", "screen")
+TOPICS = ("receive", "modbus", "replay", "delay", "mqtt", "namespace", "start", "history", "screen")
 
 
 def main(names: list[str]) -> int:
