@@ -81,6 +81,14 @@ def test_days_are_those_of_the_plant(running: Plant) -> None:
     assert {row["Count"]["quality"] for row in found} == {"BadNoData"}
 
 
+def test_energy_of_the_demo_is_asked_by_shift_and_crew(running: Plant) -> None:
+    words = ["heater/energy", "--from", "-1m", "--every", "shift", "--aggregate", "Consumed", "--unit", "kW.h"]
+    found = rows(running, *words)
+    _, shift, crew = found[-1]["period"].split()
+    assert (shift in ("early", "late", "night"), crew in "ABC") == (True, True)
+    assert {row["Consumed"]["unit"] for row in found} == {"kW.h"}
+
+
 def test_values_at_given_times_come_in_the_order_they_were_asked_for(running: Plant, span: tuple[str, str]) -> None:
     found = rows(running, LEVEL, "--at", span[1], "--at", span[0], "--at", "2020-01-01")
     assert [row["time"] for row in found] == [span[1], span[0], "2019-12-31T23:00:00Z"]
@@ -159,7 +167,6 @@ def test_a_wrong_question_exits_2_and_says_which_forms_there_are(running: Plant)
 def test_what_cannot_be_asked_is_said_in_words(running: Plant) -> None:
     assert "did you mean Average?" in refused(running, LEVEL, "--aggregate", "Averge")
     assert "bay-1/truck: Average needs numbers" in refused(running, "bay-1/truck", "--aggregate", "Average")
-    assert "the plant has no shifts" in refused(running, LEVEL, "--aggregate", "Average", "--every", "shift")
     assert "day, week, month or shift" in refused(running, LEVEL, "--aggregate", "Average", "--every", "moon")
     assert "of no width" in refused(running, LEVEL, "--aggregate", "Average", "--every", "0s")
     assert "--every needs an --aggregate" in refused(running, LEVEL, "--every", "1h")

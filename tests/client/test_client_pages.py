@@ -11,11 +11,18 @@ import io
 import os
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from isthmus.app.demo.chemical.past import Tables
+from isthmus.app.demo.chemical.story import Story
+from isthmus.app.importing.given import take_in
+from isthmus.app.revising import apply, propose
+from isthmus.app.run.place import Place
+from isthmus.core.time import from_iso
 from tests.app.conftest import invoke
 
 PAGES = Path(__file__).parents[2] / "docs"
@@ -29,19 +36,33 @@ def same(page: Path, made: str) -> None:
     assert made == page.read_text(encoding="utf-8")
 
 
-def test_every_command_of_the_questions_prints_what_the_page_says(lab_data: Path) -> None:
+@pytest.fixture(scope="module")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chemical demo as it was in a late and a night shift of 2026-11-18, half an hour before and after."""
+    place = Place(tmp_path_factory.mktemp("demo") / "data")
+    place.make()
+    apply(propose(PAGES.parent / "examples/chemical/plant.yaml", place.root), place.root)
+    start, end = from_iso("2026-11-18T12:30:00Z"), from_iso("2026-11-19T05:30:00Z")
+    story = Story(seed=2, plan="steady", start=start, end=end, faults=())
+    take_in(place, Tables(story.plant()).until(end), "past")
+    return place.root
+
+
+def test_every_command_of_the_questions_prints_what_the_page_says(lab_data: Path, demo_data: Path) -> None:
     page = PAGES / "questions.md"
 
-    def answered(found: re.Match[str]) -> str:
+    def answered(data: Path, found: re.Match[str]) -> str:
         words = shlex.split(found[1])
         assert words[0] == "isthmus"
-        done = invoke(*words[1:], "--data", lab_data)
+        done = invoke(*words[1:], "--data", data)
         assert (done.returncode, done.stderr) == (0, "")
         return f"```console\n$ {found[1]}\n{done.stdout}```"
 
-    text = page.read_text(encoding="utf-8")
-    assert len(COMMAND.findall(text)) >= 6
-    same(page, COMMAND.sub(answered, text))
+    lab, heading, demo = page.read_text(encoding="utf-8").partition("\n## The same on the demo\n")
+    assert len(COMMAND.findall(lab)) >= 6
+    assert len(COMMAND.findall(demo)) >= 5
+    made = [COMMAND.sub(partial(answered, data), text) for data, text in ((lab_data, lab), (demo_data, demo))]
+    same(page, heading.join(made))
 
 
 def test_every_example_in_python_prints_what_the_page_says(lab_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,6 +237,14 @@ def dying(plant: Plant, step: str, seed: int) -> int:
     return done.returncode
 
 
+def is_noted(plant: Plant) -> bool:
+    """Whether it was noted what is to be let go: that comes before anything goes."""
+    manifest = Manifest.open(plant.folder.manifest, reading=True)
+    found = bool(Borders.noted(manifest).of)
+    manifest.close()
+    return found
+
+
 def rounds(root: Path, count: int) -> set[str]:
     """Kills retention at every step in turn; the steps at which it died."""
     died = set()
@@ -249,9 +257,11 @@ def rounds(root: Path, count: int) -> set[str]:
             died.add(step)
         assert set(samples(plant)) >= left(plant.kept, days)
         assert set(samples(plant)) <= set(once(plant.kept))
+        noted = is_noted(plant)
         if chance.random() < 0.5:
             plant.run([chance.randrange(12)], 40)
             compact(plant.folder.root, now=NOW + DAY, wait=False)
+            days = days if noted else rolled(plant)  # where nothing was let go yet, roll-ups were made again
         let_go(plant)
         found = samples(plant)
         assert set(found) == left(plant.kept, days)
