@@ -63,7 +63,7 @@ export const top = () =>
       <div class="wrong" role="status" aria-label="What is wrong now">${watch(wrong)}${watch(broken)}</div>
       <span class="alive">${watch(alive)}</span>
       <time class="clock" title=${watch(() => (plant.value, zoneName()))}>${watch(() => (plant.value, clockTime(now.value)))}</time>
-      <button class="find" aria-label="Find" aria-keyshortcuts="Control+K" @click=${showPalette}><span aria-hidden="true">⌕</span><span class="word">Find</span> <kbd>Ctrl K</kbd></button>
+      <button class="find" aria-keyshortcuts="Control+K" @click=${showPalette}><span aria-hidden="true">⌕</span><span class="word">Find</span> <kbd>Ctrl K</kbd></button>
       <button class="theme" @click=${switchTheme} aria-label=${watch(() => (theme.value === "dark" ? "Light colours" : "Dark colours"))}><span aria-hidden="true">${watch(() => (theme.value === "dark" ? "☀" : "☾"))}</span></button>
     </header>
     <div role="alert">${watch(gone)}</div>`;
