@@ -32,6 +32,8 @@ Which: TypeAlias = Callable[[Columns], NDArray[np.bool_]]
 
 AT_A_TIME: Final = 16
 """Days that are written at a time."""
+_LOOKS: Final = 4
+"""Row groups, about, that decide how days are written."""
 ROOM: Final = 1_000_000
 """Samples that may wait for being written, of all days together."""
 
@@ -82,10 +84,10 @@ def _days(sources: Sequence[Source]) -> Days:
 
 
 def _fitted(sources: Sequence[Source]) -> dict[str, Any] | None:
-    """How samples of these files are written best, by a row group of each of the largest."""
-    largest = sorted(sources, key=lambda source: source.part.rows)[-3:]
-    some = [source.read(len(source.file.footer.groups) // 2) for source in largest if source.part.rows]
-    return fitted(join(part.pick(slice(GROUP)) for part in some)) if some else None
+    """How samples of these files are written best, by some of their row groups."""
+    places = [(source, group) for source in sources for group in range(len(source.file.footer.groups))]
+    chosen = places[len(places) // (2 * _LOOKS) :: max(len(places) // _LOOKS, 1)]
+    return fitted(join(source.read(group).pick(slice(GROUP)) for source, group in chosen)) if places else None
 
 
 @dataclass(slots=True)

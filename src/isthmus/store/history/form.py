@@ -23,17 +23,17 @@ GROUP: Final = 15_360
 
 _PLAIN: Final = MappingProxyType(dict.fromkeys(("time", "seen", "value", "integer"), "PLAIN"))
 _OTHER: Final = (
-    _PLAIN | {name: "DELTA_BINARY_PACKED" for name in ("time", "seen", "integer")} | {"value": "BYTE_STREAM_SPLIT"}
+    _PLAIN | dict.fromkeys(("time", "seen", "integer"), "DELTA_BINARY_PACKED") | {"value": "BYTE_STREAM_SPLIT"}
 )
-_WORTH: Final = 0.95
-"""Times and integers are plain only where this much smaller: differences are, of columns without anything too."""
+_WORTH: Final = 0.01
+"""Bytes of a sample that it has to save to be plain: of a column without anything all are small."""
 
 
 def fitted(some: Columns) -> dict[str, Any]:
     """The form for ordered samples like these."""
     plain, other = _sizes(some, _PLAIN), _sizes(some, _OTHER)
-    encodings = {name: _PLAIN if plain[name] < _WORTH * other[name] else _OTHER for name in _PLAIN}
-    return _form({name: found[name] for name, found in encodings.items()})
+    least = _WORTH * len(some)
+    return _form({name: (_PLAIN if plain[name] + least < other[name] else _OTHER)[name] for name in _PLAIN})
 
 
 def _form(encodings: Mapping[str, str]) -> dict[str, Any]:
