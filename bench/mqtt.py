@@ -25,8 +25,8 @@ def measure() -> Topic:
     """CPU per value and rates."""
     how = (
         f"{COUNT:,} messages at QoS 1 on {TOPICS:,} topics, each a JSON object with a value, a time and a quality, "
-        "come from mosquitto (`max_inflight_messages 0`) to one process, which acknowledges them. Ours makes readings of "
-        "them: columns with time and quality. The baseline takes the three members out of json.loads's answer."
+        "come from mosquitto (`max_inflight_messages 0`) to one process, which acknowledges them. Ours makes readings "
+        "of them: columns with time and quality. The baseline takes the three members out of json.loads's answer."
     )
     with tempfile.TemporaryDirectory() as name:
         ours, paho = (asyncio.run(_received(Path(name) / which, which)) for which in ("ours", "paho"))

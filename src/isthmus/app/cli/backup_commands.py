@@ -27,7 +27,8 @@ def backup(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write everything of a plant into one file: history, ledger, revisions, keys and secrets at one position.
+    """Write everything of a plant into one file: history, ledger, revisions, positions of outputs, keys and
+    secrets at one position.
 
     Works while the plant runs. Keep the file safe: it holds the plant's keys and secrets.
 

@@ -7,7 +7,7 @@ A newly applied revision touches only what it changes: an output whose settings 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -140,10 +140,21 @@ async def _arrange(deliverer: Deliverer, revision: Revision, group: asyncio.Task
 def _wiring(setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision) -> bytes:
     """All that an output can notice of a revision; where things stand in the file is none of it."""
     nowhere = Place("", 0)
-    places = {setting.tag.path.rpartition("/")[0] for setting in tags}
-    assets = [asset for asset in revision.assets if any(place.startswith(asset.path) for place in places)]
+    above = _above(setting.tag.path for setting in tags)
+    assets = [asset for asset in revision.assets if asset.path in above]
     parts = (setting, *assets, *tags)
     return msgspec.msgpack.encode([revision.plant, *(msgspec.structs.replace(one, place=nowhere) for one in parts)])
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """Every place that one of the paths lies below."""
+    found: set[str] = set()
+    for path in paths:
+        place = path.rpartition("/")[0]
+        while place and place not in found:
+            found.add(place)
+            place = place.rpartition("/")[0]
+    return found
 
 
 async def _close(deliverer: Deliverer, name: str) -> None:
