@@ -20,6 +20,7 @@ from isthmus.core import quality
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
+from isthmus.core.time import SECOND, now
 from isthmus.systems.contract import Address, Form
 from isthmus.systems.modbus import remarks, rounds, source
 from isthmus.systems.modbus.address import ORDERS, SIZES, parse
@@ -264,6 +265,7 @@ async def test_two_hundred_kills(server: Server) -> None:
 async def frozen(server: Server, how_often: int) -> None:
     collected = collecting(server, ["holding.7"])
     async with collected.running():
+        await eventually(lambda: collected.values(0))
         for value in range(1, how_often + 1):
             before = len(collected.errors)
             server.signal(signal.SIGSTOP)
@@ -272,6 +274,8 @@ async def frozen(server: Server, how_often: int) -> None:
             await server.set(1, "holding", 7, [value])
             await eventually(collected.saw(0, float(value)), 5)
     assert set(qualities(collected, 0)) <= {quality.GOOD, quality.BAD_TIMEOUT}
+    gaps = collected.told(EventKind.GAP)
+    assert len(gaps) == how_often and all(int(g.details["first"] or 0) < int(g.details["last"] or 0) for g in gaps)
 
 
 async def test_a_frozen_device_is_noticed_and_read_again_when_it_thaws(server: Server) -> None:
@@ -317,3 +321,17 @@ async def test_ten_dead_devices_of_a_hundred_harm_only_themselves(server: Server
 @pytest.mark.soak
 async def test_ten_dead_devices_of_a_hundred_for_five_minutes(server: Server) -> None:
     await ten_dead_of_a_hundred(server, 300)
+
+
+async def test_what_nobody_observed_before_the_collector_started_is_a_gap_told_once(server: Server) -> None:
+    collected = collecting(server, ["holding.1", "holding.9"])
+    ended = now() - 3600 * SECOND
+    collected.resume["holding.1:uint16"] = ended
+    async with collected.running():
+        await rounds_of(collected, 5)
+    (gap,) = collected.told(EventKind.GAP)
+    assert gap.details["first"] == ended and gap.details["tags"] == 2
+    fresh = collecting(server, ["holding.1"])
+    async with fresh.running():
+        await rounds_of(fresh, 5)
+    assert not fresh.told(EventKind.GAP)

@@ -52,7 +52,8 @@ no answer is BadTimeout, and one that does not fit its question is BadDecodingEr
 that a device refuses harms only itself: it is named in an event and tried again every 30 s.
 
 Each unit and interval has its own phase, so that many devices do not speak at once. A device that cannot keep up is
-read as often as it can be, and an `overrun` event says how many readings were left out. Units of one gateway belong
+read as often as it can be, and an `overrun` event says how many readings were left out; what nobody read while the
+device was away is a gap. Units of one gateway belong
 into one system: it has one connection with one request in flight. A unit that stays silent is asked less often, down to
 every 30 s, and the others keep their schedule. Nothing is written yet. Modbus RTU needs a gateway.
 """,

@@ -74,6 +74,14 @@ class Remarks:
         message = f"{names(found, 3)} can be read again"
         return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
 
+    def outage(self, first: int, last: int) -> Event:
+        """Nobody observed the system between these times (ns), and it kept nothing for us."""
+        tags = len(self._texts)
+        message = f"{tags} tags were not observed from {time.to_iso(first)} to {time.to_iso(last)}"
+        return happened(
+            self._system, EventKind.GAP, Severity.WARNING, message, first=min(first, last), last=last, tags=tags
+        )
+
     def silent(self, unit: int, why: str) -> Event:
         """A unit behind the gateway that others answer through."""
         message = f"unit {unit} does not answer: {why}; it is asked less often until it does"

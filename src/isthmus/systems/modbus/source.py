@@ -38,6 +38,7 @@ class ModbusSource:
         self._spec, self._system = spec, surroundings.system
         self._plan: Plan | None = None
         self._opened = 0
+        self._resume, self._observed = surroundings.resume, Observed()
 
     @asynccontextmanager
     async def open(self, addresses: Sequence[Address]) -> AsyncGenerator[AsyncIterator[Readings]]:
@@ -46,7 +47,9 @@ class ModbusSource:
             self._plan = make_plan(tuple(addresses), self._spec, self._system)
         link = await Link.open(self._spec.host, self._spec.port, self._spec.seconds("timeout"))
         try:
-            polling = Polling(link, self._plan, self._spec)
+            if not self._observed.until:
+                self._observed.until = min(max(self._resume.values(), default=time.UNKNOWN), time.now())
+            polling = Polling(link, self._plan, self._spec, self._observed)
             self._opened += 1
             await polling.greet(self._opened - 1)
             yield polling
@@ -86,6 +89,14 @@ def make_plan(addresses: tuple[Address, ...], spec: ModbusSpec, system: str) -> 
 
 
 @dataclass(slots=True)
+class Observed:
+    """Until when the system was observed, over all connections."""
+
+    until: int = time.UNKNOWN
+    """ns by our clock; UNKNOWN when it never was."""
+
+
+@dataclass(slots=True)
 class _Unit:
     """How a unit answers."""
 
@@ -98,7 +109,7 @@ class _Unit:
 class Polling:
     """The readings of one connection, made while they are asked for: no task of its own."""
 
-    def __init__(self, link: Link, plan: Plan, spec: ModbusSpec) -> None:
+    def __init__(self, link: Link, plan: Plan, spec: ModbusSpec, observed: Observed) -> None:
         self._link, self._plan, self._remarks = link, plan, plan.remarks
         self._reader = Reader(link, spec, plan.remarks)
         self._changes = Changes(plan.addresses, spec.changes)
@@ -111,6 +122,8 @@ class Polling:
         self._unanswered = 0
         """Questions without an answer, one after the other, whoever was asked."""
         self._first = True
+        self._observed, self._since = observed, observed.until
+        """Until when it was observed before this connection, until that is told."""
 
     async def greet(self, turn: int) -> None:
         """Raises Disconnected unless one of the units answers, whatever it says; `turn` says with which to begin."""
@@ -183,7 +196,14 @@ class Polling:
         missed = self._schedule.done(ended)
         events += self._remarks.round(scan, began, ended, missed if done.silent is None else 0)
         found = readings(scan, done)
+        if done.silent is None:
+            events += self._outage(found.seen)
         return self._changes.of(replace(found, events=events) if events else found)
+
+    def _outage(self, seen: int) -> list[Event]:
+        """With the first answers of a connection: what nobody observed before it."""
+        since, self._since, self._observed.until = self._since, time.UNKNOWN, seen
+        return [self._remarks.outage(since, seen)] if since else []
 
     def _answered(self, scan: Scan) -> list[Event]:
         self._hear(scan.unit)
