@@ -114,6 +114,8 @@ async def test_it_survives_a_cut_and_says_so(peer: Peer, tmp_path: Path) -> None
         await eventually(lambda: collected.opened >= 2)
         await peer.change(0, 41.0)
         await eventually(collected.saw(0, 41.0))
+        if not peer.keeps:  # what nobody observed must not be interpolated over
+            await eventually(lambda: collected.told(EventKind.GAP))
     assert all(isinstance(error, Disconnected) for error in collected.errors)
 
 
