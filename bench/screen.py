@@ -58,7 +58,7 @@ class Cost:
     share: float
     """Of a core, of the server."""
     per_value: float
-    """µs of the server for a value that one socket got; following the log, and Chromium, taken off."""
+    """µs of the server for a value that one socket got; following the log taken off."""
     bytes: float
     """A second and client."""
 
@@ -69,19 +69,20 @@ def _served(browser: Browser) -> list[Figure]:
         wait(lambda: plant.counters("collect").get("accepted", 0) > 2 * TAGS, 60, "values are accepted")
         _fill(plant)
         idle = _used(plant, lambda: time.sleep(SECONDS))
+        shared, own = (_crowd(plant, url, own, idle) for own in (False, True))
         page = shown(browser, f"{url}/?path=acme/bench/line", ".value.good")
         time.sleep(SECONDS / 2)  # it asks for the last half hour of each at first
-        alone = _used(plant, lambda: time.sleep(SECONDS))
-        shared, own = (_crowd(plant, url, own, alone) for own in (False, True))
+        all_of_them = _crowd(plant, url, False, idle)
         page.close()
         pages = [opened(browser, url) for _ in range(OPENINGS)]
         bare = statistics.median(answered(browser, f"{url}/api/plant") for _ in range(OPENINGS))
         drawn = _drawn(shown(browser, f"{url}/?page=trend&from=-1h&to=now&show={METER}", "is-trend canvas"))
     first = statistics.median(one.first for one in pages)
     return [
-        Figure("server CPU, 20 subscribers", shared.share * 100, "% of a core", "no subscriber", idle * 100),
-        Figure("server CPU, Chromium alone", alone * 100, "% of a core", "no subscriber", idle * 100),
-        Figure("server CPU", shared.per_value, "µs/value and client", "encoded for each client", own.per_value),
+        Figure("server CPU, 20 subscribers", all_of_them.share * 100, "% of a core", "no subscriber", idle * 100),
+        Figure(
+            "server CPU, 19 sockets", shared.per_value, "µs/value and client", "encoded for each client", own.per_value
+        ),
         Figure("sent to a client", shared.bytes / 1000, "kB/s"),
         Figure("first live value after opening", first, "ms", "an answer of the API, opened", bare, "1,000"),
         Figure("page weight", pages[0].weight / 1000, "kB"),
@@ -106,8 +107,8 @@ def _used(plant: Running, work: Callable[[], object]) -> float:
     return (plant.cpu()["serve"] - before) / (time.monotonic() - began)
 
 
-def _crowd(plant: Running, url: str, own: bool, alone: float) -> Cost:
-    """19 sockets beside Chromium; `alone` is the share that Chromium costs."""
+def _crowd(plant: Running, url: str, own: bool, idle: float) -> Cost:
+    """19 sockets; `idle` is the share that the server takes without any."""
     words = [url, str(SOCKETS), str(SECONDS), str(int(own))]
     with process([sys.executable, "-m", "bench.subscribers", *words]) as child:
         assert child.stdout
@@ -115,7 +116,7 @@ def _crowd(plant: Running, url: str, own: bool, alone: float) -> Cost:
         found: list[str] = []
         share = _used(plant, lambda: found.append(child.stdout.readline() if child.stdout else ""))
     told = json.loads(found[0])
-    each = (share - alone) / (told["values"] / SECONDS)
+    each = (share - idle) / (told["values"] / SECONDS)
     return Cost(share, each * 1e6, told["bytes"] / SECONDS / SOCKETS)
 
 
