@@ -247,6 +247,24 @@ def test_rows_answer_what_samples_answer_ten_thousand_times() -> None:
             assert_same(mine[name], theirs[name], f"{name}, seed {seed}")
 
 
+def test_two_numbers_of_a_tag_that_take_turns_are_read_where_one_of_them_is_rough() -> None:
+    """Of the rough one minutes stand beside its quarter, of the other they are in a file: they share every minute."""
+    tag = Tag(3, "acme/lyon/line/tag", "m", DataType.FLOAT, stepped=True)
+    setting = TagSetting(tag=tag, system="dcs", address="x", formers=(Former(2, "m", tag.type),))
+    columns = empty(3600)
+    columns.tag[:] = 2 + np.arange(3600) % 2
+    columns.time[:] = LAST // DAY * DAY + np.arange(3600) * SECOND
+    columns.seen[:] = columns.time
+    columns.value[:] = np.arange(3600) % 7
+    columns.quality[1000] = 0x40000000
+    history = history_of(columns, np.zeros(3600, np.bool_), {2: tag, 3: tag}, sparse=False)
+    watch, intervals = Watch(int(columns.time[-1]), ()), every(int(columns.time[0]), int(columns.time[0]) + HOUR)
+    question = Case(history, setting, watch, intervals, Settings(), None)
+    mine, theirs = question.by_rows(list(AGGREGATES))[0], question.by_samples(list(AGGREGATES))
+    for name in AGGREGATES:
+        assert_same(mine[name], theirs[name], name)
+
+
 def test_many_questions_are_answered_by_rows() -> None:
     """The property above would say nothing of a condensing that never condenses."""
     folds = [case(seed).by_rows(["Average"])[2] for seed in range(100)]

@@ -248,9 +248,12 @@ class _Condensing:
         return choose.around_gaps(reaching, self.base.rows, self.width)
 
     def finer(self, left: Rows) -> tuple[list[Sheaves], Spans]:
-        """The minutes of these quarters, and the quarters of which there are none: there all samples are read."""
-        beside = self.base.minutes
-        beside = beside.pick(np.isin(_keys(beside), _keys(left)))
+        """The minutes of these quarters, and the quarters of which there are none: there all samples are read.
+
+        Of a quarter of several numbers all minutes come from one place, so that those they share are seen.
+        """
+        alone, beside = left.pick(~choose.shared(left.time)), self.base.minutes
+        beside = beside.pick(np.isin(_keys(beside), _keys(alone)))
         beside = beside.pick(np.argsort(beside.time, kind="stable"))
         found = [replace(self.base, rows=beside, minutes=beside.pick(slice(0)))]
         rest = left.pick(~np.isin(_keys(left), _keys(beside)))
