@@ -58,19 +58,27 @@ async def test_a_run_is_read_with_its_bookmark(folder: Folder) -> None:
         assert history.last()["value"].to_pylist() == [2.0, 1.0]
 
 
-async def test_an_imported_sample_is_never_the_latest_and_a_corrected_one_is_at_its_time(folder: Folder) -> None:
+async def test_neither_an_imported_sample_nor_a_correction_of_it_is_ever_the_latest(folder: Folder) -> None:
     with tended(folder.root) as manifest:
         write_run(folder.root, manifest, columns((1, DAY, 1.0)))
-        write_run(folder.root, manifest, columns((1, 2 * DAY, 2.0), (2, 1, 2.0), mark=Mark.HISTORICAL))
+        for marks in (Mark.HISTORICAL, Mark.HISTORICAL | Mark.CORRECTED):
+            write_run(folder.root, manifest, columns((1, DAY, 3.0), (1, 2 * DAY, 2.0), (2, 1, 2.0), mark=marks))
+            assert manifest.latest().value.tolist() == [1.0]
+
+
+async def test_a_correction_of_a_live_sample_is_the_latest_where_that_was(folder: Folder) -> None:
+    with tended(folder.root) as manifest:
+        write_run(folder.root, manifest, columns((1, DAY, 1.0)))
+        write_run(folder.root, manifest, columns((1, 1, 7.0), mark=Mark.CORRECTED))
         assert manifest.latest().value.tolist() == [1.0]
-        write_run(folder.root, manifest, columns((2, 1, 5.0), (1, 1, 7.0), mark=Mark.CORRECTED))
-        assert manifest.latest().value.tolist() == [1.0]
-        write_run(folder.root, manifest, columns((1, DAY, 6.0), mark=Mark.CORRECTED | Mark.HISTORICAL))
+        write_run(folder.root, manifest, columns((1, DAY, 6.0), mark=Mark.CORRECTED))
         assert manifest.latest().value.tolist() == [6.0]
         write_run(folder.root, manifest, columns((1, DAY, 1.5)))  # the log brings what was corrected
         assert manifest.latest().value.tolist() == [6.0]
-        write_run(folder.root, manifest, columns((1, 3 * DAY, 5.0), mark=Mark.CORRECTED))
-        assert manifest.latest().value.tolist() == [5.0]
+        write_run(folder.root, manifest, columns((1, 3 * DAY, 5.0), (2, 1, 4.0), mark=Mark.CORRECTED))
+        assert manifest.latest().value.tolist() == [5.0, 4.0]
+        write_run(folder.root, manifest, columns((2, 1, 1.5)))  # and here for the first time
+        assert manifest.latest().value.tolist() == [5.0, 4.0]
 
 
 def test_what_was_replaced_leaves_and_cannot_be_replaced_again(folder: Folder) -> None:
