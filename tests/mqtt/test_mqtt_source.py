@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import subprocess
 import sys
@@ -89,6 +90,10 @@ PAYLOADS: list[tuple[str, str | bytes, DataType, tuple[int, int, Any]]] = [
     ("#/v", '{"v": {"x": 1}}', DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
     ("#/v", '{"v": 1, "at": "yesterday"}', DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
     ("#/v", '{"v": 1, "at": 1e300}', DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
+    ("#/v", '{"v": 1, "at": 1e308}', DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
+    ("#/v", f'{{"v": 1, "at": {10**400}}}', DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
+    ("#/v", f'{{"v": {10**400}}}', DataType.FLOAT, (Form.FLOAT, quality.GOOD, math.inf)),
+    ("#/v", f'{{"v": -{10**400}}}', DataType.FLOAT, (Form.FLOAT, quality.GOOD, -math.inf)),
     ("#/v", '{"v": 1, "quality": "splendid"}', DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
     ("#/v", b"\xff\xfe\0", DataType.FLOAT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
     ("", b"\xff\xfe\0", DataType.TEXT, (Form.NONE, quality.BAD_TYPE_MISMATCH, None)),
@@ -144,6 +149,29 @@ async def test_times_are_the_payloads_own_and_a_retained_value_without_one_is_un
             await until(lambda: len(collected.values(1)) == 1, "the new one")  # noqa: B023
         assert list(collected.rows(0)) == [(UNKNOWN, LAST_USABLE, 5.0)]
         assert list(collected.rows(1)) == [(1_500_000_000, quality.GOOD, 1.0)]
+
+
+async def test_a_time_with_a_fraction_is_the_one_that_is_written(
+    broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    collected = reading(broker, tmp_path, ("t#/v", DataType.FLOAT), time_unit="s")
+    async with collected.running():
+        await until(lambda: collected.opened == 1, "open")
+        await asyncio.to_thread(broker.publish, "t", '{"v": 1, "at": 1795392000.123}')
+        await until(lambda: len(collected.values(0)) == 1, "it has come")
+    assert [at for at, *_ in collected.rows(0)] == [1_795_392_000_123_000_000]
+
+
+async def test_what_a_payload_says_does_not_make_more_to_remember(
+    broker: Mosquitto, tmp_path: Path, until: Until
+) -> None:
+    collected = reading(broker, tmp_path, ("t#/v", DataType.FLOAT))
+    async with collected.running():
+        await until(lambda: collected.opened == 1, "open")
+        for n in range(5):
+            await asyncio.to_thread(broker.publish, "t", f'{{"v": 1, "at": "day {n}", "quality": "q{n}"}}')
+        await until(lambda: len(collected.values(0)) == 5, "all have come")
+    assert len([oddity for readings in collected.readings for oddity in readings.oddities]) == 1
 
 
 @pytest.mark.parametrize("version", [5, "3.1.1"])
