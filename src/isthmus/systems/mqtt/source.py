@@ -131,7 +131,7 @@ class MqttSource:
         return _columns(rows, seen, events, oddities, done)
 
     def _results(self, message: Published, targets: Sequence[_Target]) -> Iterator[_Reading | str]:
-        """The reading of each target, or why there is none: in few different words, for what is told is remembered by them."""
+        """The reading of each target, or why there is none, in few different words: they are remembered."""
         payload: Any = _PLAIN
         if any(target.path or target.type is not DataType.TEXT for target in targets):
             try:
