@@ -280,7 +280,7 @@ def let_go(*, minutes: bool) -> tuple[Rolled, Rolled, TagSetting]:
     step = (2 if minutes else 20) * SECOND
     columns = empty(3 * DAY // step)
     columns.tag[:] = 3
-    columns.time[:] = (day - 1) * DAY + np.arange(len(columns)) * step
+    columns.time[:] = (day - 1) * DAY + np.arange(len(columns)) * step + SECOND
     columns.seen[:] = columns.time
     columns.value[:] = np.cumsum(np.random.default_rng(5).normal(0, 1, len(columns)))
     nothing = np.zeros(len(columns), np.bool_)

@@ -158,9 +158,12 @@ class _Condensing:
     def base(self) -> Sheaves:
         """Those rows."""
         found = self.fetched()
-        time = found.rows.time
-        inside = (time + self.width > self.start) & (time < self.end)
-        return found if inside.all() else replace(found, rows=found.rows.pick(inside))
+        return replace(found, rows=self.reaching(found.rows, self.width))
+
+    def reaching(self, rows: Rows, width: int) -> Rows:
+        """Those that have a part in the range."""
+        inside = (rows.time + width > self.start) & (rows.time < self.end)
+        return rows if inside.all() else rows.pick(inside)
 
     def fetched(self) -> Sheaves:
         if self.kind is None:
@@ -255,13 +258,13 @@ class _Condensing:
         alone, beside = left.pick(~choose.shared(left.time)), self.base.minutes
         beside = beside.pick(np.isin(_keys(beside), _keys(alone)))
         beside = beside.pick(np.argsort(beside.time, kind="stable"))
-        found = [replace(self.base, rows=beside, minutes=beside.pick(slice(0)))]
+        found = [replace(self.base, rows=self.reaching(beside, MINUTE), minutes=beside.pick(slice(0)))]
         rest = left.pick(~np.isin(_keys(left), _keys(beside)))
         if len(rest):
             days = np.unique(rest.time // DAY)
             minutes = fetch(self.history, Kind.MINUTES, self.numbers, int(days[0]), int(days[-1]))
             rows = minutes.rows.pick(np.isin(_keys(minutes.rows), _keys(rest)))
-            found.append(replace(minutes, rows=rows))
+            found.append(replace(minutes, rows=self.reaching(rows, MINUTE)))
             there = np.isin(_days(rest), _days(rows))
             rest = rest.pick(~there)
         return found, choose.of_rows(rest, QUARTER)
