@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,14 @@ from typing import Any
 import pytest
 
 from isthmus.app.backup import back_up, restore
+from isthmus.app.cli.status_command import _outputs
 from isthmus.app.run.place import Place
+from isthmus.flow.deliver.book import Book
+from isthmus.flow.deliver.book import Place as Reached
+from isthmus.store.history.columns import empty
+from isthmus.store.history.state import State
+from isthmus.stream.follow import Message, follow
+from isthmus.stream.log import Position
 from tests.conftest import Until
 from tests.deliver.plant import PLANT, TAGS, Plant, mqtt, plant
 from tests.peers.mosquitto import Listener, Mosquitto
@@ -115,6 +124,49 @@ async def test_an_output_that_falls_behind_the_log_goes_on_from_history(
         floor.start()
         await until(lambda: heard() == everything(floor), "all of it, from history and from the log")
         assert floor.told("namespace")["lost"] == 0
+
+
+async def test_what_neither_the_log_nor_a_history_has_is_told_as_lost(
+    floor: Plant, broker: Mosquitto, until: Until
+) -> None:
+    floor.apply([mqtt("namespace", broker.url)])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        await floor.publish(10)
+        await until(lambda: told["namespace"]["delivered"] == 10 * TAGS, "delivered")
+    for _ in range(3):
+        await floor.publish(10)
+    before = (await floor.log.state()).last
+    await floor.log.purge(before)
+    async with floor.delivering() as told:
+        await until(lambda: told.get("namespace", {}).get("lost", 0) >= 3, "the loss is counted")
+        await floor.publish(10)
+        await until(lambda: told["namespace"]["delivered"] == 10 * TAGS, "and it goes on")
+    assert "lost" in show(told["namespace"])
+    async for item in follow(floor.log, Position((await floor.log.state()).stream, before)):
+        if isinstance(item, Message) and b"output namespace lost" in item.data:
+            break
+
+
+def show(told: dict[str, Any]) -> str:
+    (row,) = _outputs({"namespace": {**told, "last_state": told["state"]}})
+    return " ".join(row)
+
+
+async def test_one_book_that_is_damaged_stops_one_output(floor: Plant, broker: Mosquitto, until: Until) -> None:
+    for number, harm in enumerate(("UPDATE place SET state = 'nonsense'", "DROP TABLE parked")):
+        with closing(Book.open(floor.data / "outputs" / f"harmed-{number}", create=True)) as book:
+            book.commit(Reached(State()), empty(), (), 1)
+        with closing(sqlite3.connect(floor.data / "outputs" / f"harmed-{number}" / "book.db")) as db:
+            db.execute(harm)
+            db.commit()
+    floor.apply([mqtt("harmed-0", broker.url), mqtt("harmed-1", broker.url), mqtt("well", broker.url)])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "well", "connected"), "connected")
+        for number in range(2):
+            await until(partial(is_, told, f"harmed-{number}", "failed"), "told")
+        await floor.publish(10)
+        await until(lambda: told["well"]["delivered"] == 10 * TAGS, "the other one delivers")
 
 
 async def test_an_output_of_a_restored_plant_goes_on_where_the_backup_has_it(

@@ -134,6 +134,7 @@ def _outputs(outputs: dict[str, Any]) -> Iterator[list[str]]:
     for name, output in outputs.items():
         was = f", was {output['last_state']}" if output["state"] != output["last_state"] else ""
         history = ", from history" if output["recalling"] else ""
+        history += f", lost {output['lost']:,} messages" if output["lost"] else ""
         behind, age = output["lag_messages"], output["lag_seconds"]
         lags = [f"{behind:,} messages" if behind is not None else "-", show.age(age) if age is not None else "-"]
         counts = [f"{output['tags']:,}", f"{output['delivered']:,}", *lags, f"{output['parked']:,}"]

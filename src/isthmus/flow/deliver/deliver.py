@@ -87,8 +87,7 @@ async def deliver(
                 said = True
                 ready()
             await _pause(stop)
-        for name in list(deliverer.running):
-            await _close(deliverer, name)
+        await asyncio.gather(*(_close(deliverer, name) for name in list(deliverer.running)))
 
 
 async def _state(log: Log) -> LogState | None:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ import numpy as np
 import structlog
 
 from isthmus.core import time
-from isthmus.core.errors import Disconnected, IsthmusError, Refused, first
+from isthmus.core.errors import Disconnected, IsthmusError, Refused, first, leaf
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.flow.deliver.book import MOST_PARKED, Book, Place
 from isthmus.flow.deliver.reading import Batch, Reading, beginning
@@ -26,6 +27,7 @@ from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
 from isthmus.plant.revision import OutputSetting
 from isthmus.store.history.columns import empty
 from isthmus.store.history.state import State
+from isthmus.stream.follow import Hole, NewStream
 from isthmus.stream.log import Log, LogState, Position
 
 SHORTEST: Final = 0.5
@@ -68,6 +70,8 @@ class Output:
     place: Place | None = None
     """Up to where it has delivered."""
     reading: Reading | None = None
+    lost: int = 0
+    """Messages that neither the log nor a history had any more, since the start; of a log that is gone: 1."""
 
     def describe(self, log: LogState | None) -> dict[str, Any]:
         """For status; lags are those to the end of `log`."""
@@ -85,7 +89,7 @@ class Output:
             "lag_messages": behind,
             "lag_seconds": _seconds(behind, position),
             "recalling": self.reading is not None and self.reading.recalling,
-            "lost": self.reading.lost if self.reading is not None else 0,
+            "lost": self.lost,
         }
 
 
@@ -97,30 +101,29 @@ def _seconds(behind: int | None, position: Position | None) -> float | None:
 
 
 async def run_output(output: Output) -> None:
-    """Delivers until cancelled."""
-    book = await _opened(output)
+    """Delivers until cancelled, whatever happens: nothing of it reaches other outputs."""
+    while True:
+        try:
+            await _follow_book(output)
+        except* IsthmusError as group:
+            await _changed(output, "failed", first(group))
+        except* Exception as group:
+            say.exception("output failed", output=output.setting.name)
+            await _changed(output, "failed", leaf(group))
+        await asyncio.sleep(LONGEST)
+
+
+async def _follow_book(output: Output) -> None:
+    """Delivers from where the book says, until that cannot go on."""
+    book = await asyncio.to_thread(Book.open, output.folder, create=True)
     try:
         output.parked, output.place = book.count(), book.place()
         if output.place is None:
             output.place = await _beginning(output)
             book.commit(output.place, empty(), (), time.now())
-        while True:
-            try:
-                await _run(output, book)
-            except* IsthmusError as group:
-                await _changed(output, "failed", first(group))
-                await asyncio.sleep(LONGEST)
+        await _run(output, book)
     finally:
         book.close()
-
-
-async def _opened(output: Output) -> Book:
-    while True:
-        try:
-            return await asyncio.to_thread(Book.open, output.folder, create=True)
-        except (IsthmusError, OSError) as error:
-            await _changed(output, "failed", error)
-            await asyncio.sleep(LONGEST)
 
 
 async def _beginning(output: Output) -> Place:
@@ -138,7 +141,7 @@ async def _beginning(output: Output) -> Place:
 
 async def _run(output: Output, book: Book) -> None:
     assert output.place is not None
-    output.reading = Reading(output.log, output.history, output.place, output.systems)
+    output.reading = Reading(output.log, output.history, output.place, output.systems, partial(_lost, output))
     async with asyncio.TaskGroup() as group:
         group.create_task(output.reading.run())
         await _Delivering(output, book, output.reading).run()
@@ -288,3 +291,24 @@ def _event(output: Output) -> Event:
         message=f"output {name} is {output.state}" + (f": {output.problem}" if output.problem else ""),
         details={"state": output.state},
     )
+
+
+async def _lost(output: Output, hole: Hole | NewStream) -> None:
+    """Counts what was lost to an output, and tells of it: once, also when it is found again after a sudden end."""
+    name = output.setting.name
+    after, count = (hole.after, hole.last - hole.after.sequence) if isinstance(hole, Hole) else (hole.old, 1)
+    what = f"{count:,} messages" if isinstance(hole, Hole) else "what it had not delivered"
+    message = f"output {name} lost {what} after {after.sequence:,} of the log, and there is no history of them"
+    output.lost += count
+    say.error("lost", output=name, after=after.sequence, why=hole.why)
+    event = Event(
+        id=f"output-{name}-lost-{after.stream}-{after.sequence}",
+        kind=EventKind.GAP,
+        severity=Severity.ERROR,
+        source=name,
+        at=time.now(),
+        message=message,
+        details={"why": hole.why},
+    )
+    with suppress(IsthmusError):
+        await output.log.emit(event, patience=1)

@@ -8,11 +8,11 @@ grows up to a bound; then the log is not read further.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -36,6 +36,9 @@ MOST: Final = 50_000
 AGAIN: Final = 0.25
 """Seconds until a log that went away is looked for again."""
 
+Lost: TypeAlias = Callable[[Hole | NewStream], Awaitable[None]]
+"""Told when neither the log nor a history has what came after the position."""
+
 say = structlog.get_logger("deliver")
 
 
@@ -51,14 +54,12 @@ class Batch:
 class Reading:
     """Reads for one output; `run` fills `batches`, which holds one at a time."""
 
-    def __init__(self, log: Log, history: Path, place: Place, systems: Mapping[int, str]) -> None:
+    def __init__(self, log: Log, history: Path, place: Place, systems: Mapping[int, str], lost: Lost) -> None:
         # systems: number of each wanted tag → the system it is read from
         self.batches: asyncio.Queue[Batch] = asyncio.Queue(1)
         self.recalling = place.state.position is None or bool(place.taken)
         """It goes on from history."""
-        self.lost = 0
-        """Times that neither the log nor history had what came after the position."""
-        self._log, self._history, self._systems = log, history, systems
+        self._log, self._history, self._systems, self._lost = log, history, systems, lost
         self._wanted = _mask(systems)
         self._overtaken: Hole | NewStream | None = None
         """Why it goes on from history; None: it began there."""
@@ -111,9 +112,8 @@ class Reading:
         resume = await self._first() if item is None else item.position if isinstance(item, Hole) else item.new
         found = await asyncio.to_thread(self._recorded)
         reached = await self._given(found) if found is not None else State()
-        if found is None and self._place.state.position is not None:
-            self.lost += 1
-            say.error("neither the log nor history has what comes next", after=self._place.state.position.sequence)
+        if found is None and item is not None:
+            await self._lost(item)
         self._begin(Place(_ahead(self._place.state, reached, resume, overtaken=item is not None)))
         await self.batches.put(Batch(empty(), self._place, True))
         self._overtaken, self.recalling = None, False
