@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from isthmus.core.tag import DataType, Tag
 from isthmus.flow.deliver import output
@@ -243,3 +244,16 @@ async def test_over_tls_only_a_broker_with_a_good_certificate_is_spoken_to(
                 "unknown": "the broker's certificate is not good",
             }
             assert words[age] in told["namespace"]["problem"]
+
+
+async def test_an_encrypted_key_is_refused_in_words_and_nobody_is_asked_for_its_password(
+    floor: Plant, until: Until
+) -> None:
+    pair = make("us")
+    pair.write(floor.data / "pki", "us")
+    encrypted = pair.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word"))
+    (floor.data / "pki" / "us.key.pem").write_bytes(encrypted)
+    floor.apply([mqtt("namespace", "mqtts://127.0.0.1:1", certificate="us.pem", key="us.key.pem")])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "refused"), "refused")
+        assert "the key is encrypted" in told["namespace"]["problem"]

@@ -150,9 +150,11 @@ def test_the_example_of_every_output_holds_together(tmp_path: Path, kind: str) -
     [
         ({"url": "http://x"}, "no broker"),
         ({"url": "mqtt://user:word@x"}, "keys of their own"),
+        ({"url": "http://user:word@x/y"}, "keys of their own"),
+        ({"url": "mqtt://user:word@x:99999"}, "keys of their own"),
         ({"url": "mqtt://x:99999"}, "no address"),
         ({"url": []}, "url is empty"),
-        ({"url": "mqtt://x", "password": "p", "user": "u"}, "would travel unencrypted"),
+        ({"url": "mqtt://x", "password": "word", "user": "u"}, "would travel unencrypted"),
         ({"url": "mqtt://x", "ca": "ca.pem"}, "for mqtts"),
         ({"url": "mqtts://x", "key": "a.key"}, "go together"),
         ({"url": "mqtt://x", "prefix": "a/+/b"}, "no \\+"),
@@ -163,5 +165,6 @@ def test_the_example_of_every_output_holds_together(tmp_path: Path, kind: str) -
     ],
 )
 def test_what_no_broker_can_be_is_refused(said: dict[str, Any], why: str) -> None:
-    with pytest.raises(ValidationError, match=why):
+    with pytest.raises(ValidationError, match=why) as found:
         NamespaceSpec.model_validate(said)
+    assert ":word" not in str(found.value) and "'word'" not in str(found.value)

@@ -22,9 +22,12 @@ from isthmus.core.tag import DataType
 
 
 class Spec(BaseModel):
-    """What the plant file may say of a system of this kind; unknown keys are refused."""
+    """What the plant file may say of a system of this kind; unknown keys are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Errors do not repeat what was said: secrets are among it when a driver is made.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

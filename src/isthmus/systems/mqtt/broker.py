@@ -26,6 +26,8 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
 
 def _url(text: str) -> str:
+    if "@" in text:  # before anything that repeats it
+        raise ValueError("user and password have keys of their own")
     try:
         parts = urlsplit(text)
         port, host = parts.port, parts.hostname
@@ -33,8 +35,6 @@ def _url(text: str) -> str:
         raise ValueError(f"{text!r} is no address: {error}") from error
     if parts.scheme not in PORTS or not host or parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"{text!r} is no broker; write mqtt://host:1883, or mqtts://host:8883 for TLS")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("user and password have keys of their own")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}:{port or PORTS[parts.scheme]}"
 
@@ -158,8 +158,13 @@ def _tls(broker: Broker, pki: Path) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(pki / named) if named else None)
         if broker.certificate:
             named = broker.certificate
-            context.load_cert_chain(pki / broker.certificate, pki / broker.key)
+            context.load_cert_chain(pki / broker.certificate, pki / broker.key, password=_unasked)
     except (OSError, ssl.SSLError) as error:
         hint = "name PEM files that lie in pki/ of the data directory"
         raise Refused(f"{named} cannot be used: {error}", where=str(pki), hint=hint) from error
     return context
+
+
+def _unasked() -> str:
+    """In place of the question that OpenSSL would put to the terminal, and wait."""
+    raise OSError("the key is encrypted; write it without a password, readable by Isthmus alone")
