@@ -24,6 +24,7 @@ from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.systems.contract import Address, Form
 from isthmus.systems.files.address import check_address
 from isthmus.systems.files.folder import PIECE
+from isthmus.systems.files.rows import LONGEST, Unreadable, opened
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
 from tests.contract.collected import Collected
@@ -133,6 +134,50 @@ async def test_what_is_no_such_file_goes_aside_and_is_told(tmp_path: Path, conte
     (event,) = collected.told(EventKind.QUARANTINE)
     assert "a.csv cannot be read" in event.message and said in event.message
     assert collected.values(0) == [5.0] and len(oddities(collected)) == 1
+
+
+async def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "secret").write_text("time,a\n2026-11-23T12:00:00Z,1\n")
+    (tmp_path / "drop" / "a.csv").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "drop" / "b.csv")
+    drop(tmp_path, "c.csv", "time,a\n2026-11-23T12:00:00Z,5\n")
+    collected = collecting(tmp_path, ["a"])
+    await taken(collected, tmp_path, "c.csv")
+    assert collected.values(0) == [5.0] and not oddities(collected) and not collected.errors
+    with pytest.raises(OSError, match="symbolic links"):  # made a link after it was looked at
+        opened(tmp_path / "drop" / "a.csv")
+    with opened(tmp_path / "drop" / "b.csv") as pipe:
+        assert not pipe.read(1)
+
+
+def test_a_file_we_may_not_read_is_one_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("time,a\n")
+    (tmp_path / "a.csv").chmod(0)
+    mine = os.geteuid()
+    os.seteuid(mine or 65_534)  # root may read everything
+    try:
+        with pytest.raises(Unreadable, match="may not read"):
+            opened(tmp_path / "a.csv")
+    finally:
+        os.seteuid(mine)
+
+
+async def test_no_nesting_and_no_long_line_takes_others_with_it(tmp_path: Path) -> None:
+    row = '{"time":"2026-11-23T12:00:00Z","a":%d}\n'
+    deep = "".join('{"x":' * depth + "1" + "}" * depth + "\n" for depth in range(860, 1010))
+    drop(tmp_path, "a.jsonl", row % 1 + deep + row % 2 + "x" * (2 * LONGEST - 1) + "\n" + row % 3)
+    collected = collecting(tmp_path, ["a"], files="*.jsonl", format="jsonl")
+    await taken(collected, tmp_path, "a.jsonl")
+    assert collected.values(0) == [1.0, 2.0, 3.0]
+    assert "more than 1,048,576 bytes in one line" in oddities(collected)[-1][0]
+
+
+async def test_a_list_is_text_as_json_writes_it(tmp_path: Path) -> None:
+    drop(tmp_path, "a.jsonl", '{"time":"2026-11-23T12:00:00Z","a":[true,null,"x"]}\n')
+    collected = collecting(tmp_path, {"a": DataType.TEXT}, files="*.jsonl", format="jsonl")
+    await taken(collected, tmp_path, "a.jsonl")
+    assert [readings.text for readings in collected.readings if len(readings)] == [['[true,null,"x"]']]
 
 
 async def test_a_file_goes_aside_only_when_the_log_has_it_and_no_more_than_some_pieces_are_ahead(

@@ -38,7 +38,8 @@ An address is a column, and which rows count where not all do:
 Each row has the time in its column `time`; several tags may take their values from one row. An empty cell is no value.
 What is no number where a number is wanted, a row with too few cells, a line that is no JSON: goes to quarantine with
 file, line and its bytes, and the rest of the file is taken. A file that cannot be read as a whole (a column without
-`time`, two columns of one name) goes to `failed/`, and an event says why.
+`time`, two columns of one name, no right to read it) goes to `failed/`, and an event says why. Symbolic links are left
+alone: one could name a file that its maker may not read.
 
 Write a file under another name, `.result.csv`, and rename it when it is whole; where that cannot be done, `settle` says
 how long a file must have stayed as it is. Each row is in history once, also when Isthmus is killed in the middle of a

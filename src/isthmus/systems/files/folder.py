@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from isthmus.systems.files.picking import Picker, Piece
@@ -57,12 +58,7 @@ class Folder:
 
         Raises OSError when the folder is not there.
         """
-        found = list[tuple[int, str, Path]]()
-        for path in self._path.iterdir():
-            if fnmatch.fnmatchcase(path.name, self._spec.files) and not path.name.startswith(".") and path.is_file():
-                said = path.stat()
-                found.append((said.st_mtime_ns, path.name, path))
-        files = [(changed, identity(path), path) for changed, _, path in sorted(found)]
+        files = sorted(self._there(), key=lambda found: (found[0], found[2].name))
         self._progress.forget_others(mine for _, mine, _ in files)
         now = time.monotonic()
         self._since = {mine: self._since.get(mine, now) for _, mine, _ in files}
@@ -70,6 +66,15 @@ class Folder:
             if self._settled(changed, now - self._since[mine]) and self._progress.line(mine) != END:
                 return self._open(path, mine)
         return None
+
+    def _there(self) -> Iterator[tuple[int, str, Path]]:
+        """(time of change, identity, path) of every file. A link is none: it could name what its maker may not read."""
+        for path in self._path.iterdir():
+            if fnmatch.fnmatchcase(path.name, self._spec.files) and not path.name.startswith("."):
+                with suppress(FileNotFoundError):  # taken away since
+                    said = path.lstat()
+                    if S_ISREG(said.st_mode):
+                        yield said.st_mtime_ns, identity(path, said), path
 
     def _settled(self, changed: int, watched: float) -> bool:
         """Whether a file is whole: it was changed long ago (ns), or stayed the same for so many seconds.
@@ -90,7 +95,7 @@ class Folder:
         if self._spec.done == "keep":
             return
         with suppress(FileNotFoundError):  # somebody else took it away
-            if identity(file.path) == file.identity:
+            if identity(file.path, file.path.lstat()) == file.identity:
                 aside = self._path / where
                 aside.mkdir(exist_ok=True)
                 file.path.rename(_free(aside / file.path.name))

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 
 from isthmus.core import quality, time
@@ -202,4 +203,6 @@ def _plain(cell: Any) -> str:
         return "true" if cell else "false"
     if isinstance(cell, float):
         return repr(cell)
+    if isinstance(cell, list):
+        return msgspec.json.encode(cell).decode()
     return "" if cell is None else str(cell).strip()

@@ -60,7 +60,6 @@ class Progress:
         self._lines = {identity: line for identity, line in self._lines.items() if identity in here}
 
 
-def identity(path: Path) -> str:
-    """What makes it this file and no other: its name, number, size and time of change. Raises OSError."""
-    said = path.stat()
+def identity(path: Path, said: os.stat_result) -> str:
+    """What makes it this file and no other: its name, number, size and time of change."""
     return f"{path.name}|{said.st_ino}|{said.st_size}|{said.st_mtime_ns}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ class _Lines:
         while len(data) == LONGEST and not data.endswith(b"\n"):  # the rest of a line that is too long is passed over
             self.broken = f"more than {LONGEST:,} bytes in one line"
             rest = self._file.readline(LONGEST)
-            if len(rest) < LONGEST:
+            if len(rest) < LONGEST or rest.endswith(b"\n"):
                 break
         self.line += 1
         self.raw = (self.raw + data)[:LONGEST]
@@ -77,10 +78,19 @@ class _Lines:
 
 
 def read_rows(path: Path, spec: FilesSpec) -> Iterator[Row | Spoilt]:
-    """Every row of a file. Raises Unreadable when its header is none, OSError when it cannot be opened."""
-    with path.open("rb") as file:
+    """Every row of a file. Raises Unreadable when its header is none or we may not read it, OSError when it is gone."""
+    with opened(path) as file:
         lines = _Lines(file, spec.encoding)
         yield from _csv(lines, spec) if spec.format == "csv" else _json(lines)
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file itself: no link is followed, no pipe waited for. Raises Unreadable when we may not, OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise Unreadable("we may not read it") from error
+    return os.fdopen(descriptor, "rb")
 
 
 def _json(lines: _Lines) -> Iterator[Row | Spoilt]:
@@ -89,16 +99,18 @@ def _json(lines: _Lines) -> Iterator[Row | Spoilt]:
         if lines.broken:
             yield Spoilt(lines.line, lines.raw, lines.broken)
         elif text.strip():
-            try:
-                found = msgspec.json.decode(text)
-            except (msgspec.DecodeError, RecursionError) as error:
-                yield Spoilt(lines.line, lines.raw, f"no JSON: {error}")
-            else:
-                if isinstance(found, dict):
-                    yield Row(lines.line, lines.raw, dict(_flat(found)))
-                else:
-                    yield Spoilt(lines.line, lines.raw, "JSON, but no object")
+            yield _object(lines, text)
         lines.begin()
+
+
+def _object(lines: _Lines, text: str) -> Row | Spoilt:
+    try:
+        found = msgspec.json.decode(text)
+        if isinstance(found, dict):
+            return Row(lines.line, lines.raw, dict(_flat(found)))
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Spoilt(lines.line, lines.raw, f"no JSON: {error}")
+    return Spoilt(lines.line, lines.raw, "JSON, but no object")
 
 
 def _flat(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

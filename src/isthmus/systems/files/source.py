@@ -18,7 +18,7 @@ from isthmus.systems.contract import Address, Oddity, Readings, Surroundings
 from isthmus.systems.files.folder import DONE, FAILED, Folder, Open
 from isthmus.systems.files.picking import Picker, Piece
 from isthmus.systems.files.progress import Progress
-from isthmus.systems.files.rows import Unreadable
+from isthmus.systems.files.rows import Unreadable, opened
 from isthmus.systems.files.spec import FilesSpec
 from isthmus.systems.telling import happened, listed, names
 
@@ -135,7 +135,7 @@ class Taking:
 
 
 def _beginning(path: Path) -> bytes:
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError, Unreadable), opened(path) as file:
         return file.read(4096)
     return b""
 
