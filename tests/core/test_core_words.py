@@ -83,6 +83,12 @@ def test_units_convert_by_scale_and_offset(value: float, source: str, target: st
     assert value * scale + offset == pytest.approx(expected, rel=1e-6)
 
 
+def test_conversions_of_temperatures_keep_their_last_digit() -> None:
+    assert unit.conversion("[degF]", "Cel") == (5 / 9, -160 / 9)
+    assert unit.conversion("Cel", "[degF]") == (1.8, 32.0)
+    assert unit.conversion("K", "Cel") == (1.0, -273.15)
+
+
 @pytest.mark.parametrize(("code", "hint"), [("psi", "[psi]"), ("°C", "Cel"), ("rpm", "/min"), ("quux", "UCUM")])
 def test_what_is_no_unit_is_refused_with_the_right_code(code: str, hint: str) -> None:
     with pytest.raises(IsthmusError) as caught:
@@ -90,7 +96,9 @@ def test_what_is_no_unit_is_refused_with_the_right_code(code: str, hint: str) ->
     assert hint in str(caught.value)
 
 
-@pytest.mark.parametrize(("source", "target"), [("bar", "Cel"), ("{piece}", "kg"), ("", "m")])
+@pytest.mark.parametrize(
+    ("source", "target"), [("bar", "Cel"), ("{piece}", "kg"), ("", "m"), ("dB[W]", "W"), ("W", "dB[W]")]
+)
 def test_units_of_different_kinds_do_not_convert(source: str, target: str) -> None:
     with pytest.raises(IsthmusError, match="does not convert"):
         unit.conversion(source, target)

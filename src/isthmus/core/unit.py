@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import cache
+from math import isclose, isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from numpy import errstate
 
 from isthmus.core.errors import IsthmusError
 
@@ -32,6 +36,12 @@ _COUNTED: Final = {"[pH]": "[pH]"}
 
 _HUGE = re.compile(r"\d{7}|[^\W\d][+-]?\d{3}|[*^\]}][+-]?\d{3}")
 """Factors from ten million and exponents from a hundred on: no unit of a plant, and hours of arithmetic."""
+
+
+_FAR = 2.0**20
+"""An amount at which what is lost between two temperatures does not count."""
+_SMALL = 10_000
+"""The largest denominator of the factors between temperature scales: 5/9, 273.15, 459.67."""
 
 
 class Conversion(NamedTuple):
@@ -71,17 +81,30 @@ def check(code: str) -> None:
 
 @cache
 def conversion(source: str, target: str) -> Conversion:
-    """How values in `source` become values in `target`; raises IsthmusError when they do not convert."""
+    """How values in `source` become values in `target`; raises IsthmusError when they do not convert, or not so."""
     before, after = _quantity(source), _quantity(target)
     if source == target:
         return Conversion(1.0, 0.0)
     if before is None or after is None or before.dimensionality != after.dimensionality:
         raise IsthmusError(f"{source or 'no unit'!r} does not convert to {target or 'no unit'!r}")
-    zero, one = (_converted(before, after, amount) for amount in (0.0, 1.0))
-    return Conversion(one - zero, zero)
+    zero, one, far = (_converted(before, after, amount) for amount in (0.0, 1.0, _FAR))
+    scale = (far - zero) / _FAR
+    if not (isfinite(scale) and isclose(one - zero, scale, rel_tol=1e-9)):
+        raise IsthmusError(f"{source!r} does not convert to {target!r} by a factor", hint="logarithmic units do not")
+    if zero == 0.0:
+        return Conversion(one, 0.0)
+    # temperatures go by way of kelvin, where 0 and 1 degree lie close together: the last digits would be lost
+    return Conversion(_ratio(scale), _ratio(zero))
+
+
+def _ratio(number: float) -> float:
+    """The fraction of small numbers that `number` is but for its last digits: 5/9 of 0.5555555555555429."""
+    ratio = float(Fraction(number).limit_denominator(_SMALL))
+    return ratio if abs(ratio - number) <= 1e-13 * abs(number) else number
 
 
 def _converted(before: Any, after: Any, amount: float) -> float:
     registry = _registry()
     value = registry.Quantity(amount * before.magnitude, before.units)
-    return float(value.to(after.units).magnitude) / float(after.magnitude)
+    with errstate(all="ignore"):  # logarithms of nothing, powers of a million
+        return float(value.to(after.units).magnitude) / float(after.magnitude)
