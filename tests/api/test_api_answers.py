@@ -60,6 +60,7 @@ def test_systems_events_and_health_say_how_the_plant_is(api: httpx.Client) -> No
     assert [(system["name"], system["state"], system["tags"]) for system in found["systems"]] == [
         ("tank-farm", "connected", 20)
     ]
+    assert found["outputs"] == []
     assert {service["name"] for service in found["services"]} == {"simulation", "record", "collect", "serve"}
     assert found["log"]["state"] == "ready"
     assert "the plant is started" in [event["message"] for event in got(api, "/api/events")]

@@ -59,6 +59,11 @@ systems:
   far:
     kind: opcua
     url: opc.tcp://127.0.0.1:9/far
+outputs:
+  namespace:
+    kind: mqtt
+    url: mqtt://127.0.0.1:9
+    owner: {text}
 assets:
   mixing/reactor-1:
     type: reactor
@@ -139,7 +144,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A small plant, one of whose two systems is not there."""
+    """A small plant, one of whose two systems is not there, nor the broker of its output."""
     needed(screen().complete, "the modules of the screen: tools/setup ui (needs npm)")
     folder = tmp_path_factory.mktemp("screen")
     device = Device(folder / "peer")

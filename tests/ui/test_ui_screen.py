@@ -74,6 +74,15 @@ def test_a_system_that_is_away_is_said_at_the_top_and_on_its_page(window: Window
     expect(page.get_by_role("row", name="dcs").first).to_contain_text("connected")
 
 
+def test_an_output_whose_far_end_is_away_is_said_at_the_top_and_on_the_page_of_systems(window: Window) -> None:
+    page = window.open("/?page=systems", "table.plain")
+    expect(page.locator("header .wrong")).to_contain_text("1 output not delivering")
+    row = page.get_by_role("region", name="Outputs").get_by_role("row", name="namespace")
+    expect(row.locator(".badge.bad")).to_be_visible()
+    expect(row).to_contain_text("cannot be reached")
+    expect(row).to_contain_text(HOSTILE)
+
+
 def test_everything_is_reached_with_the_keyboard_alone(window: Window) -> None:
     page = window.open("/", ".card .value")
     page.keyboard.press("Control+k")

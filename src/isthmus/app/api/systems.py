@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The systems the plant talks to, the services that do it, and how they are."""
+"""The systems the plant talks to, where its samples go on to, the services that do it, and how they are."""
 
 from __future__ import annotations
 
@@ -37,6 +37,31 @@ class System(msgspec.Struct, frozen=True):
     """Where the plant file says it."""
 
 
+class Output(msgspec.Struct, frozen=True):
+    """One place that samples go on to."""
+
+    name: str
+    kind: str
+    zone: str
+    owner: str
+    state: str
+    """`connected`, `disconnected`, ...; `unknown` where nothing has been said of it yet."""
+    problem: str
+    """Why it is not connected; empty when it is."""
+    tags: int
+    delivered: int
+    """Samples that its far end took since it was started."""
+    parked: int
+    """Samples that its far end refused, and that wait for somebody."""
+    behind: int | None
+    """Messages of the log that are not delivered; null: not known."""
+    lag: float | None
+    """Seconds since the log took what was delivered last; 0: nothing waits; null: not known."""
+    file: str
+    line: int
+    """Where the plant file says it."""
+
+
 class Service(msgspec.Struct, frozen=True):
     """One process of ours."""
 
@@ -69,6 +94,7 @@ class Condition(msgspec.Struct, frozen=True):
     state: str
     """`ready`, `not connected`, `not ready` or `stopped`."""
     systems: list[System]
+    outputs: list[Output]
     services: list[Service]
     log: LogCondition
 
@@ -95,14 +121,33 @@ def condition_of(place: Place, picture: Picture) -> Condition:
                 line=setting.place.line,
             )
         )
+    outputs = [
+        Output(
+            name=setting.name,
+            kind=setting.kind,
+            zone=setting.zone,
+            owner=setting.owner,
+            state=said["state"],
+            problem=said["problem"],
+            tags=said["tags"],
+            delivered=said["delivered"],
+            parked=said["parked"],
+            behind=said["lag_messages"],
+            lag=said["lag_seconds"],
+            file=setting.place.file,
+            line=setting.place.line,
+        )
+        for setting in runs.outputs
+        if (said := found["outputs"].get(setting.name))
+    ]
     services = [
         Service(name, one["state"], one["pid"], one["restarts"], one["age"]) for name, one in found["services"].items()
     ]
     log = msgspec.convert({name: found["log"][name] for name in LogCondition.__struct_fields__}, LogCondition)
-    return Condition(found["state"], systems, services, log)
+    return Condition(found["state"], systems, outputs, services, log)
 
 
 @get("/api/systems", operation_id="systems", summary="How the plant is", responses=ASKED_WRONGLY, tags=["systems"])
 async def systems(place: Place, picture: Picture) -> Condition:
-    """Systems in the order of the plant file."""
+    """Systems and outputs in the order of the plant file."""
     return await asyncio.to_thread(condition_of, place, picture)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Systems, services, the log, and what happened in the last day.
+ * Systems, outputs, services, the log, and what happened in the last day.
  * @module
  */
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
@@ -37,8 +37,15 @@ const system = (one) =>
     <td class="number">${one.bad ? html`<span class="badge bad"><i aria-hidden="true">■</i> ${one.bad} bad</span>` : "0"}</td><td class="number">${one.samples.toLocaleString("en-GB")}</td>
     <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${one.problem}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
 
+/** @param {import("../parts/systems.js").Output} one */
+const output = (one) =>
+  html`<tr><th scope="row">${one.name}</th><td>${state(one.state, "connected")}</td><td>${one.kind}</td><td class="number">${one.tags}</td>
+    <td class="number">${one.delivered.toLocaleString("en-GB")}</td><td class="number">${one.behind === null ? "–" : one.behind ? `${one.behind.toLocaleString("en-GB")} messages${one.lag ? `, ${span(one.lag * 1000)}` : ""}` : "0"}</td>
+    <td class="number">${one.parked ? html`<span class="badge stale"><i aria-hidden="true">▲</i> ${one.parked.toLocaleString("en-GB")} parked</span>` : "0"}</td>
+    <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${one.problem}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
+
 /** Columns of numbers. */
-const NUMBERS = new Set(["Tags", "Bad", "Samples", "Process", "Restarts", "Heard of"]);
+const NUMBERS = new Set(["Tags", "Bad", "Samples", "Delivered", "Behind", "Parked", "Process", "Restarts", "Heard of"]);
 
 /** @param {string} name @param {readonly string[]} columns @param {unknown} body */
 const table = (name, columns, body) =>
@@ -51,6 +58,7 @@ const condensed = () => {
   const { log } = found;
   return html`<h2>Systems</h2>
     ${table("Systems", ["System", "State", "Kind", "Tags", "Bad", "Samples", "Zone", "Owner", "Problem", "Plant file"], found.systems.map(system))}
+    ${found.outputs.length ? html`<h2>Outputs</h2>${table("Outputs", ["Output", "State", "Kind", "Tags", "Delivered", "Behind", "Parked", "Zone", "Owner", "Problem", "Plant file"], found.outputs.map(output))}` : nothing}
     <h2>Services</h2>
     ${table("Services", ["Service", "State", "Process", "Restarts", "Heard of"], found.services.map((one) => html`<tr><th scope="row">${one.name}</th><td>${state(one.state, "ready")}</td><td class="number">${one.pid ?? "–"}</td><td class="number">${one.restarts}</td><td class="number">${one.age === null ? "never" : `${span(one.age * 1000)} ago`}</td></tr>`))}
     <h2>Log</h2>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * How systems, services and the log are, asked for every few seconds.
+ * How systems, outputs, services and the log are, asked for every few seconds.
  * @module
  */
 import { effect, signal } from "../vendor/signals-core/signals-core.js";
@@ -24,9 +24,27 @@ import { ask } from "../plant/tags.js";
  */
 
 /**
+ * @typedef {object} Output
+ * @property {string} name
+ * @property {string} kind
+ * @property {string} zone
+ * @property {string} owner
+ * @property {string} state
+ * @property {string} problem
+ * @property {number} tags
+ * @property {number} delivered
+ * @property {number} parked
+ * @property {number | null} behind
+ * @property {number | null} lag
+ * @property {string} file
+ * @property {number} line
+ */
+
+/**
  * @typedef {object} Condition
  * @property {string} state
  * @property {System[]} systems
+ * @property {Output[]} outputs
  * @property {{name: string, state: string, pid: number | null, restarts: number, age: number | null}[]} services
  * @property {{state: string, bytes: number, limit: number, fill: number, unread: number, unwritten: number, problem: string}} log
  */

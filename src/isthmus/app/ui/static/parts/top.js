@@ -28,14 +28,18 @@ function wrong() {
   );
 }
 
-/** Systems and services that do not do their work. */
+/** Systems, outputs and services that do not do their work. */
 function broken() {
   const found = condition.value;
   if (!found) return nothing;
   const systems = found.systems.filter((one) => one.state !== "connected").length;
+  const outputs = found.outputs.filter((one) => one.state !== "connected").length;
+  const parked = found.outputs.reduce((sum, one) => sum + one.parked, 0);
   const services = found.services.filter((one) => one.state !== "ready").length;
   const words = [
     systems ? `${systems} system${systems > 1 ? "s" : ""} not connected` : "",
+    outputs ? `${outputs} output${outputs > 1 ? "s" : ""} not delivering` : "",
+    parked ? `${parked.toLocaleString("en-GB")} samples parked` : "",
     services ? `${services} service${services > 1 ? "s" : ""} not ready` : "",
     found.log.problem ? "log: trouble" : found.log.fill > 0.8 ? `log ${Math.round(found.log.fill * 100)} % full` : "",
   ].filter(Boolean);
