@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 import signal
@@ -120,6 +121,18 @@ async def test_a_device_that_takes_only_short_questions_is_asked_short_ones(serv
         await rounds_of(collected, 10)
         assert await server.do("count") - before < 10 * 20
     assert not collected.told(EventKind.TAG) and not collected.errors
+
+
+async def test_each_value_has_the_time_at_which_its_own_answer_came(server: Server) -> None:
+    await server.do("delay 60")
+    collected = collecting(server, [f"holding.{n}" for n in range(0, 100, 20)], block=1)
+    async with collected.running():
+        await eventually(lambda: collected.readings)
+    await server.do("delay 0")
+    readings = collected.readings[0]
+    times = readings.at[readings.index.argsort()].tolist()
+    assert all(later - before >= 0.05 * SECOND for before, later in itertools.pairwise(times))
+    assert times[-1] <= readings.seen
 
 
 async def test_exceptions_are_the_quality_of_what_was_asked_and_go_with_it(server: Server) -> None:

@@ -82,7 +82,10 @@ class Readings:
     index: NDArray[np.uint32]
     """(n,) position in the opened address list."""
     at: NDArray[np.int64]
-    """(n,) the device's time, ns since 1970-01-01 UTC; `time.UNKNOWN` where it gave none."""
+    """(n,) the device's time, ns since 1970-01-01 UTC; `time.UNKNOWN` where it gave none, which counts as `seen`.
+
+    Where several answers of a device without a clock are one Readings: when each came, by our clock.
+    """
     quality: NDArray[np.uint32]
     """(n,) OPC UA StatusCode; protocols without one follow their documented rule."""
     form: NDArray[np.uint8]

@@ -64,14 +64,14 @@ class Block:
             Block(self.unit, self.table, self.wanted[middle:]),
         )
 
-    def spots(self, offset: int) -> Iterable[Spot]:
-        """Where its values stand when its answer begins at byte `offset`."""
+    def spots(self, offset: int, answer: int = 0) -> Iterable[Spot]:
+        """Where its values stand when its answer, so many others before it, begins at byte `offset`."""
         for one in self.wanted:
             distance = one.start - self.start
             if one.place.registers:
-                yield Spot(one.position, one.place, one.order, offset + 2 * distance)
+                yield Spot(one.position, one.place, one.order, offset + 2 * distance, answer=answer)
             else:
-                yield Spot(one.position, one.place, one.order, offset + distance // 8, distance % 8)
+                yield Spot(one.position, one.place, one.order, offset + distance // 8, distance % 8, answer)
 
 
 def coalesce(wanted: Iterable[Wanted], spec: ModbusSpec) -> list[Block]:

@@ -32,6 +32,8 @@ class Spot:
     """Of its first byte, or for coils and inputs of the byte that holds it, in the joined answers."""
     bit: int = 0
     """Of a coil or input: which bit of that byte."""
+    answer: int = 0
+    """Which of the joined answers it stands in."""
 
     @property
     def kind(self) -> str:
@@ -106,6 +108,8 @@ class Layout:
     index: NDArray[np.uint32] = field(init=False)
     """(n,) position of each row's address."""
     form: NDArray[np.uint8] = field(init=False)
+    answer: NDArray[np.intp] = field(init=False)
+    """(n,) which of the joined answers each row stands in."""
     _gather: NDArray[np.intp] = field(init=False)
     _parts: tuple[_Part, ...] = field(init=False)
     _texts: tuple[tuple[int, NDArray[np.intp]], ...] = field(init=False)
@@ -115,6 +119,7 @@ class Layout:
         self.spots = sorted(self.spots, key=lambda spot: (_rank(spot.kind), spot.position))
         self.index = _fixed([spot.position for spot in self.spots], np.uint32)
         self.form = _fixed([_form(spot.kind) for spot in self.spots], np.uint8)
+        self.answer = _fixed([spot.answer for spot in self.spots], np.intp)
         taken = [[] if spot.kind == _TEXT else spot.bytes() for spot in self.spots]
         self._gather = _fixed([byte for some in taken for byte in some], np.intp)
         self._parts = tuple(_parts(self.spots, [len(some) for some in taken]))

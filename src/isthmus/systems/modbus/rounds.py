@@ -36,6 +36,8 @@ class Round:
 
     answers: list[tuple[Block, bytes | int]] = field(default_factory=list)
     """Each block with its data, or the StatusCode of all its addresses."""
+    times: list[int] = field(default_factory=list)
+    """When each of them came, ns."""
     keep: list[Block] = field(default_factory=list)
     """Blocks of the next round."""
     refused: dict[int, int] = field(default_factory=dict)
@@ -43,6 +45,11 @@ class Round:
     restored: list[int] = field(default_factory=list)
     oddities: list[Oddity] = field(default_factory=list)
     silent: Silent | None = None
+
+    def add(self, block: Block, answer: bytes | int) -> None:
+        """What came for a block, now."""
+        self.answers.append((block, answer))
+        self.times.append(time.now())
 
 
 class Reader:
@@ -69,7 +76,8 @@ class Reader:
         except Silent as silent:
             done.silent = silent
             left = [block for block in blocks if not _buried(block, scan)]
-            done.answers += [(block, silent.status) for block in left]
+            for block in left:
+                done.add(block, silent.status)
             done.keep += left
         scan.blocks = scan.blocks if list(scan.blocks) == done.keep else tuple(done.keep)
         return done
@@ -87,7 +95,7 @@ class Reader:
         if isinstance(answer, int):
             return self._spoilt(block, answer, done, scan, began)
         done.keep.append(block)
-        done.answers.append((block, answer))
+        done.add(block, answer)
         if scan.dead:
             done.restored += [w.position for w in block.wanted if scan.dead.pop(w.position, None) is not None]
         return ()
@@ -102,7 +110,7 @@ class Reader:
                 return block.halves()
         if not _buried(block, scan):
             done.keep.append(block)
-            done.answers.append((block, wire.status(code) if code else quality.BAD_DECODING))
+            done.add(block, wire.status(code) if code else quality.BAD_DECODING)
         return ()
 
     async def _answer(self, block: Block, done: Round) -> bytes | int:
@@ -128,7 +136,7 @@ class Reader:
             if not scan.dead:
                 scan.again = self._loop.time() + AGAIN
             done.refused |= new
-            done.answers.append((block, wire.status(code)))
+            done.add(block, wire.status(code))
         scan.dead |= {wanted.position: (wanted, code) for wanted in block.wanted}
 
 
@@ -146,7 +154,7 @@ def readings(scan: Scan, done: Round) -> Readings:
     n = len(layout.index)
     whole = Readings(
         index=layout.index,
-        at=np.zeros(n, np.int64),
+        at=np.array(done.times, np.int64)[layout.answer] if len(done.times) > 1 else np.zeros(n, np.int64),
         quality=np.zeros(n, np.uint32),
         form=layout.form,
         value=columns.value,

@@ -43,8 +43,8 @@ class Scan:
         """How the joined answers to `blocks` are decoded."""
         if self._layout is None or self._layout[0] != blocks:
             offset, spots = 0, list[Spot]()
-            for block in blocks:
-                spots += block.spots(offset)
+            for number, block in enumerate(blocks):
+                spots += block.spots(offset, number)
                 offset += block.size
             self._layout = blocks, Layout(spots)
         return self._layout[1]
