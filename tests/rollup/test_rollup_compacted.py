@@ -153,3 +153,18 @@ async def test_damaged_rows_are_passed_over_for_the_samples(
     async with open_history(root) as history:
         for intervals in INTERVALS:
             assert_same(*both(history, SETTINGS[1], intervals), intervals)
+
+
+@pytest.mark.parametrize("harm", [halved, flipped])
+async def test_pictures_show_what_is_left_of_damaged_days(root: Path, harm: Callable[[bytes], bytes]) -> None:
+    for path in sorted((root / "kept").glob(f"{Kind.DAY}-*.parquet")):
+        path.write_bytes(harm(path.read_bytes()))
+    end = START + 4 * QUARTER
+    async with open_history(root) as history:
+        drawn = pictures(history, SETTINGS, {"dcs": WATCH}, START, end, 300)
+        assert any(not history.is_sound(part) for part in history.parts)
+        for setting, found in zip(SETTINGS, drawn, strict=True):
+            expected = draw(excerpt(history, setting, WATCH, START, end).series, pixel_columns(START, end, 300))
+            mine, theirs = found.time < end, expected.time < end  # rows still tell of the sample behind the end
+            np.testing.assert_array_equal(found.time[mine], expected.time[theirs])
+            np.testing.assert_array_equal(found.value[mine], expected.value[theirs])

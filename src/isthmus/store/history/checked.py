@@ -125,9 +125,12 @@ class Opened(Generic[F]):
         file = pq.ParquetFile(_Window(data, place.start), metadata=self._metadata, pre_buffer=False)
         return file.read_row_group(group, columns=columns, use_threads=False)
 
-    def columns(self, group: int, wanted: NDArray[np.uint32] | None = None) -> Columns:
-        """One row group of samples as columns; with `wanted` (ascending) at least those of these tags."""
-        alike = self.footer.groups[group].alike
+    def columns(self, group: int, wanted: NDArray[np.uint32] | None = None, unread: Sequence[str] = ()) -> Columns:
+        """One row group of samples as columns; with `wanted` (ascending) at least those of these tags.
+
+        Columns that are `unread` (`seen`, `integer` or `text`) hold nothing.
+        """
+        alike = self.footer.groups[group].alike | dict.fromkeys(unread)
         table = self.read(group, [name for name in SCHEMA.names if name not in alike])
         if wanted is not None and "tag" not in alike:
             tag = table["tag"].to_numpy()

@@ -253,7 +253,7 @@ def from_table(table: pa.Table, alike: Mapping[str, int | None] = MappingProxyTy
     return Columns(
         tag=array("tag", np.uint32),
         time=_integers(table["time"]),
-        seen=_integers(table["seen"]),
+        seen=np.zeros(n, np.int64) if "seen" in alike else _integers(table["seen"]),
         value=array("value", np.float64),
         integer=integer,
         whole=whole,

@@ -89,6 +89,17 @@ class History:
         """Those of `columns` that are in no day file: what roll-ups do not know of."""
         return self._columns([part for part in self.parts if not is_day(part)], numbers, start, end)
 
+    def days(self, numbers: Sequence[int], start: int, end: int, unread: Sequence[str] = ()) -> Iterator[Columns]:
+        """Those of `columns` that are in day files, each row group ordered; with what corrections replaced.
+
+        Columns that are `unread` (`seen`, `integer` or `text`) hold nothing. Of a file that turns out damaged
+        (`is_sound`) some samples come twice.
+        """
+        wanted = _numbers(numbers)
+        if wanted is not None and len(wanted) and start < end:
+            for group in self._groups([part for part in self.parts if is_day(part)], wanted, start, end, unread):
+                yield _within(group, wanted, start, end)
+
     def _columns(self, parts: Sequence[Kept | Segment], numbers: Sequence[int], start: int, end: int) -> Columns:
         wanted = _numbers(numbers)
         if wanted is None or not len(wanted) or start >= end:
@@ -96,7 +107,9 @@ class History:
         found = [_within(part, wanted, start, end) for part in self._groups(parts, wanted, start, end)]
         return ordered(join([*found, _within(self.tail, wanted, start, end)]))
 
-    def _groups(self, parts: Sequence[Kept | Segment], wanted: Wanted, start: int, end: int) -> Iterator[Columns]:
+    def _groups(
+        self, parts: Sequence[Kept | Segment], wanted: Wanted, start: int, end: int, unread: Sequence[str] = ()
+    ) -> Iterator[Columns]:
         """The row groups that may hold samples of the wanted tags and times, in log order."""
         for part in parts:
             if part.file in self._unreadable:
@@ -107,7 +120,7 @@ class History:
             try:
                 found = opened(self.folder, part)
                 for group in found.places.holding(wanted, start, end):
-                    yield found.columns(group, wanted)
+                    yield found.columns(group, wanted, unread)
             except Damaged as error:
                 yield from self._set_aside(part, error.what)
             except FileNotFoundError:
@@ -270,11 +283,29 @@ def _may_hold(part: Kept | Segment, wanted: Wanted, start: int, end: int) -> boo
 
 def _within(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
     """The samples of the wanted tags and times, of columns ordered by tag and time."""
-    if wanted is not None and len(wanted) == 1:
-        low, high = (int(np.searchsorted(columns.tag, wanted[0], side)) for side in ("left", "right"))
-        times = columns.time[low:high]
-        return columns.pick(slice(low + int(np.searchsorted(times, start)), low + int(np.searchsorted(times, end))))
-    return columns.pick(_rows(columns, wanted, start, end))
+    if wanted is None or not len(columns):
+        return columns.pick(_rows(columns, wanted, start, end))
+    first, last = np.searchsorted(wanted, columns.tag[0], "left"), np.searchsorted(wanted, columns.tag[-1], "right")
+    if last - first > _FEW:
+        return columns.pick(_rows(columns, wanted, start, end))
+    return join([columns.pick(found) for found in _stretches(columns, wanted[first:last], start, end)])
+
+
+def _stretches(columns: Columns, wanted: NDArray[np.uint32], start: int, end: int) -> list[slice]:
+    """Where the samples of a few tags lie, those that follow one another as one."""
+    found: list[slice] = []
+    lows, highs = (np.searchsorted(columns.tag, wanted, side).tolist() for side in ("left", "right"))
+    for low, high in zip(lows, highs, strict=True):
+        first, last = (low + int(place) for place in np.searchsorted(columns.time[low:high], (start, end)))
+        if found and found[-1].stop == first:
+            found[-1] = slice(found[-1].start, last)
+        elif first < last:
+            found.append(slice(first, last))
+    return found
+
+
+_FEW: Final = 16
+"""Tags that are cut out one by one."""
 
 
 def _last(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:

@@ -80,10 +80,13 @@ def _kept(data: Points, usable: Rows, edges: Times) -> tuple[Rows, Rows]:
     value = data.value[usable]
     some = np.flatnonzero(hi > lo)
     around = np.array([places[0] - 1, places[-1]])
-    around = around[(around >= 0) & (around < len(usable))]
-    ends = np.unique(np.concatenate([around, hi[some] - 1]))
-    found = [ends, lo[some], *(_at(value, lo, hi, reduced(each, value, lo, hi)) for each in _EXTREMES)]
-    return usable[np.unique(np.concatenate(found))], usable[ends]
+    ends = np.zeros(len(usable), np.bool_)
+    ends[around[(around >= 0) & (around < len(usable))]] = ends[hi[some] - 1] = True
+    kept = ends.copy()
+    kept[lo[some]] = True
+    for each in _EXTREMES:
+        kept[_at(value, lo, hi, reduced(each, value, lo, hi))] = True
+    return usable[kept], usable[ends]
 
 
 _EXTREMES = (np.fmin, np.fmax)

@@ -12,27 +12,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.aggregates.intervals import Intervals
 from isthmus.store.history.aggregates.pixels import Drawn, columns, draw
 from isthmus.store.history.aggregates.points import Times
 from isthmus.store.history.aggregates.series import Settings
-from isthmus.store.history.columns import Columns
-from isthmus.store.history.excerpt import Excerpt, Middle
+from isthmus.store.history.columns import Columns, empty
+from isthmus.store.history.excerpt import Middle
 from isthmus.store.history.kept import day_of
 from isthmus.store.history.read import History
 from isthmus.store.history.rollup.condense import bounded, condensed, rows_for
 from isthmus.store.history.rollup.fetch import fetch_each
+from isthmus.store.history.rollup.outline import outlines, runs
 from isthmus.store.history.rollup.rows import MINUTE, QUARTER
+from isthmus.store.history.rollup.sheaf import Sheaves
 from isthmus.store.history.watch import Watch
 
 _FINE: Final = 4
 """Rows to a pixel column, at least."""
 _AT_ONCE: Final = 8
-"""Tags that are read together."""
+"""Tags whose rows, or all of whose samples, are read together."""
+_OUTLINED: Final = 64
+"""Tags whose samples are read together, of which only outlines are kept."""
 
 
 def pictures(
@@ -43,10 +45,18 @@ def pictures(
     `watches` are those of the tags' systems. Raises IsthmusError for text, and where there is no range or no pixel.
     """
     grain = next((grain for grain in (QUARTER, MINUTE) if end - start >= _FINE * grain * width), 1)
-    edges = columns(start, end, width, grain)
-    drawing = _Drawing(history, watches, edges)
-    found = (drawing.some(settings[i : i + _AT_ONCE]) for i in range(0, len(settings), _AT_ONCE))
-    return [draw(one.series, edges) for some in found for one in some]
+    drawing = _Drawing(history, watches, columns(start, end, width, grain))
+    drawn: dict[int, Drawn] = {}
+    for some in _portions(settings, _AT_ONCE):
+        drawn |= drawing.by_rows(some)
+    bare = [setting for setting in settings if setting.tag.number not in drawn]
+    for some in _portions(bare, _OUTLINED):
+        drawn |= drawing.by_samples(some)
+    return [drawn[setting.tag.number] for setting in settings]
+
+
+def _portions(settings: Sequence[TagSetting], count: int) -> Iterator[Sequence[TagSetting]]:
+    return (settings[i : i + count] for i in range(0, len(settings), count))
 
 
 @dataclass(frozen=True)
@@ -57,31 +67,52 @@ class _Drawing:
     watches: Mapping[str, Watch]
     edges: Times
 
-    def some(self, settings: Sequence[TagSetting]) -> Iterator[Excerpt]:
-        """The excerpts of a few tags: of those with one number the rows are fetched, or else the samples read, at once.
+    def by_rows(self, settings: Sequence[TagSetting]) -> dict[int, Drawn]:
+        """Those of a few tags, by number, of which there are rows; and those that have to be looked at one by one.
 
-        Tags of which samples were let go are looked at one by one.
+        These are tags with several numbers, and those of which samples were let go. Of others rows are fetched at once.
         """
-        start, end, borders = int(self.edges[0]), int(self.edges[-1]), self.history.borders().of
-        alike = [s for s in settings if not s.formers and s.tag.number not in borders and s.tag.type != DataType.TEXT]
-        numbers, kind = [setting.tag.number for setting in alike], rows_for(self.edges)
-        rows = fetch_each(self.history, kind, numbers, day_of(start), day_of(end - 1)) if kind is not None else {}
-        samples = self.samples([number for number in numbers if number not in rows])
-        for setting in settings:
-            number, watch = setting.tag.number, self.watches[setting.system]
-            if number in samples:
-                yield bounded(self.history, setting, watch, Middle(samples[number]), start, end)
-            else:
-                yield condensed(
-                    self.history, setting, watch, Intervals(self.edges), _SETTINGS, base=rows.get(number)
-                )  # fmt: skip
+        borders, kind = self.history.borders().of, rows_for(self.edges)
+        alone = {s.tag.number for s in settings if s.formers or s.tag.number in borders or s.tag.type is DataType.TEXT}
+        numbers = [setting.tag.number for setting in settings if setting.tag.number not in alone]
+        days = day_of(self.start), day_of(self.end - 1)
+        rows = fetch_each(self.history, kind, numbers, *days) if kind is not None else {}
+        wanted = [setting for setting in settings if setting.tag.number in alone or setting.tag.number in rows]
+        return {setting.tag.number: self.condensed(setting, rows.get(setting.tag.number)) for setting in wanted}
 
-    def samples(self, numbers: Sequence[int]) -> dict[int, Columns]:
-        """All samples of each of these tags."""
-        found = self.history.columns(numbers, int(self.edges[0]), int(self.edges[-1]))
-        tags = np.array(numbers, np.uint32)
-        lows, highs = np.searchsorted(found.tag, tags, "left"), np.searchsorted(found.tag, tags, "right")
-        return {n: found.pick(slice(lo, hi)) for n, lo, hi in zip(numbers, lows.tolist(), highs.tolist(), strict=True)}
+    def condensed(self, setting: TagSetting, rows: Sheaves | None) -> Drawn:
+        """The tag drawn from rows as far as these say enough."""
+        watch, intervals = self.watches[setting.system], Intervals(self.edges)
+        found = condensed(self.history, setting, watch, intervals, _SETTINGS, base=rows)
+        return draw(found.series, self.edges)
+
+    def by_samples(self, settings: Sequence[TagSetting]) -> dict[int, Drawn]:
+        """Those of tags with one number each, by this, from outlines of their samples, or else from all of them."""
+        numbers = [setting.tag.number for setting in settings]
+        gaps = {s.tag.number: self.watches[s.system].spans(s.tag.number) for s in settings}
+        outlined, doubtful = outlines(self.history, numbers, self.edges, gaps)
+        samples = _by_tag(outlined)
+        for some in _portions([s for s in settings if s.tag.number in doubtful], _AT_ONCE):
+            samples |= _by_tag(self.history.columns([s.tag.number for s in some], self.start, self.end))
+        return {s.tag.number: self.drawn(s, samples.get(s.tag.number, empty())) for s in settings}
+
+    def drawn(self, setting: TagSetting, samples: Columns) -> Drawn:
+        """The tag drawn from what is needed of its samples."""
+        watch, middle = self.watches[setting.system], Middle(samples)
+        return draw(bounded(self.history, setting, watch, middle, self.start, self.end).series, self.edges)
+
+    @property
+    def start(self) -> int:
+        return int(self.edges[0])
+
+    @property
+    def end(self) -> int:
+        return int(self.edges[-1])
+
+
+def _by_tag(samples: Columns) -> dict[int, Columns]:
+    """Ordered samples of some tags by their numbers."""
+    return {int(samples.tag[low]): samples.pick(slice(low, high)) for low, high in runs(samples.tag)}
 
 
 _SETTINGS: Final = Settings(treat_uncertain_as_bad=False)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An outline is those samples of some tags that pictures of given pixel columns can show: of many a few per column.
+
+Drawn, they give what all samples give (`pixels.draw`): of each stretch of samples of one tag, in one pixel column, and
+all of them usable or none, there are the first, the last, and the first that has the least and the greatest value; and
+those that tell where gaps end. More samples do no harm, so stretches may be cut anywhere. (Where in a column a gap lies
+is not drawn: of the value that holds up to it the column's last sample tells, and the column is bad.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.core.quality import BAD, Mark
+from isthmus.store.history.aggregates.outcome import Rows
+from isthmus.store.history.aggregates.points import Flags, Times
+from isthmus.store.history.columns import Columns, corrected, empty, join, ordered
+from isthmus.store.history.read import History
+
+_WORTH: Final = 3
+"""Samples of a stretch, on average, that make it worth leaving some out."""
+
+
+def outlines(
+    history: History, numbers: Sequence[int], edges: Times, gaps: Mapping[int, Times]
+) -> tuple[Columns, set[int]]:
+    """Outlines (ordered) of these tags, and the numbers of those that are doubtful: of these all samples are needed.
+
+    They are those with corrections, and with samples at one time in different files: which of them count is not to be
+    seen from some. `gaps` are (g, 2) ns that were told of each tag.
+    """
+    start, end = int(edges[0]), int(edges[-1])
+    loose = history.loose(numbers, start, end)
+    beside = {int(loose.tag[low]): loose.time[low:high] for low, high in runs(loose.tag)}
+    unread = _UNREAD if any(map(len, gaps.values())) else ("seen", *_UNREAD)
+    found, doubtful = [loose], _corrected(loose)
+    for samples in history.days(numbers, start, end, unread):
+        doubtful |= _corrected(samples) | _repeated(samples, beside)
+        found.append(outline(samples, edges, gaps))
+    if not all(history.is_sound(part) for part in history.parts):
+        return empty(), set(numbers)
+    kept = ordered(join(found))
+    return kept.pick(~np.isin(kept.tag, list(doubtful))) if doubtful else kept, doubtful
+
+
+_UNREAD: Final = ("integer", "text")
+"""Columns that no picture shows."""
+
+
+def _corrected(samples: Columns) -> set[int]:
+    """The tags with corrections."""
+    if not len(samples) or int(samples.mark.max()) < Mark.CORRECTED:
+        return set()
+    return set(np.unique(samples.tag[corrected(samples)]).tolist())
+
+
+def _repeated(samples: Columns, beside: Mapping[int, Times]) -> set[int]:
+    """The tags of which one of the samples is at the time of one beside them."""
+    both = ((tag, samples.time[low:high], beside[tag]) for tag, low, high in _tags(samples) if tag in beside)
+    return {tag for tag, times, others in both if np.isin(others, times).any()}
+
+
+def _tags(samples: Columns) -> Iterator[tuple[int, int, int]]:
+    return ((int(samples.tag[low]), low, high) for low, high in runs(samples.tag))
+
+
+def outline(samples: Columns, edges: Times, told: Mapping[int, Times]) -> Columns:
+    """The samples (ordered, each once) of some tags that are to be seen on pixel columns between ascending edges (ns).
+
+    `told` are, by tag, (g, 2) ns: what was told of its gaps.
+    """
+    n = len(samples)
+    begins, others = np.zeros(n + 1, np.bool_), np.zeros(n, np.bool_)
+    _begin(begins, samples)
+    for tag, low, high in _tags(samples):
+        gaps, times = told[tag], samples.time[low:high]
+        begins[low + np.searchsorted(times, _between(edges, times))] = True
+        if len(gaps):
+            others[low + _came(samples.pick(slice(low, high)), gaps[:, 1])] = True
+    firsts = np.flatnonzero(begins[:n])
+    if n < _WORTH * len(firsts):
+        return samples
+    return samples.pick(np.flatnonzero(_seen(samples.value, firsts) | others))
+
+
+def _begin(begins: Flags, samples: Columns) -> None:
+    """Where samples of a tag begin, where they begin to be usable, and where not to be."""
+    if len(samples):
+        usable: Flags = (samples.quality < np.uint32(BAD)) & ~np.isnan(samples.value)
+        begins[0] = True
+        begins[1:-1] = (usable[1:] != usable[:-1]) | (samples.tag[1:] != samples.tag[:-1])
+
+
+def runs(tag: NDArray[np.uint32]) -> list[tuple[int, int]]:
+    """From where to where ordered samples are of one tag."""
+    if not len(tag):
+        return []
+    ends = [*(np.flatnonzero(tag[1:] != tag[:-1]) + 1).tolist(), len(tag)]
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def _between(edges: Times, times: Times) -> Times:
+    """The edges behind the first and not behind the last of the times."""
+    first, last = np.searchsorted(edges, (times[0], times[-1]), "right")
+    return edges[first:last]
+
+
+def _came(samples: Columns, lasts: Times) -> Rows:
+    """The live samples of one tag that came first after gaps with these last times: they may end these (see Watch)."""
+    live = np.flatnonzero((samples.mark & np.uint8(Mark.HISTORICAL)) == 0)
+    live = live[np.argsort(samples.seen[live], kind="stable")]
+    seen = samples.seen[live]
+    places = np.searchsorted(seen, lasts - 1)
+    firsts = seen[places[places < len(seen)]]
+    return live[np.searchsorted(seen, firsts, "right") - 1]
+
+
+def _seen(value: NDArray[np.float64], firsts: Rows) -> Flags:
+    """(n,) of each stretch the first, the last, the first least and the first greatest."""
+    lengths = np.diff(np.append(firsts, len(value)))
+    seen = np.zeros(len(value), np.bool_)
+    seen[firsts] = seen[firsts + lengths - 1] = True
+    for extreme in (np.fmin, np.fmax):
+        hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, firsts), lengths))
+        stretch = np.searchsorted(firsts, hits, "right")
+        seen[hits[np.append(True, stretch[1:] != stretch[:-1])[: len(hits)]]] = True
+    return seen
