@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +24,8 @@ from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.systems.contract import Address, Form
 from isthmus.systems.files.address import check_address
 from isthmus.systems.files.folder import PIECE
-from isthmus.systems.files.rows import LONGEST, Unreadable, opened
+from isthmus.systems.files.rows import LONGEST, Row, Spoilt, Unreadable, opened, read_rows
+from isthmus.systems.files.spec import FilesSpec
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
 from tests.contract.collected import Collected
@@ -171,6 +172,15 @@ async def test_no_nesting_and_no_long_line_takes_others_with_it(tmp_path: Path) 
     await taken(collected, tmp_path, "a.jsonl")
     assert collected.values(0) == [1.0, 2.0, 3.0]
     assert "more than 1,048,576 bytes in one line" in oddities(collected)[-1][0]
+
+
+def test_a_row_that_never_ends_is_cut_off_and_what_follows_is_read(tmp_path: Path) -> None:
+    endless = b'"\n",' * (LONGEST // 3)
+    (tmp_path / "a.csv").write_bytes(b"time,a\n1,1\n" + endless + b'\n"\n2,2\n"\n2,2\n')  # in a quotation or not
+    spec = kinds()["files"].spec.model_validate({"folder": str(tmp_path)})
+    found = list(read_rows(tmp_path / "a.csv", cast(FilesSpec, spec)))
+    assert [row.cells["a"] for row in found if isinstance(row, Row)] == ["1", "2"]
+    assert "more than 1,048,576 bytes in one row" in [row.reason for row in found if isinstance(row, Spoilt)]
 
 
 async def test_a_list_is_text_as_json_writes_it(tmp_path: Path) -> None:

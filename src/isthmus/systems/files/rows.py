@@ -48,16 +48,25 @@ class _Lines:
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
         self._file, self._encoding = file, encoding
-        self.line, self.raw, self.broken = 0, b"", ""
+        self._raw = bytearray()
+        self.line, self.broken = 0, ""
+
+    @property
+    def raw(self) -> bytes:
+        """Bytes of the row."""
+        return bytes(self._raw)
 
     def begin(self) -> None:
         """A new row begins."""
-        self.raw, self.broken = b"", ""
+        self._raw.clear()
+        self.broken = ""
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
+        if len(self._raw) >= LONGEST:
+            raise csv.Error(f"more than {LONGEST:,} bytes in one row")
         data = self._file.readline(LONGEST)
         if not data:
             raise StopIteration
@@ -67,7 +76,7 @@ class _Lines:
             if len(rest) < LONGEST or rest.endswith(b"\n"):
                 break
         self.line += 1
-        self.raw = (self.raw + data)[:LONGEST]
+        self._raw += data[: LONGEST - len(self._raw)]
         if self.line == 1:
             data = data.removeprefix(b"\xef\xbb\xbf")
         try:
