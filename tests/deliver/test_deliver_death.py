@@ -18,9 +18,11 @@ import pytest
 from isthmus.app.backup import back_up, restore
 from isthmus.app.cli.status_command import _outputs
 from isthmus.app.run.place import Place
+from isthmus.core.time import now
 from isthmus.flow.deliver.book import Book
 from isthmus.flow.deliver.book import Place as Reached
 from isthmus.store.history.columns import empty
+from isthmus.store.history.since import SLACK, Part, since
 from isthmus.store.history.state import State
 from isthmus.stream.follow import Message, follow
 from isthmus.stream.log import Position
@@ -151,6 +153,26 @@ async def test_what_neither_the_log_nor_a_history_has_is_told_as_lost(
 def show(told: dict[str, Any]) -> str:
     (row,) = _outputs({"namespace": {**told, "last_state": told["state"]}})
     return " ".join(row)
+
+
+async def test_a_segment_behind_the_position_is_given_whole_whatever_the_clocks_say(floor: Plant, until: Until) -> None:
+    later = dict.fromkeys(
+        range(1, TAGS + 1), now() + 2 * SLACK
+    )  # of a source that a tag was moved to, or set back since
+
+    async def recorded() -> bool:
+        return (await floor.log.state()).first > last.last
+
+    async with floor.recording():
+        await floor.publish(5)
+        last = await floor.log.state()
+        await until(recorded, "in a segment of its own")
+        await floor.publish(7)
+        position, last = Position(last.stream, last.last), await floor.log.state()
+        await until(recorded, "in another one")
+    for heard in ({}, later):
+        parts = [part for part in since(floor.data / "history", position, heard) if isinstance(part, Part)]
+        assert sum(len(part.columns) for part in parts) == 7 * TAGS
 
 
 async def test_one_book_that_is_damaged_stops_one_output(floor: Plant, broker: Mosquitto, until: Until) -> None:

@@ -2,9 +2,11 @@
 """What was recorded after a position: for a reader whose place in the log is purged, or is in a log that is gone.
 
 Segments and kept files say up to which position of the log they hold, so those that hold nothing newer are not opened.
-Samples do not say it, but when they reached us; of what a file holds besides, those of each source that came before the
-last ones the reader had are left out. A collector publishes in order, so nothing is missed; what came within `SLACK`
-before is given again, for its clock may have been set back.
+A segment that begins behind it is given whole. Samples do not say it, but when they reached us; of what other files
+hold, those of each source that came before the last ones the reader had are left out. A collector publishes in order,
+so nothing is missed; what came within `SLACK` before is given again, for its clock may have been set back. (Set back
+further while the reader stands there, or with a tag that was moved to a source that was heard of later, samples of
+compacted days are left out that the reader never had.)
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from isthmus.core.time import EARLIEST, SECOND
 from isthmus.store.history.columns import Columns
 from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.folder import Folder
-from isthmus.store.history.kept import Kept
+from isthmus.store.history.kept import Kept, KeptFooter
 from isthmus.store.history.lease import leased
 from isthmus.store.history.manifest import Manifest
-from isthmus.store.history.segment import Segment
+from isthmus.store.history.segment import Footer, Segment
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
 
@@ -92,6 +94,8 @@ def _part(folder: Folder, part: Kept | Segment, position: Position | None, floor
         found = opened(folder, part)
         if not _newer(found.footer.state, position):
             return
+        if _wholly(found.footer, position):
+            floor = _floor({})
         for number in range(len(found.footer.groups)):
             columns = found.columns(number)
             given += 1
@@ -111,6 +115,13 @@ def _newer(state: State | None, position: Position | None) -> bool:
     if state is None or state.position is None:
         return False
     return state.position.stream != position.stream or state.position.sequence > position.sequence
+
+
+def _wholly(footer: Footer | KeptFooter, position: Position | None) -> bool:
+    """Whether a file holds nothing but what the log had after `position`: a segment says where it begins."""
+    if position is None or not isinstance(footer, Footer) or footer.after is None:
+        return False
+    return footer.after.stream == position.stream and footer.after.sequence >= position.sequence
 
 
 def _floor(heard: Mapping[int, int]) -> _Floor:
