@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -79,6 +79,7 @@ def oracle(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 @given(st.lists(SAMPLE, max_size=20))
+@example([(list(DataType).index(DataType.FLOAT) + 1, 0, math.inf, 0, "", 0, 0)])
 def test_messages_are_the_json_one_would_write_by_hand(rows: list[tuple[Any, ...]]) -> None:
     messages = Words.of(TAGS).messages(columns(rows))
     for message, row in zip(messages, rows, strict=True):

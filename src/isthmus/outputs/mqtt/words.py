@@ -101,6 +101,8 @@ def _value(setting: TagSetting, value: float, short: float, integer: int, text: 
         return _number(short)
     found: Value = plain(type_, value, integer, text)
     found = found if found is not None else text  # the writing of a value of a wrong type
+    if isinstance(found, float):
+        return _number(found)
     if isinstance(found, int) and not isinstance(found, bool):
         shown = f'"{found}"' if abs(found) >= LONGEST_EXACT else str(found)
         label = setting.labels.get(found)
