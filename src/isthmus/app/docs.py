@@ -139,6 +139,10 @@ the last five minutes before its position may come again then, and those of one 
 rule removed from history before the output came to it is not delivered. Imported samples are not delivered, except to
 an output with `begins: first` that comes upon them in history.
 
+Where neither the log nor a history has what comes next, its messages are counted as lost in `isthmus status`, and a gap
+event tells of it. Of days that history has compacted already, a sample is left out that reached a collector whose clock
+was more than five minutes behind what the output had of the tag's system before.
+
 `isthmus status` shows for every output its state and how far it is behind, in messages of the log and in time; the same
 figures are in `/metrics` as `isthmus_output_...`. Connections lost and made are among `isthmus events --kind output`.
 
