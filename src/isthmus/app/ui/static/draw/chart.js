@@ -30,6 +30,8 @@ export const swatch = (i) =>
 
 /** Height of the strip of bad quality of each line, CSS pixels. */
 const STRIP = 5;
+/** Below this width, pixels, axes take less of it: a phone's. */
+const NARROW = 480;
 const NO_DATA = 0x809b0000;
 
 export class Trend extends HTMLElement {
@@ -317,7 +319,7 @@ function options(trend, tags, strips) {
   const ink = css.getPropertyValue("--dim"), grid = { stroke: css.getPropertyValue("--line"), width: 1 };
   const scaleOf = (/** @type {Tag} */ tag) => tag.unit || (tag.type === "boolean" ? "boolean" : tag.path);
   const scales = [...new Set(tags.map(scaleOf))];
-  const font = "12px system-ui, sans-serif";
+  const font = "12px system-ui, sans-serif", narrow = trend.clientWidth < NARROW;
   return {
     width: trend.clientWidth,
     height: trend.clientHeight,
@@ -329,8 +331,8 @@ function options(trend, tags, strips) {
     axes: [
       { stroke: ink, grid, ticks: grid, font, space: 70, values: TIMES },
       ...scales.slice(0, 3).map((scale, i) => ({
-        scale, stroke: ink, font, size: 62, side: /** @type {1 | 3} */ (i % 2 ? 1 : 3), grid: i ? { show: false } : grid, ticks: grid,
-        label: unit(tags.find((tag) => scaleOf(tag) === scale)?.unit ?? "") || undefined, labelSize: 18, labelFont: font, labelGap: 0,
+        scale, stroke: ink, font, size: narrow ? 48 : 62, side: /** @type {1 | 3} */ (i % 2 ? 1 : 3), grid: i ? { show: false } : grid, ticks: narrow ? { show: false } : grid,
+        label: unit(tags.find((tag) => scaleOf(tag) === scale)?.unit ?? "") || undefined, labelSize: narrow ? 14 : 18, labelFont: font, labelGap: 0,
         values: (/** @type {uPlot} */ _plot, /** @type {number[]} */ splits) => splits.map((at) => (scale === "boolean" ? SWITCHED[at] ?? "" : axisNumber(at, splits))),
       })),
     ],

@@ -23,7 +23,7 @@ const VALUES = 2;
 /** Letters of the name of a symbol. */
 const LETTERS = 24;
 /** Letters of a value's name. */
-const SHORT = 13;
+const SHORT = 15;
 
 /** @param {string} text @param {number} most */
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);

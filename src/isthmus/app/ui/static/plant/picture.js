@@ -167,7 +167,7 @@ function piped(symbols, ways) {
     const { a, b, name, out, into } = run;
     const x0 = centre(a.x, "width") + out * half(a.kind)[0], x1 = centre(b.x, "width") + into * (half(b.kind)[0] + 1);
     const [y0, y1] = straightened(run, ports.get(`${i} a`) ?? ALONE, ports.get(`${i} b`) ?? ALONE);
-    const afterA = () => upDown(out > 0 ? Math.floor(a.x + 1) : Math.ceil(a.x)), beforeB = () => upDown(into > 0 ? Math.floor(b.x + 1) : Math.ceil(b.x));
+    const afterA = () => upDown(out > 0 ? a.x + 1 : a.x), beforeB = () => upDown(into > 0 ? b.x + 1 : b.x);
     /** @type {[number, number][]} */
     const points = [[x0, y0]];
     if (run.bends.length) return { name, points: bent(run, points, [x1, y1]) };
@@ -202,7 +202,7 @@ function straightened({ a, b, bends }, from, to) {
 }
 
 /** Letters of a pipe's name at most and at least, and the width of one, pixels. */
-const LETTERS = { most: 24, least: 4 };
+const LETTERS = { most: 24, least: 6 };
 const LETTER = 5.8;
 
 /** The middle of the longest level stretch with room for the name, over which no other pipe runs. @param {{name: string, points: [number, number][]}} pipe @param {{points: [number, number][]}[]} all @returns {Label | null} */
