@@ -220,7 +220,8 @@ def _told(setting: TagSetting, new: Columns, row: int, former: Value) -> Correct
 def _event(path: str, corrections: Sequence[Correction], said: Said) -> Event:
     """One event per tag: what was corrected, by whom and why."""
     first = corrections[0]
-    what = f"{first.former} became {first.value} at {time.to_iso(first.time)}"
+    former, value = (f"{one:.12g}" if isinstance(one, float) else f"{one}" for one in (first.former, first.value))
+    what = f"{former} became {value} {first.setting.tag.unit}".rstrip() + f" at {time.to_iso(first.time)}"
     if len(corrections) > 1:
         what = f"{len(corrections)} values were corrected, from {time.to_iso(min(c.time for c in corrections))}"
     why = f": {said.reason}" if said.reason else ""
