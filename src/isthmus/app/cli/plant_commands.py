@@ -357,7 +357,8 @@ def _plan_data(made: Plan) -> dict[str, Any]:
 
 
 def _counts(checked: Checked) -> dict[str, int]:
-    return {"systems": len(checked.systems), "assets": len(checked.assets), "tags": len(checked.tags)}
+    exits = {"outputs": len(checked.outputs)} if checked.outputs else {}
+    return {"systems": len(checked.systems), **exits, "assets": len(checked.assets), "tags": len(checked.tags)}
 
 
 def _count(number: int, noun: str) -> str:
