@@ -161,7 +161,7 @@ async def test_exceptions_are_the_quality_of_what_was_asked_and_go_with_it(serve
 async def test_a_silent_unit_is_asked_less_often_and_the_others_of_its_gateway_keep_their_schedule(
     server: Server, how: str
 ) -> None:
-    collected = collecting(server, ["1/holding.1", "2/holding.1", "3/holding.1"], timeout="100ms")
+    collected = collecting(server, ["1/holding.1", "2/holding.1", "3/holding.1"], timeout="400ms")
     status = quality.BAD_TIMEOUT if how.startswith("mute") else quality.BAD_NO_COMMUNICATION
     async with collected.running():
         await eventually(lambda: all(collected.values(i) for i in range(3)))
@@ -316,7 +316,7 @@ async def ten_dead_of_a_hundred(server: Server, seconds: float) -> None:
             collected = Collected(kind, config, Path("."), addresses, system=f"meter-{number}")
             all_of_them.append(await stack.enter_async_context(collected.running()))
         alive, dead = all_of_them[:90], all_of_them[90:]
-        await eventually(lambda: all(collected.readings for collected in alive))
+        await eventually(lambda: all(collected.readings for collected in alive), 30)
         before = [len(collected.readings) for collected in alive]
         await asyncio.sleep(seconds)
         counts = [len(collected.readings) - b for collected, b in zip(alive, before, strict=True)]
