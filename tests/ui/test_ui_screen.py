@@ -79,7 +79,7 @@ def test_an_output_whose_far_end_is_away_is_said_at_the_top_and_on_the_page_of_s
     expect(page.locator("header .wrong")).to_contain_text("1 output not delivering")
     row = page.get_by_role("region", name="Outputs").get_by_role("row", name="namespace")
     expect(row.locator(".badge.bad")).to_be_visible()
-    expect(row).to_contain_text("cannot be reached")
+    expect(row).to_contain_text("nothing listens there")
     expect(row).to_contain_text(HOSTILE)
 
 

@@ -332,6 +332,8 @@ async def connected(where: Where, greeting: Greeting, patience: float) -> AsyncI
         raise Refused(what, where=str(where), hint="ca names the authority to trust") from error
     except TimeoutError as error:
         raise Disconnected(f"the broker does not answer for {patience:g} s", where=str(where)) from error
+    except ConnectionRefusedError as error:
+        raise Disconnected("nothing listens there (connection refused)", where=str(where)) from error
     except (OSError, ssl.SSLError) as error:
         raise Disconnected(f"the broker cannot be reached: {error}", where=str(where)) from error
     keeping: asyncio.Task[None] | None = None
