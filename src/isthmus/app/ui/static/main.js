@@ -10,6 +10,7 @@ import { drawer } from "./parts/frame.js";
 import { palette } from "./parts/palette.js";
 import { top } from "./parts/top.js";
 import { tree } from "./parts/tree.js";
+import { abnormalPage } from "./pages/abnormal.js";
 import { placePage } from "./pages/place.js";
 import { systemsPage } from "./pages/systems.js";
 import { trendPage } from "./pages/trend.js";
@@ -29,7 +30,7 @@ const page = () => {
   const key = shown.value;
   const { page, path } = where.peek();
   if (!plant.value) return html`<p role="status">Isthmus is being asked for the plant …</p>`;
-  const draw = { place: () => placePage(path), trend: trendPage, systems: systemsPage }[page];
+  const draw = { place: () => placePage(path), trend: trendPage, systems: systemsPage, abnormal: abnormalPage }[page];
   try {
     const drawn = untracked(draw);
     return fresh(key, () => drawn);

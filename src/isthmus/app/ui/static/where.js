@@ -7,7 +7,7 @@ import { signal } from "./vendor/signals-core/signals-core.js";
 
 /**
  * @typedef {object} Where
- * @property {"place"|"trend"|"systems"} page
+ * @property {"place"|"trend"|"systems"|"abnormal"} page
  * @property {string} path the place; empty for the whole plant
  * @property {string[]} tags of a trend
  * @property {string} from start of a trend, `-1h` or ISO 8601
@@ -23,7 +23,7 @@ export function read(search) {
   const said = new URLSearchParams(search);
   const page = said.get("page");
   return {
-    page: page === "trend" || page === "systems" ? page : "place",
+    page: page === "trend" || page === "systems" || page === "abnormal" ? page : "place",
     path: said.get("path") ?? "",
     tags: said.getAll("show"),
     from: said.get("from") ?? START.from,

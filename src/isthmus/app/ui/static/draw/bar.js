@@ -42,9 +42,9 @@ export function bar(tag) {
   const width = () => Math.abs((stands() ?? zero) - zero);
   const said = () => {
     const reading = tag.reading.value;
-    return `${value(reading, tag)} ${unit(tag.unit)}, ${SAID[stateOf(reading)].word}; ${tag.range ? `range ${words(tag.range)}` : ""}${tag.range && normal ? ", " : ""}${normal ? `normal ${words(normal)}` : ""}`;
+    return `${value(reading, tag)} ${unit(tag.unit)}, ${SAID[stateOf(reading, tag)].word}; ${tag.range ? `range ${words(tag.range)}` : ""}${tag.range && normal ? ", " : ""}${normal ? `normal ${words(normal)}` : ""}`;
   };
-  return html`<svg class=${watch(() => `bar ${stateOf(tag.reading.value)}`)} viewBox="0 0 100 12" preserveAspectRatio="none"
+  return html`<svg class=${watch(() => `bar ${stateOf(tag.reading.value, tag)}`)} viewBox="0 0 100 12" preserveAspectRatio="none"
     role="img" aria-label=${watch(said)}>
     <rect class="track" x="0" y="4" width="100" height="4"></rect>
     <rect class="band" x=${ROOM} y="2" width=${100 - 2 * ROOM} height="8"></rect>

@@ -36,21 +36,21 @@ function beside(place) {
 
 /** Whether it runs, in a word. @param {Tag} tag */
 const runs = (tag) => {
-  const reading = tag.reading.value, known = reading && typeof reading.value === "boolean" && stateOf(reading) !== "bad";
+  const reading = tag.reading.value, known = reading && typeof reading.value === "boolean" && stateOf(reading, tag) !== "bad";
   const idle = tag.name.endsWith("loaded");
   return known ? (reading.value ? (idle ? "loaded" : "running") : idle ? "not loaded" : "stopped") : "not known";
 };
 
 /** @param {Tag} tag @param {number} y */
 const line = (tag, y) => {
-  const said = () => `${title(tag.name)} ${value(tag.reading.value, tag)} ${unit(tag.unit)}, ${SAID[stateOf(tag.reading.value)].word}`;
+  const said = () => `${title(tag.name)} ${value(tag.reading.value, tag)} ${unit(tag.unit)}, ${SAID[stateOf(tag.reading.value, tag)].word}`;
   const opens = (/** @type {MouseEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     go({ tag: tag.path });
   };
   return svg`<a class="reading" href=${link({ ...where.peek(), tag: tag.path })} aria-label=${watch(said)} @click=${opens}>
-    <text y=${y}><tspan class="name">${cut(title(tag.name), SHORT)} </tspan><tspan class=${watch(() => `value ${stateOf(tag.reading.value)}`)}>${watch(() => cut(value(tag.reading.value, tag), 12))}</tspan><tspan class="name"> ${unit(tag.unit)}</tspan></text></a>`;
+    <text y=${y}><tspan class="name">${cut(title(tag.name), SHORT)} </tspan><tspan aria-hidden="true" class=${watch(() => `sign ${stateOf(tag.reading.value, tag)}`)}>${watch(() => SAID[stateOf(tag.reading.value, tag)].shape)}</tspan><tspan class=${watch(() => `value ${stateOf(tag.reading.value, tag)}`)}>${watch(() => cut(value(tag.reading.value, tag), 12))}</tspan><tspan class="name"> ${unit(tag.unit)}</tspan></text></a>`;
 };
 
 /** @param {Drawn} one */
@@ -58,13 +58,13 @@ const symbol = (one) => {
   const { place, kind } = one, [, down] = half(kind), running = runningOf(place), to = { path: place.parent ? place.path : "" };
   const name = title(place.name), values = one.away ? [] : beside(place);
   const worst = () => place.worst();
-  const said = () => `${name}${running ? `, ${runs(running)}` : ""}${worst() === "good" ? "" : `, ${place.count(worst())} ${SAID[worst()].word}`}`;
-  const flag = () => (worst() === "good" || one.away ? nothing : svg`<text class="flag ${worst()}" x=${half(kind)[0] + 4} y=${-down + 6}>${SAID[worst()].shape}${place.count(worst())}</text>`);
+  const said = () => `${name}${running ? `, ${runs(running)}` : ""}${place.wrong().map((state) => `, ${place.count(state)} ${SAID[state].word}`).join("")}`;
+  const flag = () => (one.away ? nothing : place.wrong().map((state, i) => svg`<text class="flag ${state}" aria-hidden="true" x=${half(kind)[0] + 4} y=${-down + 6 + 14 * i}>${SAID[state].shape}${place.count(state)}</text>`));
   const middle = `translate(${(one.x + 0.5) * CELL.width} ${(one.y + 0.5) * CELL.height})`;
   return svg`<g transform=${middle} class=${watch(() => `symbol ${kind} ${one.away ? "good" : worst()}`)}>
     <a href=${link(to)} aria-label=${watch(said)} @click=${follow(to)}>
-      ${one.away ? svg`${shapeOf(kind, place)}<text y="4" x="-4">${cut(name, 15)}</text>` : svg`<rect class="room" x="-34" y=${-down - 22} width="68" height=${2 * down + 24}></rect>${shapeOf(kind, place)}<text class="title" y=${-down - 9}>${cut(name, LETTERS)}</text>`}
-      ${watch(flag)}</a>
+      ${one.away ? svg`${shapeOf(kind, place)}<text y="4" x="-4">${cut(name, 15)}</text>` : svg`<rect class="room" x="-34" y=${-down - 22} width="68" height=${2 * down + 24}></rect>${shapeOf(kind, place)}<text class="title" y=${-down - 9}>${cut(name, LETTERS)}</text>`}</a>
+    ${watch(flag)}
     ${values.map((tag, i) => line(tag, down + (kind === "valve" ? 23 : 15) + 15 * i))}
     ${running && !one.away ? svg`<text class="does" y=${down + 15 + 15 * values.length}>${watch(() => runs(running))}</text>` : nothing}
   </g>`;

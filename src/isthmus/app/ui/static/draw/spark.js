@@ -157,7 +157,7 @@ export class Spark extends HTMLElement {
     this.#drawn = performance.now();
     const width = this.clientWidth || 80, height = this.clientHeight || 16;
     path.parentElement?.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    path.setAttribute("d", drawn(recent(this.#tag).points, width, height, stateOf(this.#tag.reading.peek()) === "stale" ? 0 : Date.now(), this.#flat()));
+    path.setAttribute("d", drawn(recent(this.#tag).points, width, height, stateOf(this.#tag.reading.peek(), this.#tag) === "stale" ? 0 : Date.now(), this.#flat()));
   }
 }
 customElements.define("is-spark", Spark);

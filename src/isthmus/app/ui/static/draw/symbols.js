@@ -14,7 +14,7 @@ import { half } from "../plant/picture.js";
 /** Part of a tag's range that its value is, 0 to 1; null where that is not known. @param {Tag | undefined} tag */
 export function share(tag) {
   const found = tag?.reading.value;
-  if (!tag || !found || stateOf(found) === "bad") return null;
+  if (!tag || !found || stateOf(found, tag) === "bad") return null;
   if (typeof found.value === "boolean") return found.value ? 1 : 0;
   const [low, high] = tag.range ?? [0, 100];
   return typeof found.value === "number" ? Math.max(0, Math.min(1, (found.value - low) / (high - low))) : null;

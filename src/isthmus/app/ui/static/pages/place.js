@@ -10,7 +10,7 @@ import { bar } from "../draw/bar.js";
 import { Trend, swatch } from "../draw/chart.js";
 import { mimic } from "../draw/mimic.js";
 import { viewOf } from "../draw/view.js";
-import { badge, shape, stateOf } from "../plant/state.js";
+import { badge, mark, shape, stateOf } from "../plant/state.js";
 import { thePlant } from "../plant/tags.js";
 import { title, unit, value } from "../plant/words.js";
 import { follow, link } from "../where.js";
@@ -42,7 +42,7 @@ const doing = (place) => place.tags.find((tag) => tag.type === "enumeration" || 
 
 /** The same in words, and no more than is known. @param {Tag} tag */
 function doingNow(tag) {
-  const reading = tag.reading.value, state = stateOf(reading);
+  const reading = tag.reading.value, state = stateOf(reading, tag);
   if (reading === null || reading.value === null || state === "bad") return "state not known";
   const word = tag.type === "boolean" ? (reading.value ? "running" : "stopped") : value(reading, tag);
   return state === "stale" ? `was ${word}` : word;
@@ -54,18 +54,15 @@ const placeLink = (place, text) => {
   return html`<a href=${link(to)} @click=${follow(to)}>${text}</a>`;
 };
 
-/** The worst state of a place, with how many tags. @param {Place} place */
-const worst = (place) => {
-  const state = place.worst();
-  return badge(state, String(place.count(state)));
-};
+/** The worst state of a place, with how many tags, and how many are outside their normal band. @param {Place} place */
+const worst = (place) => place.wrong().map((state) => (state === "abnormal" ? mark(state, place.count(state)) : badge(state, String(place.count(state)))));
 
 /** @param {Tag} tag @param {Place} place */
 const line = (tag, place) =>
   html`<li>
     <span class="name">${tagLink(tag, title(tag.place === place ? tag.name : `${tag.place.path.slice(place.path.length + 1).replaceAll("/", " ")} ${tag.name}`))}</span>
     ${bar(tag)}${shownValue(tag)}<span class="unit">${unit(tag.unit)}</span>
-    <span class="state">${watch(() => shape(stateOf(tag.reading.value)))}</span>
+    <span class="state">${watch(() => shape(stateOf(tag.reading.value, tag)))}</span>
   </li>`;
 
 /** @param {Place} place @param {number} level of its heading */

@@ -28,7 +28,7 @@ export const tagLink = (tag, text) =>
 
 /** The value, drawn as what it is worth. @param {Tag} tag */
 export const shownValue = (tag) =>
-  html`<span class=${watch(() => `value ${stateOf(tag.reading.value)}`)}>${watch(() => value(tag.reading.value, tag))}</span>`;
+  html`<span class=${watch(() => `value ${stateOf(tag.reading.value, tag)}`)}>${watch(() => value(tag.reading.value, tag))}</span>`;
 
 /** @param {Tag} tag @param {Place} within */
 const row = (tag, within) => {
@@ -38,7 +38,7 @@ const row = (tag, within) => {
     <td class="bars">${bar(tag)}</td>
     <td class="number">${shownValue(tag)}</td>
     <td class="unit">${unit(tag.unit)}</td>
-    <td class="state">${watch(() => badge(stateOf(tag.reading.value)))}</td>
+    <td class="state">${watch(() => badge(stateOf(tag.reading.value, tag)))}</td>
     <td class="trend">${tag.type === "text" ? nothing : html`<is-spark .tag=${tag}></is-spark>`}</td>
   </tr>`;
 };

@@ -134,7 +134,7 @@ const content = (of) => {
     <form method="dialog"><button class="close" aria-label="Close">✕</button></form>
     <p class="trail"><a href=${link(place)} @click=${follow(place)}>${of.place.path}</a></p>
     <h2>${title(of.name)}</h2>${of.description ? html`<p class="about">${of.description}</p>` : nothing}
-    <p class="large">${shownValue(of)} <span class="unit">${unit(of.unit)}</span> ${watch(() => badge(stateOf(of.reading.value)))}${watch(() => (online.value ? nothing : html`<span class="badge stale">no connection</span>`))}</p>
+    <p class="large">${shownValue(of)} <span class="unit">${unit(of.unit)}</span> ${watch(() => badge(stateOf(of.reading.value, of)))}${watch(() => (online.value ? nothing : html`<span class="badge stale">no connection</span>`))}</p>
     ${bar(of)}
     ${chart(of)}
     <p>${of.type === "text" ? nothing : html`<a class="button" href=${link(to)} @click=${follow(to)}>Open in a trend</a>`}</p>

@@ -30,6 +30,7 @@ function fixed() {
     ["Overview", to({})],
     ["Systems and services", to({ page: "systems" })],
     ["Trends", to({ page: "trend" })],
+    ["Outside their normal band", to({ page: "abnormal" })],
     ["Light or dark colours", switchTheme],
   ];
   return pages.map(([name, act]) => ({ kind: "page", name, more: "", key: name.toLowerCase(), act }));

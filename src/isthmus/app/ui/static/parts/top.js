@@ -6,7 +6,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { watch } from "../watch.js";
 import { away, heard, lost, now, online } from "../plant/live.js";
-import { badge } from "../plant/state.js";
+import { SAID, badge } from "../plant/state.js";
 import { plant } from "../plant/tags.js";
 import { clockTime, span, zoneName } from "../plant/words.js";
 import { follow, link } from "../where.js";
@@ -18,14 +18,15 @@ import { condition } from "./systems.js";
 
 const SHOWN = /** @type {const} */ (["bad", "stale", "uncertain", "outside", "none"]);
 
-/** Counts of tags that are not good. */
+/** Counts of tags that are not good; how many of the good ones are not normal. */
 function wrong() {
   const root = plant.value?.root;
   if (!root) return nothing;
-  if (root.worst() === "good") return html`<span class="fine">All ${plant.value?.tags.length} tags good</span>`;
-  return SHOWN.filter((state) => root.count(state)).map(
-    (state) => html`<a href=${link({ path: "", page: "place" })} @click=${follow({ page: "place" })}>${badge(state, String(root.count(state)))}</a>`,
-  );
+  const states = SHOWN.filter((state) => root.count(state)), many = root.count("abnormal"), all = plant.value?.tags.length;
+  const to = /** @type {const} */ ({ page: "abnormal" });
+  return html`${states.map((state) => html`<a href=${link({ path: "", page: "place" })} @click=${follow({ page: "place" })}>${badge(state, String(root.count(state)))}</a>`)}
+    ${states.length ? nothing : html`<span class="fine">${many ? `Quality of all ${all} tags good` : `All ${all} tags good`}</span>`}
+    ${many ? html`<a href=${link(to)} @click=${follow(to)}><span class="badge abnormal"><i aria-hidden="true">${SAID.abnormal.shape}</i> ${many} ${many > 1 ? "values outside their" : "value outside its"} normal band</span></a>` : nothing}`;
 }
 
 /** Systems, outputs and services that do not do their work. */

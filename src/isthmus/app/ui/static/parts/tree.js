@@ -7,7 +7,7 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { computed, effect, signal } from "../vendor/signals-core/signals-core.js";
 import { watch } from "../watch.js";
-import { SAID } from "../plant/state.js";
+import { mark } from "../plant/state.js";
 import { plant } from "../plant/tags.js";
 import { title } from "../plant/words.js";
 import { follow, go, link, where } from "../where.js";
@@ -58,12 +58,6 @@ function branch(place) {
   const kids = place.children.size > 0;
   const main = place.main();
   const opened = computed(() => open.value.has(place.path));
-  const mark = () => {
-    const worst = place.worst();
-    if (worst === "good") return nothing;
-    const count = place.count(worst);
-    return html`<span class="mark ${worst}" title="${count} ${SAID[worst].word}"><i aria-hidden="true">${SAID[worst].shape}</i>${count}<span class="hidden"> ${SAID[worst].word}</span></span>`;
-  };
   return html`<li role="none">
     <div class="node" role="treeitem" tabindex=${watch(() => (chosen.value === place || (!chosen.value && !place.parent) ? "0" : "-1"))}
       data-path=${place.path} data-depth=${Math.min(place.depth, 7)} aria-level=${place.depth + 1} title=${place.asset?.description || nothing}
@@ -72,7 +66,7 @@ function branch(place) {
       @click=${() => { go(address(place)); drawer.value = false; }} @keydown=${pressed(place)}>
       <span class="fold" aria-hidden="true" @click=${(/** @type {Event} */ event) => { event.stopPropagation(); if (kids) unfold(place, !opened.peek()); }}>${kids ? watch(() => (opened.value ? "▾" : "▸")) : ""}</span>
       <span class="name">${place.parent ? title(place.name) : place.path}</span>
-      ${watch(mark)}${main ? html`<is-spark .tag=${main}></is-spark>` : html`<span class="nospark"></span>`}
+      ${watch(() => place.wrong().map((state) => mark(state, place.count(state))))}${main ? html`<is-spark .tag=${main}></is-spark>` : html`<span class="nospark"></span>`}
     </div>
     ${watch(() => (kids && opened.value ? html`<ul role="group">${repeat(place.children.values(), (child) => child.path, branch)}</ul>` : nothing))}
   </li>`;

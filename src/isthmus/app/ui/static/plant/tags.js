@@ -79,6 +79,13 @@ export class Place {
     return "good";
   }
 
+  /** What is told of it: the worst state below, and beside it how many values are outside their normal band. @returns {State[]} */
+  wrong() {
+    const worst = this.worst();
+    if (worst === "good") return [];
+    return worst === "abnormal" || !this.count("abnormal") ? [worst] : [worst, "abnormal"];
+  }
+
   /** How many below are in a state. @param {State} state */
   count(state) {
     this.changed.value;
@@ -170,7 +177,7 @@ export function made(about, tags, assets, pictures, before = null) {
     const cut = said.path.lastIndexOf("/");
     const place = placeAt(said.path.slice(0, cut));
     const reading = before?.byNumber.get(said.number)?.reading ?? signal(null);
-    const state = stateOf(reading.peek());
+    const state = stateOf(reading.peek(), said);
     /** @type {Tag} */
     const tag = { labels: {}, description: "", file: "", line: 0, meant_file: "", meant_line: 0, stepped: false, ...said, name: said.path.slice(cut + 1), reading, state, place };
     place.tags.push(tag);
@@ -210,7 +217,7 @@ function order(place) {
  */
 export function take(tag, reading) {
   tag.reading.value = reading;
-  const state = stateOf(reading);
+  const state = stateOf(reading, tag);
   if (state !== tag.state) {
     tag.place.recount(tag.state, state);
     tag.state = state;
