@@ -76,7 +76,25 @@ class Peer(Protocol):
 STATUS = {0: "Good", 0x8000_0000: "Bad", 0x4000_0000: "Uncertain", 0x808C_0000: "BadSensorFailure"}
 
 
-class OpcUaPeer:
+class _BehindNetwork:
+    """A far end that is reached through a network which can be cut, and that does not say what it keeps."""
+
+    _network: Network
+
+    async def cut(self) -> None:
+        self._network.cut()
+
+    async def freeze(self) -> None:
+        self._network.freeze()
+
+    async def mend(self) -> None:
+        self._network.mend()
+
+    async def unacknowledged(self) -> int | None:
+        return None
+
+
+class OpcUaPeer(_BehindNetwork):
     """An OPC UA server of node-opcua or asyncua behind a network that can be cut."""
 
     keeps, timed, pace = True, True, 0.12
@@ -123,15 +141,6 @@ class OpcUaPeer:
     async def restart(self) -> None:
         await self._server.start()
 
-    async def cut(self) -> None:
-        self._network.cut()
-
-    async def freeze(self) -> None:
-        self._network.freeze()
-
-    async def mend(self) -> None:
-        self._network.mend()
-
     async def unacknowledged(self) -> int | None:
         if self._server.kind != "node":
             return None
@@ -148,7 +157,7 @@ class OpcUaPeer:
         await self._server.kill()
 
 
-class ModbusPeer:
+class ModbusPeer(_BehindNetwork):
     """A Modbus server of libmodbus behind a network that can be cut."""
 
     keeps, timed, tells, pace = False, False, True, 0.12
@@ -193,18 +202,6 @@ class ModbusPeer:
     async def restart(self) -> None:
         await self._server.start()
         await self.find()
-
-    async def cut(self) -> None:
-        self._network.cut()
-
-    async def freeze(self) -> None:
-        self._network.freeze()
-
-    async def mend(self) -> None:
-        self._network.mend()
-
-    async def unacknowledged(self) -> int | None:
-        return None
 
     async def __aenter__(self) -> Self:
         await self.restart()
@@ -279,7 +276,7 @@ class FilesPeer:
     async def __aexit__(self, *_: object) -> None: ...
 
 
-class MqttPeer:
+class MqttPeer(_BehindNetwork):
     """A mosquitto that mosquitto_pub publishes to, behind a network that can be cut."""
 
     keeps, timed, tells, pace, again = True, True, False, 0.0, ""
@@ -321,18 +318,6 @@ class MqttPeer:
 
     async def restart(self) -> None:
         await asyncio.to_thread(self._broker.start)
-
-    async def cut(self) -> None:
-        self._network.cut()
-
-    async def freeze(self) -> None:
-        self._network.freeze()
-
-    async def mend(self) -> None:
-        self._network.mend()
-
-    async def unacknowledged(self) -> int | None:
-        return None
 
     async def __aenter__(self) -> Self:
         await self.restart()

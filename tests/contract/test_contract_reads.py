@@ -148,7 +148,8 @@ async def test_what_happens_during_a_short_cut_is_not_lost_where_the_far_end_kee
     if not peer.keeps:
         pytest.skip("the far end keeps nothing")
     async with collecting(peer, tmp_path).running() as collected:
-        await eventually(lambda: collected.values(1))
+        await peer.change(1, 999.0)  # a broker killed in an earlier test may have forgotten its last values
+        await eventually(collected.saw(1, 999.0))
         for round_ in range(3):
             await peer.cut()
             for i in range(5):
@@ -158,7 +159,7 @@ async def test_what_happens_during_a_short_cut_is_not_lost_where_the_far_end_kee
             await eventually(collected.saw(1, 100.0 * round_ + 1004))
     expected = [100.0 * round_ + i + 1000 for round_ in range(3) for i in range(5)]
     seen = [value for value in collected.values(1) if value >= 1000]
-    assert [value for value, _ in itertools.groupby(seen)] == expected  # a current value may be told again
+    assert list(dict.fromkeys(seen)) == expected  # in order; what was not acknowledged yet may come again
 
 
 async def test_nothing_is_acknowledged_before_it_is_kept(peer: Peer, tmp_path: Path) -> None:
