@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The most memory this process ever held, in MiB.
+"""The most memory a process ever held, in MiB.
 
 `getrusage` does not tell: a process inherits the peak of the one that started it, across exec.
 """
@@ -9,6 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def peak() -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+def peak(process: int | str = "self") -> float:
+    """Of this process, or of one that still runs; 0 of one that has just ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.figures import Figure, Topic
+from bench.memory import peak
 from isthmus.core.time import SECOND, from_iso, to_iso
 from isthmus.store.history.kept import DAY, Kind
 from isthmus.store.history.manifest import Manifest
@@ -149,18 +151,28 @@ class Spent:
 
 def _isthmus(*words: str) -> Spent:
     """Runs a command; raises CalledProcessError when it fails."""
-    began = time.monotonic()
-    child = subprocess.Popen(  # not a time-out: a command of hours is what is measured
-        [sys.executable, "-m", "isthmus", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stderr
-    told = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    child.stderr.close()
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, words, stderr=told)
-    return Spent(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    began, most = time.monotonic(), 0.0
+    with tempfile.TemporaryFile("w+") as told:
+        child = subprocess.Popen(  # not a time-out: a command of hours is what is measured
+            [sys.executable, "-m", "isthmus", *words], stdout=subprocess.DEVNULL, stderr=told
+        )
+        while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            most = max(most, *map(peak, _family(child.pid)))
+            time.sleep(0.05)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            told.seek(0)
+            raise subprocess.CalledProcessError(child.returncode, words, stderr=told.read())
+    return Spent(time.monotonic() - began, usage.ru_utime + usage.ru_stime, most)
+
+
+def _family(process: int) -> list[int]:
+    """A process and all that it started."""
+    try:
+        return [process, *(child.pid for child in psutil.Process(process).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return [process]
 
 
 def _forget(data: Path) -> None:
