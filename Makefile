@@ -5,6 +5,7 @@ PYTHON ?= python3
 V := .venv
 BIN := $(V)/bin
 READY := $(V)/.ready
+RUNS := $(V)/.runs
 PEERS_READY := tests/peers/node_modules/.ready
 
 .PHONY: help demo test check bench soak docs lock format wheel clean
@@ -12,7 +13,7 @@ PEERS_READY := tests/peers/node_modules/.ready
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-demo: $(READY) ## set up and run the demo plant with a month of history (ARGS="--past 0": none, ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
+demo: $(if $(wildcard $(READY)),$(READY),$(RUNS)) ## set up and run the demo plant with a month of history (ARGS="--past 0": none, ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
 	@bash tools/setup node tests/peers
 	@bash tools/setup ui
 	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)
@@ -49,13 +50,20 @@ format: $(READY) ## format the code
 
 lock: ## write requirements/*.lock anew from pyproject.toml (needs uv)
 	@uv pip compile -q pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/run.lock
+	@uv pip compile -q pyproject.toml --group checkout --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/demo.lock
 	@uv pip compile -q pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.lock
 
 clean: ## remove what the set-up made
 	rm -rf $(V) tests/peers/node_modules tools/ui/node_modules src/isthmus/app/ui/static/vendor
 
 $(READY): requirements/dev.lock pyproject.toml
-	@bash tools/setup python $(PYTHON) $(V)
+	@bash tools/setup python $(PYTHON) $(V) requirements/dev.lock
+	@touch $@
+
+# What the demo needs and no more, at once: a newcomer waits for it.
+$(RUNS): requirements/demo.lock pyproject.toml
+	@bash tools/setup node tests/peers & bash tools/setup ui & \
+	bash tools/setup python $(PYTHON) $(V) requirements/demo.lock; code=$$?; wait; exit $$code
 	@touch $@
 
 $(PEERS_READY): tests/peers/package-lock.json tests/peers/modbus_server.c

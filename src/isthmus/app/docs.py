@@ -213,7 +213,9 @@ def _anchors(path: Path) -> set[str]:
 def undocumented_dependencies(root: Path = ROOT) -> Iterator[str]:
     """Packages of pyproject.toml without their sentence in docs/dependencies.md, and sentences without a package."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = {_name(text) for text in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"])}
+    groups = (one for group in project["dependency-groups"].values() for one in group)
+    texts = (*project["project"]["dependencies"], *(one for one in groups if isinstance(one, str)))
+    wanted = {_name(text) for text in texts}
     page = (root / "docs/dependencies.md").read_text(encoding="utf-8")
     said = set(re.findall(r"^- `([a-z0-9-]+)`: \S", page, re.MULTILINE))
     yield from (f"docs/dependencies.md: no sentence for {name}" for name in sorted(wanted - said))
