@@ -49,7 +49,8 @@ class Simulation:
             server.close()
             for writer in self.writers:
                 writer.write(b'{"changes":[[0,99')
-                await writer.drain()
+                with suppress(ConnectionError):  # of one that has hung up already
+                    await writer.drain()
                 writer.close()
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
