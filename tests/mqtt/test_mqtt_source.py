@@ -29,8 +29,9 @@ from isthmus.stream.log import open_log
 from isthmus.stream.names import SAMPLES
 from isthmus.stream.server import LogServer
 from isthmus.systems.contract import Address, Form, Surroundings
-from isthmus.systems.mqtt.address import check_address, found, split, steps
+from isthmus.systems.mqtt.address import check_address, split
 from isthmus.systems.mqtt.source import LAST_USABLE
+from isthmus.systems.pointer import found, steps
 from isthmus.systems.registry import kinds
 from tests.conftest import Until
 from tests.contract.collected import Collected

@@ -13,10 +13,10 @@ from isthmus.core import quality, time
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import Event
 from isthmus.systems.bare import bad, no_values
+from isthmus.systems.changes import Changes
 from isthmus.systems.contract import Address, Readings, Surroundings
 from isthmus.systems.modbus.address import parse
 from isthmus.systems.modbus.blocks import Wanted
-from isthmus.systems.modbus.changes import Changes
 from isthmus.systems.modbus.link import Link
 from isthmus.systems.modbus.remarks import Remarks
 from isthmus.systems.modbus.rounds import Reader, Round, readings

@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from isthmus.core.errors import IsthmusError
 from isthmus.systems.mqtt import packet
+from isthmus.systems.pointer import steps
 
 PATTERN: Final = r"[^+#\u0000]+(#(/[^/]*)+)?"
 """Of addresses in their canonical writing."""
-
-
-class Nothing(Exception):
-    """The payload has nothing at that place."""
 
 
 def check_address(text: str) -> str:
@@ -32,25 +29,3 @@ def split(address: str) -> tuple[str, tuple[str, ...]]:
     """(topic, steps into the payload) of an address in its canonical writing."""
     topic, _, pointer = address.partition("#")
     return topic, steps(pointer)
-
-
-def steps(pointer: str) -> tuple[str, ...]:
-    """The steps of a JSON Pointer, none for the whole; raises IsthmusError when it is none."""
-    if not pointer:
-        return ()
-    if not pointer.startswith("/") or "~" in pointer.replace("~0", "").replace("~1", ""):
-        hint = "write #/temperature, #/values/0; ~1 stands for / in a name and ~0 for ~"
-        raise IsthmusError(f"{pointer[:80]!r} is no JSON Pointer", hint=hint)
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/"))
-
-
-def found(payload: Any, path: tuple[str, ...]) -> Any:
-    """What a payload has at a place; raises Nothing when it has nothing there."""
-    for step in path:
-        if isinstance(payload, dict) and step in payload:
-            payload = payload[step]
-        elif isinstance(payload, list) and step.isascii() and step.isdigit() and int(step) < len(payload):
-            payload = payload[int(step)]
-        else:
-            raise Nothing
-    return payload

@@ -3,28 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from isthmus.core.errors import IsthmusError
 from isthmus.systems.durations import Duration, between
-from isthmus.systems.mqtt.address import steps
 from isthmus.systems.mqtt.broker import Broker
-
-UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-"""Unit of a time that is a number → ns."""
-
-
-def _pointer(text: str) -> str:
-    try:
-        steps(text)
-    except IsthmusError as error:
-        raise ValueError(f"{error.what}; {error.hint}") from error
-    return text
-
-
-Pointer = Annotated[str, AfterValidator(_pointer)]
+from isthmus.systems.pointer import Pointer
 
 
 class MqttSpec(Broker):
