@@ -332,8 +332,8 @@ class MqttPeer(_BehindNetwork):
 
 
 def moment() -> int:
-    """Now, to the microsecond: what every peer can carry."""
-    return time.now() // 1000 * 1000
+    """Now, to the millisecond: what every peer can carry."""
+    return time.now() // time.MILLISECOND * time.MILLISECOND
 
 
 async def eventually(condition: Any, within: float = 10.0) -> None:

@@ -10,12 +10,14 @@ import pytest
 import pytest_asyncio
 
 from tests.contract.adapters import FilesPeer, ModbusPeer, MqttPeer, OpcUaPeer, Peer
+from tests.contract.sparkplug_far_end import SparkplugFarEnd
 
 PEERS: dict[str, Callable[[Path], Peer]] = {
     "files": FilesPeer,
     "modbus": lambda _: ModbusPeer(),
     "mqtt": MqttPeer,
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
+    "sparkplug": SparkplugFarEnd,
     "opcua-asyncua": lambda folder: OpcUaPeer(folder, "asyncua"),
 }
 

@@ -46,15 +46,15 @@ class Oddities:
     """Lets one oddity a minute through of each address and reason; outlives sessions."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, str], tuple[int, int]] = {}
-        """(position, reason) → (when last kept, how many not kept since)."""
+        self._kept: dict[tuple[str, str], tuple[int, int]] = {}
+        """(address, reason) → (when last kept, how many not kept since)."""
 
-    def keep(self, position: int, address: str, reason: str, payload: bytes, now: int) -> list[Oddity]:
-        """The oddity of `address`, which holds `reason`, where it is due."""
-        when, missed = self._kept.get((position, reason), (0, 0))
+    def keep(self, position: int | None, address: str, reason: str, payload: bytes, now: int) -> list[Oddity]:
+        """The oddity of `address`, which holds `reason`, where it is due; `position` None: it is no tag's address."""
+        when, missed = self._kept.get((address, reason), (0, 0))
         if now - when < PACE:
-            self._kept[position, reason] = (when, missed + 1)
+            self._kept[address, reason] = (when, missed + 1)
             return []
-        self._kept[position, reason] = (now, 0)
+        self._kept[address, reason] = (now, 0)
         more = f" (and {missed} more since the last one kept)" if missed else ""
         return [Oddity(f"{address} holds {reason}{more}", payload, position)]

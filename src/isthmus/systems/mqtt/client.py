@@ -31,6 +31,9 @@ _QUICK: Final = getattr(socket, "TCP_QUICKACK", None)
 _FAREWELL: Final = 2.0
 """Seconds that what was written last has to be sent."""
 
+AT_ONCE: Final = 100
+"""Messages at QoS 0 that are written before the socket is waited for."""
+
 MOST_WAITING: Final = 2_000
 """Received messages nobody has taken, at which the socket is not read further."""
 
@@ -73,6 +76,8 @@ class Connection(asyncio.Protocol):
         self._arrived: deque[Published] = deque()
         self._something = asyncio.Event()
         self._subscribing: dict[int, asyncio.Future[bytes]] = {}
+        self._pings: deque[asyncio.Future[None]] = deque()
+        """Questions for a sign of life that were not answered yet, in their order."""
         self.welcome = Welcome(0, False)
 
     # What asyncio calls
@@ -131,6 +136,9 @@ class Connection(asyncio.Protocol):
                 future = self._subscribing.pop(id_, None)
                 if future is not None and not future.done():
                     future.set_result(codes)
+            case Type.PINGRESP:
+                if self._pings and not (answered := self._pings.popleft()).done():
+                    answered.set_result(None)
             case Type.DISCONNECT:
                 code, words = packet.farewell(self._version, body)
                 why = words or packet.reason(self._version, code)
@@ -154,7 +162,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         futures: list[asyncio.Future[Welcome] | asyncio.Future[bytes] | asyncio.Future[None]] = [self._welcomed]
-        futures += self._subscribing.values()
+        futures += [*self._subscribing.values(), *self._pings]
         futures += [self._room] if self._room is not None else []
         for future in futures:
             if not future.done():
@@ -212,6 +220,26 @@ class Connection(asyncio.Protocol):
             await self._writable.wait()
             await self._until(self.window - 1 if done < len(messages) else 0)
         return sorted([*refused, *self.refused()])
+
+    async def tell(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Publishes (`packet.text` of the topic, payload) at QoS 0: the broker says of none that it has it."""
+        self.check()
+        for first in range(0, len(messages), AT_ONCE):
+            some = messages[first : first + AT_ONCE]
+            self._write(b"".join(packet.packet(0x30, topic, _NONE[self._version], body) for topic, body in some))
+            await self._writable.wait()
+            self.check()
+
+    async def ping(self) -> None:
+        """Returns once the broker has answered a ping, and so has read all that was sent before it."""
+        self.check()
+        await self._answer(self._ping())
+
+    def _ping(self) -> asyncio.Future[None]:
+        answered: asyncio.Future[None] = self._loop.create_future()
+        self._pings.append(answered)
+        self._ask(packet.PINGREQ)
+        return answered
 
     def refused(self) -> list[tuple[int, str]]:
         """(position, why) of what the broker refused of what was published last, also when it was gone in between."""
@@ -281,7 +309,7 @@ class Connection(asyncio.Protocol):
             if self._asked and now - self._asked > self._patience:
                 self._end(Disconnected(f"the broker does not answer for {self._patience:g} s", where=str(self._where)))
             elif not self._asked and now - self._heard > every / 2:
-                self._ask(packet.PINGREQ)
+                self._ping()
 
     def close(self) -> None:
         """Says goodbye, where it has not ended yet; what is not sent in a moment is not sent at all."""

@@ -51,10 +51,11 @@ class Garbled(IsthmusError):
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the broker publishes, retained, when it loses us without a farewell."""
+    """What the broker publishes, at QoS 1, when it loses us without a farewell."""
 
     topic: str
     payload: bytes
+    retain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def connect(said: Greeting) -> bytes:
     pairs += [(0x27, LARGEST.to_bytes(4, "big"))]
     rest = [text(said.client)]
     if said.will is not None:
-        flags |= 0x2C  # will, QoS 1, retained
+        flags |= 0x2C if said.will.retain else 0x0C  # will, QoS 1
         rest += [properties(said.version), text(said.will.topic), len(said.will.payload).to_bytes(2, "big")]
         rest += [said.will.payload]
     if said.user:

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an edge node itself or one of its devices declares in its birth, and its values read by that.
+
+A scope's metrics are known by name and by alias. Aliases count within their scope: the specification makes them unique
+in the whole edge node, and there are encoders that count them anew for each device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from isthmus.core import quality, time
+from isthmus.core.event import Event
+from isthmus.systems.contract import Form, Oddity
+from isthmus.systems.sparkplug import quality as said
+from isthmus.systems.sparkplug.remarks import Remarks
+from isthmus.systems.sparkplug.values import NOTHING, Cell, Type, Unfit, readers, type_of
+
+Row: TypeAlias = tuple[int, int, int, int, float, int, str | None]
+"""A reading: (position, at, quality, form, value, integer, text)."""
+
+LATEST: Final = time.LATEST // time.MILLISECOND
+"""ms since 1970 that can be a time."""
+
+
+@dataclass(slots=True)
+class Take:
+    """What messages come to."""
+
+    seen: int
+    live: list[Row] = field(default_factory=list)
+    historical: list[Row] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    oddities: list[Oddity] = field(default_factory=list)
+
+    def bad(self, positions: Iterable[int], code: int, at: int = time.UNKNOWN) -> None:
+        """Readings that say why there is none."""
+        self.live += [(position, at, code, Form.NONE, math.nan, 0, None) for position in positions]
+
+
+class _Column(NamedTuple):
+    """One declared metric."""
+
+    type: Type
+    readers: Mapping[str, Callable[[Any], Cell]]
+    positions: tuple[int, ...]
+    """Of the addresses that mean it."""
+
+
+class Scope:
+    """An edge node itself, or one of its devices, as far as the plant file asks for its metrics."""
+
+    def __init__(self, wanted: Mapping[str, Sequence[int]], remarks: Remarks) -> None:
+        self._wanted = {name: tuple(positions) for name, positions in wanted.items()}
+        self._remarks = remarks
+        self._names: dict[str, _Column] = {}
+        self._aliases: dict[int, _Column] = {}
+        self.born = False
+
+    @property
+    def positions(self) -> list[int]:
+        """Of all its addresses."""
+        return [position for positions in self._wanted.values() for position in positions]
+
+    def declare(self, payload: Any, raw: bytes, take: Take) -> None:
+        """Takes a birth: what there is from now on, and what it is now."""
+        self.born, self._names, self._aliases = True, {}, {}
+        doubtful = self._columns(payload)
+        gone = [p for name, positions in self._wanted.items() if name not in self._names for p in positions]
+        self.read(payload, raw, take)
+        take.bad(gone, quality.BAD_NODE_ID_UNKNOWN)
+        take.events += self._remarks.unreadable(gone, "the birth that came last does not declare it")
+        take.bad(doubtful, quality.BAD_CONFIGURATION)
+        take.events += self._remarks.unreadable(doubtful, "the birth gives its alias to another metric too")
+
+    def _columns(self, payload: Any) -> list[int]:
+        """Learns what a birth declares; the addresses of metrics that share an alias, and so cannot be told apart."""
+        shared: dict[int, set[str]] = {}
+        for metric in payload.metrics:
+            name, type_ = metric.name, type_of(metric.datatype)
+            column = _Column(type_, readers(type_), self._wanted.get(name, ()))
+            self._names[name] = column
+            if metric.HasField("alias"):
+                self._aliases[metric.alias] = column
+                shared.setdefault(metric.alias, set()).add(name)
+        doubtful = {name for names in shared.values() if len(names) > 1 for name in names}
+        for alias, names in shared.items():
+            if len(names) > 1:
+                self._aliases[alias] = _NOBODY
+        self._names |= dict.fromkeys(doubtful, _NOBODY)
+        return [position for name in sorted(doubtful) for position in self._wanted.get(name, ())]
+
+    def end(self, take: Take, code: int, why: str, at: int = time.UNKNOWN) -> None:
+        """Nobody tells of its metrics any more: what they were last is not what they are (6.4.15: stale)."""
+        self.born = False
+        take.bad(self.positions, code, at)
+        take.events += self._remarks.unreadable(self.positions, why)
+
+    def read(self, payload: Any, raw: bytes, take: Take) -> int:
+        """Takes the values of a message; how many of its metrics nobody declared."""
+        unknown, live, now = 0, take.live, payload.timestamp
+        wrong, again = self._remarks.wrong, list[int]()
+        for metric in payload.metrics:
+            column = self._column(metric)
+            if column is None:
+                unknown += 1
+                continue
+            if not column.positions:
+                continue
+            try:
+                row = _row(metric, column, now)
+            except Unfit as error:
+                self._odd(column, str(error), raw, take)
+                continue
+            rows = take.historical if metric.is_historical else live
+            for position in column.positions:
+                rows.append((position, *row))
+                if position in wrong:
+                    again.append(position)
+        take.events += self._remarks.readable(again)
+        return unknown
+
+    def _column(self, metric: Any) -> _Column | None:
+        name, alias = metric.name, metric.alias
+        if name:
+            return self._names.get(name)
+        return self._aliases.get(alias) if alias or metric.HasField("alias") else None
+
+    def _odd(self, column: _Column, what: str, raw: bytes, take: Take) -> None:
+        take.bad(column.positions, quality.BAD_TYPE_MISMATCH)
+        take.events += self._remarks.unreadable(column.positions, f"it holds {what}")
+        for position in column.positions:
+            take.oddities += self._remarks.odd(position, what, raw, take.seen)
+
+
+_NOBODY: Final = _Column(Type.UNKNOWN, {}, ())
+"""What is meant by an alias that a birth gave to more than one metric."""
+
+
+def _row(metric: Any, column: _Column, sent: int) -> tuple[int, int, int, float, int, str | None]:
+    """A row but for its position; raises Unfit. `sent`: when the message says it was, in ms."""
+    stamp = metric.timestamp or sent
+    if stamp > LATEST:
+        raise Unfit("a time after the year 2261")
+    form, value, integer, text = _cell(metric, column)
+    status = said.of(metric.properties) if metric.HasField("properties") else quality.GOOD
+    if form == Form.NONE and status < quality.BAD:
+        status = quality.BAD_NO_DATA
+    return stamp * time.MILLISECOND, status, form, value, integer, text
+
+
+def _cell(metric: Any, column: _Column) -> Cell:
+    which = None if metric.is_null else metric.WhichOneof("value")
+    if which is None:
+        return NOTHING
+    reader = column.readers.get(which)
+    if reader is None:
+        raise Unfit(f"a value that is no {column.type.name}")
+    return reader(getattr(metric, which))
