@@ -70,8 +70,8 @@ class Plant:
         (folder / "current.new").write_text(f"{revision.number} {revision.digest}\n")
         (folder / "current.new").replace(folder / "current")
 
-    async def publish(self, count: int = 10) -> None:
-        """The next `count` samples of each tag, in one message: their values count on, their times with them."""
+    async def publish(self, count: int = 10, *, every: int = 1_000_000) -> None:
+        """The next `count` samples of each tag, in one message: their values count on, their times by `every` ns."""
         if self._publisher is None:
             self._publisher = await self._entered
             await self._publisher.keep_list(self._list)
@@ -79,7 +79,7 @@ class Plant:
         self._number += 1
         samples = Samples(
             source="dcs", epoch=self._publisher.epoch, number=self._number, tags=self._list.digest,
-            index=np.repeat(np.arange(TAGS, dtype=np.uint32), count), at=AT + value.astype(np.int64) * 1_000_000,
+            index=np.repeat(np.arange(TAGS, dtype=np.uint32), count), at=AT + value.astype(np.int64) * every,
             quality=np.zeros(len(value), np.uint32), mark=np.zeros(len(value), np.uint8), value=value,
             seen=time.time_ns(),
         )  # fmt: skip

@@ -20,10 +20,10 @@ from isthmus.core.errors import Disconnected, Refused
 from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
-from isthmus.outputs.mqtt.words import Words, described
+from isthmus.outputs.mqtt.words import Words, described, plain_topic
 from isthmus.store.history.columns import Columns
 from isthmus.systems.mqtt import packet
-from isthmus.systems.mqtt.broker import Broker, client_of, greeting, reached, said_in_mqtt
+from isthmus.systems.mqtt.broker import Broker, client_of, greeting, reached
 from isthmus.systems.mqtt.client import Connection
 from isthmus.systems.mqtt.packet import Will
 
@@ -53,12 +53,7 @@ class NamespaceSpec(Broker):
     @field_validator("prefix")
     @classmethod
     def _topic(cls, prefix: str) -> str:
-        said_in_mqtt(prefix)
-        if any(sign in prefix for sign in "+#") or prefix.startswith("$"):
-            raise ValueError(f"{prefix[:80]!r} cannot begin a topic: no + and no #, and no $ in front")
-        if prefix.startswith("/") or prefix.endswith("/") or "//" in prefix:
-            raise ValueError(f"{prefix[:80]!r} has an empty level; write it without / at its ends")
-        return prefix
+        return plain_topic(prefix)
 
 
 Known = tuple[int, float, int, str | None, int, int]

@@ -19,11 +19,22 @@ from isthmus.core.tag import DataType
 from isthmus.core.time import SECOND, to_iso
 from isthmus.plant.revision import AssetSetting, Revision, TagSetting
 from isthmus.store.history.columns import Columns
+from isthmus.systems.mqtt.broker import said_in_mqtt
 
 LONGEST_EXACT: Final = 2**53
 """Integers of this size and more are texts: a reader's JSON numbers are not exact there."""
 
 _json: Final = msgspec.json.encode
+
+
+def plain_topic(topic: str) -> str:
+    """A topic, or the beginning of some, that we may publish to; raises ValueError for others. May be empty."""
+    said_in_mqtt(topic)
+    if any(sign in topic for sign in "+#") or topic.startswith("$"):
+        raise ValueError(f"{topic[:80]!r} cannot begin a topic: no + and no #, and no $ in front")
+    if topic.startswith("/") or topic.endswith("/") or "//" in topic:
+        raise ValueError(f"{topic[:80]!r} has an empty level; write it without / at its ends")
+    return topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Words:
         """One message per sample, in order."""
         tags, times = columns.tag.tolist(), Times()
         rest = zip(tags, columns.quality.tolist(), columns.mark.tolist(), strict=True)
-        parts = zip(self._values(columns, tags), columns.time.tolist(), rest, strict=True)
+        parts = zip(self._values(columns, tags, named=True), columns.time.tolist(), rest, strict=True)
         ends = self._ends
         return [
             f'{{"value":{value},"at":"{times.iso(at)}{ends.get(key) or self._end(key)}'.encode()
@@ -63,15 +74,25 @@ class Words:
         end = self._ends[key] = '",' + _json(said).decode()[1:]
         return end
 
-    def _values(self, columns: Columns, tags: Sequence[int]) -> list[str]:
-        """Each value as JSON."""
-        if self.floats.issuperset(tags) and not columns.text.any():
+    def listed(self, columns: Columns) -> bytes:
+        """All values as one JSON list, in order."""
+        tags = columns.tag.tolist()
+        if self._alike(columns, tags) and np.isfinite(columns.value).all():
+            return _json(shortened(columns.value).tolist())
+        return f"[{','.join(self._values(columns, tags, named=False))}]".encode()
+
+    def _alike(self, columns: Columns, tags: Sequence[int]) -> bool:
+        return self.floats.issuperset(tags) and not columns.text.any()
+
+    def _values(self, columns: Columns, tags: Sequence[int], *, named: bool) -> list[str]:
+        """Each value as JSON; behind that of an enumeration its name where that is wanted."""
+        if self._alike(columns, tags):
             return list(map(_number, shortened(columns.value).tolist()))
         settings = [self.tags[tag] for tag in tags]
         texts = [columns.words[code - 1] if code else None for code in columns.text.tolist()]
         shorts = _short(columns.value, settings)
         rows = zip(settings, columns.value.tolist(), shorts, columns.integer.tolist(), texts, strict=True)
-        return [_value(setting, value, short, integer, text) for setting, value, short, integer, text in rows]
+        return [_value(*row, named=named) for row in rows]
 
 
 def _short(value: NDArray[np.float64], settings: Sequence[TagSetting]) -> list[float]:
@@ -95,7 +116,7 @@ def _number(value: float) -> str:
     return "null" if value != value else f'"{"" if value > 0 else "-"}Infinity"'
 
 
-def _value(setting: TagSetting, value: float, short: float, integer: int, text: str | None) -> str:
+def _value(setting: TagSetting, value: float, short: float, integer: int, text: str | None, *, named: bool) -> str:
     type_ = setting.tag.type
     if type_ is DataType.FLOAT and text is None:
         return _number(short)
@@ -105,7 +126,7 @@ def _value(setting: TagSetting, value: float, short: float, integer: int, text: 
         return _number(found)
     if isinstance(found, int) and not isinstance(found, bool):
         shown = f'"{found}"' if abs(found) >= LONGEST_EXACT else str(found)
-        label = setting.labels.get(found)
+        label = setting.labels.get(found) if named else None
         return shown if label is None else f'{shown},"name":{_json(label).decode()}'
     return _json(found).decode()
 

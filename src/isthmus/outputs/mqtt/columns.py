@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every sample over MQTT, many in a message: columns of tag, time, value and quality as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from isthmus.core.time import to_iso
+from isthmus.outputs.contract import Delivery, OutputKind, Refusal, Surroundings
+from isthmus.outputs.mqtt.words import LONGEST_EXACT, Words, plain_topic
+from isthmus.plant.revision import TagSetting
+from isthmus.store.history.columns import Columns
+from isthmus.systems.mqtt import packet
+from isthmus.systems.mqtt.broker import Broker, client_of, greeting, reached
+from isthmus.systems.mqtt.client import Connection
+
+_json: Final = msgspec.json.encode
+
+_AROUND: Final = 16
+"""Bytes of a packet around topic and message, at most."""
+
+
+class ColumnsSpec(Broker):
+    """Every sample on an MQTT broker, many in one message, for programs that take all of them."""
+
+    topic: str = Field("", description="Where the messages go; without one `columns/` and the plant's path.")
+
+    @field_validator("topic")
+    @classmethod
+    def _topic(cls, topic: str) -> str:
+        return plain_topic(topic)
+
+
+class InColumns:
+    """One such output; remembers nothing."""
+
+    def __init__(self, spec: ColumnsSpec, surroundings: Surroundings) -> None:
+        self._spec, self._house = spec, surroundings
+        self._topic = packet.text(spec.topic or f"columns/{surroundings.revision.plant}")
+        self._client = client_of(surroundings.revision.plant, surroundings.output)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[_Sink]:
+        """Connects, and no more: nothing is retained, so nothing has to be said first."""
+        said = greeting(self._spec, self._client, clean=True)
+        async with reached(self._spec, said, self._house.data / "pki") as connection:
+            yield _Sink(connection, self._topic, Message(self._house.tags))
+
+
+class _Sink:
+    """An open connection; every delivery is one message, or some where the broker takes only smaller ones."""
+
+    def __init__(self, connection: Connection, topic: bytes, message: Message) -> None:
+        self._connection, self._topic, self._message = connection, topic, message
+
+    async def write(self, delivery: Delivery) -> Sequence[Refusal]:
+        self._connection.check()
+        return await self._publish(delivery.columns, 0) if len(delivery) else ()
+
+    async def _publish(self, columns: Columns, begin: int) -> list[Refusal]:
+        """Rows from `begin` on; in halves where one message would be too large, or its times too far apart."""
+        count = len(columns.time)
+        far = int(columns.time.max()) - int(columns.time.min()) >= LONGEST_EXACT
+        message = b"" if far else self._message.of(columns)
+        largest = self._connection.welcome.largest or packet.LARGEST
+        if far or (count > 1 and len(message) + len(self._topic) + _AROUND > largest):
+            half = count // 2
+            found = await self._publish(columns.pick(slice(0, half)), begin)
+            return found + await self._publish(columns.pick(slice(half, count)), begin + half)
+        refused = await self._connection.publish([(self._topic, message)], retain=False)
+        return [Refusal(begin + row, refused[0][1]) for row in range(count)] if refused else []
+
+
+class Message:
+    """Makes the messages for a set of tags."""
+
+    def __init__(self, tags: Mapping[int, TagSetting]) -> None:
+        self._words = Words.of(tags)
+        self._paths = {number: one.tag.path for number, one in tags.items()}
+        self._named: dict[bytes, bytes] = {}
+        """The numbers of the tags of the last message → their paths as JSON: mostly the next one has the same."""
+
+    def of(self, columns: Columns) -> bytes:
+        """Samples (n, at least one) as one JSON object."""
+        begin = int(columns.time.min())
+        numbers, position = np.unique(columns.tag, return_inverse=True)
+        parts = [
+            b'{"from":"' + to_iso(begin).encode() + b'"',
+            b'"tags":' + self._names(numbers),
+            b'"tag":' + _json(position.tolist()),
+            b'"after":' + _json((columns.time - begin).view(np.uint64).tolist()),
+            b'"value":' + self._words.listed(columns),
+        ]
+        if columns.quality.any():
+            parts.append(b'"quality":' + _json(columns.quality.tolist()))
+        if columns.mark.any():
+            parts.append(b'"mark":' + _json(columns.mark.tolist()))
+        return b",".join(parts) + b"}"
+
+    def _names(self, numbers: NDArray[np.uint32]) -> bytes:
+        key = numbers.tobytes()
+        if (known := self._named.get(key)) is None:
+            known = _json([self._paths[number] for number in numbers.tolist()])
+            self._named = {key: known}
+        return known
+
+
+_EXAMPLE: Final = """\
+outputs:
+  everything:
+    kind: mqtt-columns
+    url: mqtts://broker.acme.example:8883
+    user: isthmus
+    password: !secret broker
+"""
+
+_ABOUT: Final = """\
+All samples, also late and recalled ones, many in one message at QoS 1, on the topic `columns/acme/lyon`: for programs
+that want everything and not only what is now. Nothing is retained. Bad values come with their quality, and nothing is
+left out that did not change.
+
+```json
+{"from":"2026-11-23T06:30:00.250Z",
+ "tags":["acme/lyon/mixing/line-1/reactor-1/level","acme/lyon/mixing/line-1/reactor-1/temperature"],
+ "tag":[1,0,1],"after":[0,100000000,250000000],"value":[81.5,2.31,81.6],"quality":[0,0,1083179008]}
+```
+
+Row by row: which of `tags`; nanoseconds after `from`, which is the earliest of the message; the value, written as in
+the unified namespace; the OPC UA StatusCode. `quality` is left out where every one of them is 0 (Good), and `mark`,
+our own remarks as bits, where there are none. Tag, time, value, quality and mark together are the key of a sample:
+after a break of the connection some come a second time.
+
+A message holds 2,000 samples at most, and less where the broker takes only smaller ones. Compared with a message per
+value it costs broker, network and readers a tenth or less.
+"""
+
+KIND: Final = OutputKind(
+    name="mqtt-columns",
+    title="Every sample over MQTT, in columns",
+    spec=ColumnsSpec,
+    connect=InColumns,
+    example=_EXAMPLE,
+    secrets=("password",),
+    about=_ABOUT,
+)
