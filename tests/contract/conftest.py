@@ -10,10 +10,12 @@ import pytest
 import pytest_asyncio
 
 from tests.contract.adapters import FilesPeer, ModbusPeer, MqttPeer, OpcUaPeer, Peer
+from tests.contract.http_far_end import HttpPeer
 from tests.contract.sparkplug_far_end import SparkplugFarEnd
 
 PEERS: dict[str, Callable[[Path], Peer]] = {
     "files": FilesPeer,
+    "http": lambda _: HttpPeer(),
     "modbus": lambda _: ModbusPeer(),
     "mqtt": MqttPeer,
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP driver: each resource is asked for when it is due, some at once, as long as somebody takes the readings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.core import time
+from isthmus.core.errors import Refused
+from isthmus.core.event import Event
+from isthmus.systems.bare import no_values
+from isthmus.systems.changes import Changes
+from isthmus.systems.contract import Address, Oddity, Readings, Surroundings
+from isthmus.systems.http import resource as resource_
+from isthmus.systems.http.client import Answer, Client, Silence, talking
+from isthmus.systems.http.remarks import Remarks
+from isthmus.systems.http.resource import (
+    BUSY,
+    Resource,
+    Unfit,
+    refused,
+    resources,
+    stamps_of,
+    text_of,
+    trouble,
+    wait_of,
+)
+from isthmus.systems.http.spec import HttpSpec
+from isthmus.systems.payload import Reading, columns, unreadable
+
+BEAT: Final = 5.0
+"""Seconds without an answer after which the last one counts as a sign of life."""
+PROBED: Final = 4
+"""Resources asked for, one after the other, whether anything answers at all."""
+
+
+class HttpSource:
+    """Reads. Keep one for as long as the system is collected: it remembers what the server refuses."""
+
+    def __init__(self, spec: HttpSpec, surroundings: Surroundings) -> None:
+        self._spec, self._house = spec, surroundings
+        self._plan: Plan | None = None
+        self._opened = 0
+        self._observed = Observed()
+
+    @asynccontextmanager
+    async def open(self, addresses: Sequence[Address]) -> AsyncGenerator[AsyncIterator[Readings]]:
+        """Asks for one resource, to make sure that something answers; see the contract."""
+        if self._plan is None or self._plan.addresses != tuple(addresses):
+            found = resources(addresses, self._spec, self._house.system)
+            self._plan = Plan(tuple(addresses), found, Remarks(self._house.system, len(addresses)))
+        if not self._observed.until:
+            self._observed.until = min(max(self._house.resume.values(), default=time.UNKNOWN), time.now())
+        pki = self._house.folder / "pki"
+        same_host = self._spec.redirects == "same-host"
+        async with talking(self._spec, pki, at_once=self._spec.at_once, same_host=same_host) as client:
+            polling = Polling(client, self._plan, self._spec, self._observed)
+            self._opened += 1
+            try:
+                await polling.greet(self._opened - 1)
+                yield polling
+            finally:
+                await polling.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be read of a system, and what was learnt of it."""
+
+    addresses: tuple[Address, ...]
+    resources: Sequence[Resource]
+    remarks: Remarks
+
+
+@dataclass(slots=True)
+class Observed:
+    """Until when the system was observed, over all connections."""
+
+    until: int = time.UNKNOWN
+    """ns by our clock; UNKNOWN when it never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of one request."""
+
+    resource: Resource
+    answer: Answer | Silence
+    began: float
+    ended: float
+
+
+class Polling:
+    """The readings of one connection: requests begin only while they are asked for."""
+
+    def __init__(self, client: Client, plan: Plan, spec: HttpSpec, observed: Observed) -> None:
+        self._client, self._plan, self._spec, self._remarks = client, plan, spec, plan.remarks
+        self._stamps, self._changes = stamps_of(spec), Changes(plan.addresses, spec.changes)
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[asyncio.Task[Told], Resource] = {}
+        self._ready: deque[Told] = deque()
+        self._silent = 0
+        """Requests without an answer, one after the other, whatever was asked for."""
+        self._rests = 0.0
+        """Until when the server wants to be left alone, by the loop's clock."""
+        self._heard: list[Resource] = []
+        """Resources that were answered, the latest last."""
+        self._observed, self._since = observed, observed.until
+        for one in plan.resources:
+            one.begin(self._loop.time())
+            one.forget()
+
+    async def greet(self, turn: int) -> None:
+        """Raises Disconnected unless something answers, Refused where it knows us not or forbids everything."""
+        found = self._plan.resources
+        begin = turn * PROBED % max(1, len(found))
+        silence, forbidden = None, 0
+        probed = [*found[begin:], *found[:begin]][:PROBED]
+        for one in probed:
+            told = await self._ask(one)
+            if isinstance(told.answer, Silence):
+                silence = silence or told.answer
+                continue
+            self._check(told.answer)
+            self._ready.append(told)
+            one.due = told.ended + one.interval
+            forbidden += told.answer.status == 403
+            if told.answer.status != 403:
+                return
+        if silence is not None and not forbidden:
+            raise silence.error(self._spec.where)
+        if forbidden:
+            hint = "what are token, or user and password, allowed to read?"
+            raise Refused("the server forbids what is asked for (403)", where=self._spec.where, hint=hint)
+
+    def _check(self, answer: Answer) -> None:
+        if answer.status == 401:
+            hint = "is the token, or user and password, the right one?"
+            raise Refused("the server does not know us (401 Unauthorized)", where=self._spec.where, hint=hint)
+
+    async def _ask(self, resource: Resource) -> Told:
+        began = self._loop.time()
+        answer = await self._client.get(resource.path, self._spec.largest, resource.tag)
+        return Told(resource, answer, began, self._loop.time())
+
+    async def close(self) -> None:
+        """Ends the requests on their way."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def __aiter__(self) -> Polling:
+        return self
+
+    async def __anext__(self) -> Readings:
+        while True:
+            if self._ready:
+                return await self._turn(self._ready.popleft())
+            self._begin_due()
+            if not await self._finished() and not self._silent:
+                return no_values()
+
+    def _begin_due(self) -> None:
+        """Asks for what is due, as much as may be on its way at once."""
+        now, busy = self._loop.time(), set(map(id, self._running.values()))
+        if now < self._rests:
+            return
+        waiting = sorted((one for one in self._plan.resources if one.due <= now and id(one) not in busy), key=_due)
+        for one in waiting[: self._spec.at_once - len(busy)]:
+            self._running[asyncio.create_task(self._ask(one))] = one
+
+    async def _finished(self) -> bool:
+        """Waits until a request is over, or one is due; False when that took as long as a sign of life may."""
+        now, busy = self._loop.time(), set(map(id, self._running.values()))
+        free = [one.due for one in self._plan.resources if id(one) not in busy]
+        soonest = max(self._rests, min(free, default=now + BEAT)) if len(busy) < self._spec.at_once else now + BEAT
+        pause = max(0.0, min(soonest - now, BEAT))
+        if not self._running:
+            await asyncio.sleep(pause)
+        else:
+            done, _ = await asyncio.wait(self._running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                del self._running[task]
+                self._ready.append(task.result())
+        return bool(self._ready) or pause < BEAT
+
+    async def _turn(self, told: Told) -> Readings:
+        """The readings of one answer, or of none."""
+        unfit = trouble(told.answer)
+        if isinstance(told.answer, Silence):
+            rows, events, oddities = await self._missed(told, told.answer)
+        else:
+            self._answered(told, told.answer)
+            took = self._refused if unfit is not None else self._read
+            rows, events, oddities = took(told, told.answer)
+        seen = time.now()
+        if not isinstance(told.answer, Silence):
+            events = [*events, *self._outage(seen)]
+        found = columns(rows, seen, events, oddities) if rows else no_values(events, oddities, seen)
+        return self._changes.of(found)
+
+    def _answered(self, told: Told, answer: Answer) -> None:
+        self._check(answer)
+        self._silent = 0
+        if told.resource in self._heard:
+            self._heard.remove(told.resource)
+        self._heard.append(told.resource)
+
+    def _read(self, told: Told, answer: Answer) -> tuple[list[Reading], list[Event], list[Oddity]]:
+        """An answer with values."""
+        resource, events, oddities = told.resource, list[Event](), list[Oddity]()
+        missed = resource.next(told.began, told.ended)
+        events += self._remarks.round(resource, told.began, told.ended, missed)
+        if resource.same(answer):
+            return resource.steady, events + self._remarks.restored(resource), oddities
+        rows, now = list[Reading](), time.now()
+        try:
+            body = text_of(answer)
+        except Unfit as error:
+            return self._spoilt(resource, error, answer, events)
+        for target, result in zip(resource.targets, self._stamps.results(body, resource.targets), strict=True):
+            happened, odd = self._remarks.result(target, result, answer.body, now)
+            events, oddities = [*events, *happened], [*oddities, *odd]
+            rows.append(unreadable(target.position) if isinstance(result, str) else result)
+        resource.keep(rows, answer)
+        return rows, events + self._remarks.restored(resource), oddities
+
+    def _refused(self, told: Told, answer: Answer) -> tuple[list[Reading], list[Event], list[Oddity]]:
+        """An answer without values."""
+        resource, unfit = told.resource, trouble(answer)
+        assert unfit is not None
+        if answer.status in BUSY:
+            resource.rest(told.ended, wait_of(answer))
+            if answer.status == 429:
+                self._rests = told.ended + wait_of(answer)
+        elif refused(answer):
+            resource.rest(told.ended, resource_.AGAIN)
+        else:
+            resource.misses += 1
+            resource.rest(told.ended, min(resource_.RAREST, 2.0**resource.misses) if resource.misses > 1 else 0.0)
+        return self._spoilt(resource, unfit, answer, [])
+
+    def _spoilt(
+        self, resource: Resource, unfit: Unfit, answer: Answer, events: list[Event]
+    ) -> tuple[list[Reading], list[Event], list[Oddity]]:
+        """A resource whose answer cannot be read, or says no."""
+        events = [*events, *self._remarks.trouble(resource, str(unfit))]
+        odd = (
+            self._remarks.odd(resource.targets[0], str(unfit), answer.body, time.now()) if answer.status == 200 else []
+        )
+        return resource.bad(unfit.status), events, odd
+
+    async def _missed(self, told: Told, silence: Silence) -> tuple[list[Reading], list[Event], list[Oddity]]:
+        """No answer: it is asked for once more, then less often; where nothing else answers, Disconnected is raised."""
+        resource = told.resource
+        resource.miss(told.ended)
+        self._silent += 1
+        if self._silent > 1:
+            await self._doubt(resource, silence)
+        events = self._remarks.trouble(resource, silence.why) if resource.misses > 1 else []
+        return resource.bad(silence.status), events, []
+
+    async def _doubt(self, resource: Resource, silence: Silence) -> None:
+        """Whatever answered last is asked whether anybody is there."""
+        others = [one for one in self._heard if one is not resource and one not in self._running.values()]
+        told = await self._ask(others[-1]) if others else None
+        if told is None or isinstance(told.answer, Silence):
+            raise silence.error(self._spec.where)
+        self._silent = 0
+        self._ready.append(told)
+
+    def _outage(self, seen: int) -> list[Event]:
+        """With the first answer of a connection: what nobody observed before it."""
+        since, self._since, self._observed.until = self._since, time.UNKNOWN, seen
+        return [self._remarks.outage(since, seen)] if since else []
+
+
+def _due(resource: Resource) -> float:
+    return resource.due
