@@ -33,6 +33,8 @@ class EventKind(StrEnum):
     """A revision was applied or rolled back."""
     CORRECTION = "correction"
     """A person corrected recorded values."""
+    REPORT = "report"
+    """A system tells of something that happened there: a row of a database, a decision of the laboratory."""
 
 
 class Severity(StrEnum):

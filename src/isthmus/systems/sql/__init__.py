@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kind `sql`: rows of PostgreSQL and SQLite tables as they come, each once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.sql.address import PATTERN, check_address
+from isthmus.systems.sql.spec import SqlSpec
+
+
+def _connect(spec: SqlSpec, surroundings: Surroundings) -> Any:
+    from isthmus.systems.sql.source import SqlSource
+
+    return SqlSource(spec, surroundings)
+
+
+KIND = Kind(
+    name="sql",
+    title="Database (PostgreSQL, SQLite)",
+    spec=SqlSpec,
+    connect=_connect,
+    check_address=check_address,
+    powers=("reads", "browses"),
+    secrets=("password",),
+    waits=True,
+    tested=("PostgreSQL 15", "SQLite"),
+    pattern=PATTERN,
+    addresses="""\
+An address is a table, as it is called under `tables`, its column, and which rows count where not all do:
+
+| address | is |
+| --- | --- |
+| `results.ph` | the column `ph` |
+| `results.value[test=viscosity]` | the column `value`, of the rows that have `viscosity` in the column `test` |
+| `results.value[tank=T-101,test=pH]` | of the rows in which both are so |
+
+So several tags come from one table, whether it has a column for each or a row. The table is asked once for all of them.
+What stands in brackets is compared as text, without blanks around it. A column whose name has one of `[ ] = ,` in it
+needs another name in a `query`, or in a view. Names are those that the database has: capitals count.
+
+What can stand under the name of a table in `tables`:
+
+| key | takes | without it | meaning |
+| --- | --- | --- | --- |
+| `table` | text | | The table or view, `results` or `lab.results` with its schema. |
+| `query` | text | | In its place a SELECT that gives rows: a join, columns under other names. |
+| `time` | column | `time` | The column with the time of the row. |
+| `order` | column or list | as `time` | The columns that grow from row to row: by them we know what is new. |
+| `key` | column or list | none | The columns that tell rows apart which agree in `order`; needed where some may. |
+| `where` | text | all rows | Which rows count, in SQL: `status = 'released' AND site = 'LYON'`. |
+| `quality` | column | Good | The column with an OPC UA quality: its name, `BadSensorFailure`, or its number. |
+| `look_back` | time | `10m` | How much later than its successors in `order` a row may become visible. |
+| `begins` | `first`, `now` | `first` | What is taken when the table is new to us: every row there is, or what comes. |
+| `event` | text | none | Each row is an event of kind `report`, too: `{lot} was {decision} by {person}`. |
+| `severity` | word | `information` | Of these events: `information`, `warning`, `error`. |
+
+**What is new.** Rows are read in the order of `order` and `key`, and a watermark moves along. The best `order` is an
+identity column, or the time at which the database wrote the row (`DEFAULT now()`), with an index on it. A row that is
+changed counts as new only when `order` changes with it, as `updated_at` does: then the new values are recorded beside
+the old ones. A row in which a column of `order` is NULL is not there yet; so `order: released_at` takes results when
+they are released. Deleted rows stay recorded.
+
+**Late rows.** A transaction that began first may end last, and somebody enters on Monday what was measured on Friday.
+So what lies behind the watermark is read again, back to where the watermark stood `look_back` ago, and rows there that
+were not taken yet are. With up to 1,000 rows in that stretch this is done at every look, else ten times within
+`look_back`. Up to 20,000 rows are remembered; an event says so when that is less than `look_back`. Local times without
+a zone are ambiguous for an hour in autumn: with one as `order`, `look_back` has to be more than an hour. A row more
+than a day in the future is taken, and the watermark does not move to it.
+
+**Each once.** How far each table was read is kept in `run/sql-<system>.db` below the data directory and moves on only
+when the log has the rows. After a sudden end some rows are read again: they are the same samples, with the same tag,
+time, value and quality, or events of the same id, and those are kept once. What the log does not take yet stays in the
+database. When `table`, `query`, `order`, `key` or `where` change, the table is read from its beginning. A tag that is
+added later has values from the rows that come then; under a new name in `tables` it is read from its beginning, too.
+
+**Values.** A sample has the row's own time. NULL, and text of blanks only, is no value. A row without a time, a text
+that is no number where a number is wanted: goes to quarantine with the row as JSON, and the other rows are taken. Times
+without a zone are in `time_zone`; numbers are seconds since 1970 with 10 digits, milliseconds with 13, microseconds
+with 16, nanoseconds with 19. Dates, documents (JSON), arrays and bytes are texts. A table or column that is not there harms
+only its addresses, is told of, and is tried again every 30 seconds.
+
+**Rights.** Nothing is written: transactions are READ ONLY, and a SQLite file is opened so. Give Isthmus a user that may
+do no more than `GRANT SELECT ON lab.results`. Each question has `timeout`, in PostgreSQL as its `statement_timeout`,
+which frees what it holds. A SQLite file in WAL mode needs its `-wal` and `-shm` beside it, readable, as long as its
+writer runs.
+""",
+    example="""\
+systems:
+  lims:
+    kind: sql
+    url: postgresql://lims.acme.example:5432/lims?sslmode=require
+    user: isthmus
+    password: !secret lims
+    time_zone: Europe/Paris
+    tables:
+      results:
+        table: lab.results
+        time: sampled_at
+        order: entered_at
+        key: id
+        where: "status = 'released'"
+      lots:
+        query: SELECT id, decided_at, lot, decision, person FROM lab.lots JOIN lab.people USING (person_id)
+        time: decided_at
+        order: id
+        event: "lot {lot} was {decision} by {person}"
+
+assets:
+  tanks/tank-{101..104}:
+    system: lims
+    tags:
+      ph: "results.value[tank=T-{n},test=pH]"
+      density: {address: "results.value[tank=T-{n},test=density]", unit: kg/m3}
+  office:
+    system: lims
+    tags:
+      lot: {address: lots.lot, type: text}
+""",
+)

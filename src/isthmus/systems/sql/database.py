@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection to a database: made, asked in a thread, given up when it does not answer, its errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg.adapt import Loader
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from isthmus.core.errors import Disconnected, IsthmusError, Refused
+from isthmus.systems.durations import seconds
+from isthmus.systems.sql.spec import Database
+
+T = TypeVar("T")
+
+GRACE: Final = 1.0
+"""Seconds beyond its own time-out that the database may take to say so."""
+NUMBERS: Final = frozenset(("bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric"))
+"""Types of PostgreSQL that become Python's own; all others stay the text that PostgreSQL writes."""
+_NEVER: Final = re.compile(
+    r"password authentication failed|no password supplied|role .* does not exist|database .* does not exist|"
+    r"no pg_hba\.conf entry|permission denied|certificate|invalid (sslmode|connection option|URI|port)|not permitted",
+    re.IGNORECASE,
+)
+"""What PostgreSQL and libpq say when trying again will not help."""
+
+
+class Failed(IsthmusError):
+    """The database refused one question and goes on with others."""
+
+    def __init__(self, what: str, *, where: str, passing: bool = False, hint: str = "") -> None:
+        self.passing = passing
+        """The same question may be taken the next time."""
+        super().__init__(what, where=where, hint=hint)
+
+
+class _Text(Loader):
+    """What PostgreSQL writes; no date, range or document in it can be one that Python has no value for."""
+
+    def load(self, data: Any) -> str:
+        return bytes(data).decode("utf-8", "replace")
+
+
+class Link:
+    """An open connection."""
+
+    def __init__(self, spec: Database, connection: Connection, place: str) -> None:
+        self._spec, self._connection = spec, connection
+        self.place = place
+        """Where it is, for a person; without the user."""
+        self._limit = seconds(spec.timeout)
+        self._file = _identity(spec.file)
+
+    @property
+    def postgres(self) -> bool:
+        return not self._spec.file
+
+    async def ask(self, question: Callable[[Connection], T], *, writing: bool = False) -> T:
+        """What `question` finds, in one transaction, in a thread; `writing` commits it.
+
+        Raises Disconnected when the database is gone or does not answer in time, Failed when it does not take the
+        question, Refused when it never will take us.
+        """
+        if self._file != _identity(self._spec.file):
+            raise Disconnected("the file is gone, or is another one", where=self.place)
+        step = asyncio.ensure_future(asyncio.to_thread(self._answer, question, writing))
+        try:
+            async with asyncio.timeout(self._limit + GRACE):
+                return await asyncio.shield(step)
+        except TimeoutError:
+            await self._hang_up(step)
+            raise Disconnected(f"no answer within {self._spec.timeout}", where=self.place) from None
+        except asyncio.CancelledError:
+            await self._hang_up(step)
+            raise
+
+    async def _hang_up(self, step: asyncio.Future[T]) -> None:
+        """Ends what a thread waits for; what it says then is of no interest."""
+        connection = self._connection.connection.driver_connection
+        if isinstance(connection, sqlite3.Connection):
+            connection.interrupt()
+        elif isinstance(connection, psycopg.Connection):
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        await asyncio.wait((step,), timeout=GRACE)
+        if step.done() and not step.cancelled():
+            step.exception()
+
+    def _answer(self, question: Callable[[Connection], T], writing: bool) -> T:
+        try:
+            with self._connection.begin() as transaction:
+                self._prepare(writing)
+                found = question(self._connection)
+                if not writing:
+                    transaction.rollback()
+                return found
+        except DBAPIError as error:
+            raise self.meaning(error) from error
+        except UnicodeError as error:
+            raise Failed(f"it holds what is no text: {error}", where=self.place) from error
+
+    def _prepare(self, writing: bool) -> None:
+        """What holds for this transaction alone: nothing of it stays in a pooled connection."""
+        if self.postgres:
+            settings = ["TIME ZONE 'UTC'", "datestyle = 'ISO'", f"statement_timeout = {round(self._limit * 1000)}"]
+            if not writing:
+                self._connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            self._connection.exec_driver_sql("; ".join(f"SET LOCAL {setting}" for setting in settings))
+
+    def meaning(self, error: DBAPIError) -> IsthmusError:
+        """An error of the driver in our words."""
+        cause = error.orig
+        said = _first_line(cause)
+        if self.postgres:
+            state = getattr(cause, "sqlstate", None) or ""
+            if error.connection_invalidated or not state or (state[:2] in ("08", "57") and state != "57014"):
+                return Disconnected(said or "the connection broke", where=self.place)
+            if state == "57014":
+                return self._slow()
+            return Failed(said, where=self.place, passing=state[:2] in ("40", "53", "55"))
+        if isinstance(cause, sqlite3.OperationalError):
+            if "locked" in said or "busy" in said or "unable to open" in said or "disk I/O" in said:
+                return Disconnected(said, where=self.place)
+            return self._slow() if "interrupted" in said else Failed(said, where=self.place)
+        if isinstance(cause, sqlite3.DatabaseError) and ("not a database" in said or "malformed" in said):
+            return Refused(said, where=self.place, hint="name a SQLite file that is sound")
+        return Failed(said, where=self.place)
+
+    def _slow(self) -> Failed:
+        hint = "an index on the columns of order and key helps"
+        return Failed(f"it takes longer than {self._spec.timeout}", where=self.place, passing=True, hint=hint)
+
+
+def _first_line(error: BaseException | None) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    """Which file lies at a path; None where there is none, or no path."""
+    try:
+        said = Path(file).stat() if file else None
+    except OSError:
+        return None
+    return (said.st_dev, said.st_ino) if said is not None else (0, 0)
+
+
+@asynccontextmanager
+async def connected(spec: Database, who: str, *, writing: bool = False) -> AsyncIterator[Link]:
+    """A connection to the database; `who` is the name that its administrator sees. SQLite is opened read-only unless
+    `writing`.
+
+    Raises Disconnected when it cannot be reached, Refused when it will never take us.
+    """
+    make = _sqlite(spec, writing) if spec.file else _postgres(spec, who)
+    place = spec.file or _place(spec.url)
+    engine = create_engine("sqlite://" if spec.file else "postgresql+psycopg://", creator=make, poolclass=NullPool)
+    step = asyncio.ensure_future(asyncio.to_thread(_opened, engine.connect, place))
+    try:
+        connection = await asyncio.shield(step)
+    except asyncio.CancelledError:
+        step.add_done_callback(_closed)
+        raise
+    link = Link(spec, connection, place)
+    try:
+        yield link
+    finally:
+        with suppress(TimeoutError, DBAPIError, psycopg.Error, sqlite3.Error):
+            async with asyncio.timeout(GRACE):
+                await asyncio.to_thread(connection.close)
+
+
+def _closed(step: asyncio.Future[Connection]) -> None:
+    """A connection that came when nobody wanted it any more."""
+    if not step.cancelled() and step.exception() is None:
+        step.result().close()
+
+
+def _opened(connect: Callable[[], Connection], place: str) -> Connection:
+    try:
+        return connect()
+    except (DBAPIError, psycopg.Error, sqlite3.Error, OSError) as error:
+        said = _first_line(getattr(error, "orig", None) or error)
+        if _NEVER.search(said):
+            hint = "look at url, user and password"
+            raise Refused(said, where=place, hint=hint) from error
+        raise Disconnected(said, where=place) from error
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}"
+
+
+def _postgres(spec: Database, who: str) -> Callable[[], Any]:
+    """libpq reads the address itself, so that all it can do can be said in it."""
+    password = spec.password.get_secret_value() if spec.password is not None else None
+    given = {"user": spec.user, "password": password}
+    more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+
+    def make() -> psycopg.Connection[Any]:
+        patience = max(2, round(seconds(spec.timeout)))
+        connection = psycopg.connect(
+            spec.url,
+            connect_timeout=patience,
+            application_name=who[:63],
+            client_encoding="utf8",
+            prepare_threshold=None,  # a pooler may give each transaction another server
+            **more,
+        )
+        connection.adapters.register_loader(0, _Text)  # what no other is registered for
+        for info in connection.adapters.types:
+            if info.name not in NUMBERS:
+                connection.adapters.register_loader(info.oid, _Text)
+            if info.array_oid:
+                connection.adapters.register_loader(info.array_oid, _Text)
+        return connection
+
+    return make
+
+
+def _sqlite(spec: Database, writing: bool) -> Callable[[], Any]:
+    def make() -> sqlite3.Connection:
+        mode = "rwc" if writing else "ro"
+        connection = sqlite3.connect(
+            f"file:{quote(spec.file)}?mode={mode}", uri=True, timeout=seconds(spec.timeout), check_same_thread=False
+        )
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return connection
+
+    return make
