@@ -58,7 +58,11 @@ def birth(metrics: Iterable[Metric], *, at: int, seq: int, bd: int | None = None
 
 
 def data(metrics: Iterable[Metric], *, at: int, seq: int) -> bytes:
-    """Values that changed; of a metric with an alias only that is said."""
+    """Values that changed; of a metric with an alias only that is said, and no name.
+
+    They say their type, which the specification finds needless (6.4.7): hosts made with Tahu's JavaScript, as those of
+    Node-RED are, see no values else.
+    """
     message = payload.Payload(timestamp=at // time.MILLISECOND, seq=seq)
     for metric in metrics:
         _add(message, metric, full=False)
@@ -90,13 +94,12 @@ def asks_rebirth(command: Any) -> bool:
 
 
 def _add(message: Any, metric: Metric, *, full: bool) -> None:
-    added = message.metrics.add(timestamp=metric.at // time.MILLISECOND)
+    added = message.metrics.add(timestamp=metric.at // time.MILLISECOND, datatype=metric.type)
     if metric.alias is not None:
         added.alias = metric.alias
     if full or metric.alias is None:
         added.name = metric.name
     if full:
-        added.datatype = metric.type
         for key, value in metric.properties.items():
             _add_property(added, key, _PROPERTIES[type(value)], value)
     if metric.historical:

@@ -41,7 +41,7 @@ AT_ONCE: Final = 500
 FILTERS: Final = 100
 """Topics in one SUBSCRIBE."""
 
-SETTLE: Final = 0.5
+SETTLE: Final = 0.2
 """Seconds after connecting in which edge nodes that saw us come tell of themselves; then we ask the others."""
 
 AGAIN: Final = 60.0

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plant as a Sparkplug edge node: births from the revision, every sample as it comes, what was kept as historical.
+
+Where a tag is: the plant `acme/lyon` is the edge node `lyon` of the group `acme`; what comes next in a tag's path is
+its device, and the rest, slashes and all, is the metric's name. A host that makes folders of all these has the plant's
+own tree. The alias of a metric is the number of its tag, which stays the same for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from pydantic import Field
+
+from isthmus.core import quality, time
+from isthmus.core.quality import Mark
+from isthmus.core.samples import plain
+from isthmus.core.tag import DataType
+from isthmus.outputs.contract import Delivery, Refusal, Surroundings
+from isthmus.outputs.sparkplug.edge import Declared, Edge, next_bd, opened
+from isthmus.plant.revision import TagSetting
+from isthmus.store.history.columns import Columns
+from isthmus.systems.durations import seconds
+from isthmus.systems.mqtt.broker import Broker, client_of
+from isthmus.systems.sparkplug.address import Place
+from isthmus.systems.sparkplug.message import ABOUT, HIGH, LOW, UNIT, Metric
+from isthmus.systems.sparkplug.spec import Id
+from isthmus.systems.sparkplug.values import TYPES
+
+WAIT: Final = 60.0
+"""Seconds that it stays connected and waits for a primary host of which it was told once that it is away."""
+
+BEFORE: Final = "its time is before 1970, which Sparkplug cannot say"
+
+NAMES: Final = "values"
+"""The property with the names of an enumeration's values, as JSON."""
+
+
+class NodeSpec(Broker):
+    """The plant as a Sparkplug B edge node on an MQTT broker."""
+
+    group: Id = Field("", description="The group; without one the first part of the plant's name.")
+    node: Id = Field("", description="The edge node; without one the second part of the plant's name.")
+    primary_host: Id = Field(
+        "",
+        description="The host application that must be online: while it is not, samples are kept, and sent to it "
+        "afterwards as historical. Without one they are sent as long as the broker is there.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where a tag is said."""
+
+    device: str
+    metric: Metric
+    """Without a value."""
+    type: DataType
+
+
+class Node:
+    """The edge node; remembers from connection to connection what each tag is."""
+
+    def __init__(self, spec: NodeSpec, surroundings: Surroundings) -> None:
+        self._spec, self._house = spec, surroundings
+        group, _, site = surroundings.revision.plant.partition("/")
+        self.place = Place(spec.group or group, spec.node or site.replace("/", "."))
+        self._client = client_of(surroundings.revision.plant, surroundings.output)
+        depth = surroundings.revision.plant.count("/") + 1
+        self.homes = {number: _home(setting, depth) for number, setting in surroundings.tags.items()}
+        self.now: dict[int, Metric] = {}
+        """What each tag is, as far as it was told."""
+        self.doubtful: set[int] = set()
+        """Tags whose last value was not told as good."""
+        self._begun = self._waited = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[_Sink]:
+        """Connects, and is born."""
+        if not self._begun:
+            columns = await asyncio.to_thread(self._house.last)
+            self.now = {number: replace(metric, historical=False) for number, metric in self.metrics(columns)}
+            self._begun = True
+        host, patience = self._spec.primary_host, seconds(self._spec.patience)
+        bd = await asyncio.to_thread(next_bd, self._house.folder / "birth")
+        wait = WAIT if self._waited else patience
+        self._waited = bool(host)
+        pki = self._house.data / "pki"
+        async with opened(
+            self._spec, self._client, pki, self.place, bd, self.declared, host=host, patience=wait
+        ) as edge:
+            self._waited = False
+            yield _Sink(self, edge)
+
+    def declared(self) -> Declared:
+        """All tags by device, with what they are now."""
+        found: dict[str, list[Metric]] = {}
+        for number, home in self.homes.items():
+            now = self.now.get(number)
+            metric = home.metric if now is None else replace(now, properties=home.metric.properties)
+            found.setdefault(home.device, []).append(metric)
+            if metric.quality:
+                self.doubtful.add(number)
+        return found
+
+    def metrics(self, columns: Columns) -> Iterator[tuple[int, Metric]]:
+        """(tag, metric) of each sample."""
+        words = (None, *columns.words)
+        for number, at, value, integer, text, status, mark in _rows(columns):
+            home = self.homes[number]
+            yield (
+                number,
+                replace(
+                    home.metric,
+                    value=plain(home.type, value, integer, words[text]),
+                    at=at,
+                    quality=status,
+                    historical=bool(mark & Mark.HISTORICAL),
+                    properties={},
+                ),
+            )
+
+
+class _Sink:
+    """An edge node that has been born."""
+
+    def __init__(self, node: Node, edge: Edge) -> None:
+        self._node, self._edge = node, edge
+        self._since = time.now()
+        """What reached us before is told as historical: it was kept."""
+        self._behind: dict[int, Metric] = {}
+        """Of what was kept the last of each tag: what it is now, unless something comes after it."""
+
+    async def write(self, delivery: Delivery) -> Sequence[Refusal]:
+        """Tells the samples, and returns once the broker has read them."""
+        self._edge.check()
+        columns = delivery.columns
+        refused = [Refusal(row, BEFORE) for row in np.flatnonzero(columns.time < 0).tolist()]
+        columns = columns.pick(columns.time >= 0) if refused else columns
+        kept = (columns.seen < self._since) | (delivery.recalled or delivery.retried)
+        await self._tell(self._sorted(self._node.metrics(columns), kept.tolist()))
+        if not kept.any():
+            await self._tell(self._caught_up())
+        if len(delivery):
+            await self._edge.confirm()
+        return refused
+
+    def _sorted(self, found: Iterable[tuple[int, Metric]], kept: Sequence[bool]) -> Iterator[tuple[int, Metric]]:
+        """Marks as historical what is not what a tag is now."""
+        now = self._node.now
+        for (number, metric), late in zip(found, kept, strict=True):
+            known = now.get(number)
+            newest = not metric.historical and (known is None or metric.at >= known.at)
+            if newest:
+                now[number] = metric
+            if newest and not late:
+                self._behind.pop(number, None)
+                yield number, metric
+                continue
+            if newest:
+                self._behind[number] = metric
+            yield number, replace(metric, historical=True)
+
+    def _caught_up(self) -> list[tuple[int, Metric]]:
+        """What the tags are now of which only what was kept was told."""
+        found, self._behind = list(self._behind.items()), {}
+        return found
+
+    async def _tell(self, found: Iterable[tuple[int, Metric]]) -> None:
+        devices: dict[str, list[Metric]] = {}
+        homes, doubtful = self._node.homes, self._node.doubtful
+        for number, metric in found:
+            said = metric
+            if metric.quality:
+                doubtful.update(() if metric.historical else (number,))
+            elif metric.historical or number not in doubtful:
+                said = replace(metric, quality=None)
+            else:
+                doubtful.discard(number)
+            devices.setdefault(homes[number].device, []).append(said)
+        for device, metrics in devices.items():
+            await self._edge.tell(device, metrics)
+
+
+def _home(setting: TagSetting, depth: int) -> _Home:
+    """`depth`: parts of the plant's name."""
+    parts = setting.tag.path.split("/")[depth:]
+    device, name = (parts[0], "/".join(parts[1:])) if len(parts) > 1 else ("", parts[0])
+    type_ = setting.tag.type
+    nothing = Metric(
+        name=name,
+        type=TYPES[type_],
+        value=None,
+        at=time.now(),
+        alias=setting.tag.number,
+        quality=quality.BAD_NO_COMMUNICATION,
+        properties=dict(_properties(setting)),
+    )
+    return _Home(device, nothing, type_)
+
+
+def _properties(setting: TagSetting) -> Iterator[tuple[str, bool | int | float | str]]:
+    if setting.tag.unit:
+        yield UNIT, setting.tag.unit
+    if setting.range is not None:
+        yield LOW, setting.range[0]
+        yield HIGH, setting.range[1]
+    if setting.description:
+        yield ABOUT, setting.description
+    if setting.labels:
+        yield NAMES, msgspec.json.encode({str(number): name for number, name in setting.labels.items()}).decode()
+
+
+def _rows(columns: Columns) -> Iterable[tuple[Any, ...]]:
+    arrays = (columns.tag, columns.time, columns.value, columns.integer, columns.text, columns.quality, columns.mark)
+    return zip(*(array.tolist() for array in arrays), strict=True)

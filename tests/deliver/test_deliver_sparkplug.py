@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a Sparkplug host sees of the plant: births, data, deaths; nothing is missing that was kept while it was away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus.core.tag import DataType, Tag
+from isthmus.outputs.sparkplug.edge import next_bd
+from isthmus.plant.revision import OutputSetting, TagSetting
+from tests.conftest import Until
+from tests.deliver.plant import AT, PLANT, TAGS, Plant, setting
+from tests.peers.mosquitto import HERE, WHAT, Mosquitto
+from tests.peers.network import Network
+from tests.peers.sparkplug_peer import SparkplugPeer
+
+NODE = "spBv1.0/acme/{}/lyon"
+MS = AT // 1_000_000
+
+
+def sparkplug(url: str, **config: Any) -> OutputSetting:
+    quick = {"patience": "1s", "keep_alive": "1s"}
+    return OutputSetting(name="scada", kind="sparkplug", config={"url": url, **quick, **config})
+
+
+def is_(told: dict[str, Any], state: str) -> bool:
+    return bool(told.get("scada", {}).get("state") == state)
+
+
+class Host:
+    """What a host of another maker has heard, in order."""
+
+    def __init__(self, peer: SparkplugPeer) -> None:
+        self._peer = peer
+        self.messages: list[Mapping[str, Any]] = []
+
+    async def hear(self) -> Sequence[Mapping[str, Any]]:
+        self.messages += (await self._peer.do("heard"))["heard"]
+        return self.messages
+
+    async def payloads(self, verb: str, device: str = "") -> list[Mapping[str, Any]]:
+        topic = f"spBv1.0/acme/{verb}/lyon" + (f"/{device}" if device else "")
+        return [one["payload"] for one in await self.hear() if one["topic"] == topic]
+
+    async def values(self, alias: int = 1, *, historical: bool | None = None) -> list[float]:
+        """Of one tag in data, in order."""
+        return [
+            metric["value"]
+            for payload in await self.payloads("DDATA", "hall")
+            for metric in payload["metrics"]
+            if metric["alias"] == str(alias) and historical in (None, bool(metric.get("isHistorical")))
+        ]
+
+    async def numbers(self) -> list[int]:
+        """The sequence numbers of everything from the edge node, since its last birth."""
+        found: list[int] = []
+        for one in await self.hear():
+            if "/NBIRTH/" in one["topic"]:
+                found = []
+            if any(f"/{verb}/lyon" in one["topic"] for verb in ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "DDEATH")):
+                found.append(int(one["payload"].get("seq", 0)))
+        return found
+
+
+@pytest.fixture
+async def host(broker: Mosquitto, tmp_path: Path, until: Until) -> AsyncIterator[Host]:
+    async with SparkplugPeer(tmp_path / "host", broker.url, host={}) as peer:
+
+        async def listens() -> bool:
+            return bool((await peer.do("listening"))["connected"])
+
+        await until(listens, "the host listens")
+        yield Host(peer)
+
+
+def named(payload: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {metric["name"]: metric for metric in payload["metrics"]}
+
+
+async def test_births_say_what_the_revision_has_and_data_say_what_comes(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until
+) -> None:
+    state = TagSetting(
+        tag=Tag(2, f"{PLANT}/hall/tank-2/level", "", DataType.ENUMERATION, True), system="dcs", address="state",
+        labels={9: "filling"},
+    )  # fmt: skip
+    tags = (setting(1, range=(0.0, 100.0), description="How full."), state, *(setting(n) for n in (3, 4, 5)))
+    floor.apply([sparkplug(broker.url)], tags)
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "connected"), "connected")
+        await floor.publish(10)
+        await until(lambda: bool(told["scada"]["delivered"] == 50), "delivered")
+        births, devices = await host.payloads("NBIRTH"), await host.payloads("DBIRTH", "hall")
+        assert len(births) == len(devices) == 1
+        assert set(named(births[0])) == {"bdSeq", "Node Control/Rebirth"}
+        found = named(devices[0])
+        assert set(found) == {f"tank-{number}/level" for number in range(1, 6)}
+        first = found["tank-1/level"]
+        assert (first["type"], first["alias"], first["value"]) == ("Double", "1", None)
+        assert {key: one["value"] for key, one in first["properties"].items() if key != "StatusCode"} == {
+            "engUnit": "m", "engLow": 0, "engHigh": 100, "documentation": "How full.", "Quality": 500,
+        }  # fmt: skip
+        assert found["tank-2/level"]["type"] == "Int64"
+        assert found["tank-2/level"]["properties"]["values"]["value"] == '{"9":"filling"}'
+        assert await host.values(1) == [float(value) for value in range(10)]
+        metric = (await host.payloads("DDATA", "hall"))[0]["metrics"][0]
+        assert metric["timestamp"] == str(MS)
+        assert await host.numbers() == list(range(len(await host.numbers())))
+    await until(partial(heard, host, "NDEATH", 1), "it says that it goes")
+    assert (await host.payloads("NDEATH"))[0]["metrics"][0]["value"] == births[0]["metrics"][0]["value"]
+
+
+async def heard(host: Host, verb: str, count: int, device: str = "") -> bool:
+    return len(await host.payloads(verb, device)) >= count
+
+
+async def test_a_host_that_asks_gets_births_with_the_last_values(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until
+) -> None:
+    floor.apply([sparkplug(broker.url)])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "connected"), "connected")
+        await floor.publish(10)
+        await until(lambda: bool(told["scada"]["delivered"] == 50), "delivered")
+        await host._peer.do("rebirth", group="acme", node="lyon")
+        await until(partial(heard, host, "DBIRTH", 2, "hall"), "born again")
+        last = (await host.payloads("DBIRTH", "hall"))[-1]
+        assert {metric["value"] for metric in last["metrics"]} == {9.0}
+        assert {metric["properties"]["Quality"]["value"] for metric in last["metrics"]} == {192}
+        assert await host.numbers() == [0, 1]
+        first, second = await host.payloads("NBIRTH")
+        assert first["metrics"][0]["value"] == second["metrics"][0]["value"]
+        await floor.publish(1)
+        await until(lambda: bool(told["scada"]["delivered"] == 55), "delivered")
+        assert await host.numbers() == [0, 1, 2]
+
+
+async def test_what_was_kept_while_the_broker_was_away_comes_as_historical_and_then_what_is_now(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until
+) -> None:
+    async with Network(broker.port) as network:
+        floor.apply([sparkplug(f"mqtt://127.0.0.1:{network.port}")])
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "connected"), "connected")
+            await floor.publish(3)
+            await until(partial(equal, host, 1, False, [0.0, 1.0, 2.0]), "live")
+            network.cut()
+            await until(partial(is_, told, "disconnected"), "disconnected")
+            await floor.publish(5)
+            network.mend()
+            await until(partial(equal, host, 1, True, [3.0, 4.0, 5.0, 6.0, 7.0]), "what was kept")
+            await until(partial(equal, host, 1, False, [0.0, 1.0, 2.0, 7.0]), "what is now")
+            await floor.publish(1)
+            await until(partial(equal, host, 1, False, [0.0, 1.0, 2.0, 7.0, 8.0]), "live again")
+            await until(lambda: bool(told["scada"]["delivered"] == 9 * TAGS), "counted")
+
+
+async def equal(host: Host, alias: int, historical: bool, want: list[float]) -> bool:
+    return await host.values(alias, historical=historical) == want
+
+
+async def test_without_its_primary_host_it_is_not_born_and_keeps_everything(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until
+) -> None:
+    floor.apply([sparkplug(broker.url, primary_host="chief")])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "disconnected"), "it waits")
+        assert "the primary host chief is not online" in told["scada"]["problem"]
+        await floor.publish(4)
+        assert await host.payloads("NBIRTH") == []
+        await host._peer.do("state", id="chief", online=True)
+        await until(partial(equal, host, 1, True, [0.0, 1.0, 2.0, 3.0]), "what was kept")
+        await host._peer.do("state", id="chief", online=False)
+        await until(partial(heard, host, "NDEATH", 1), "it dies")
+        await until(partial(is_, told, "disconnected"), "it goes")
+        await floor.publish(2)
+        await host._peer.do("state", id="chief", online=True)
+        await until(partial(equal, host, 1, True, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), "what was kept since")
+        births = [payload["metrics"][0]["value"] for payload in await host.payloads("NBIRTH")]
+        assert len(births) == 2 and len(set(births)) == 2
+
+
+async def test_a_revision_that_changes_a_tag_makes_a_new_birth(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until
+) -> None:
+    floor.apply([sparkplug(broker.url)])
+    async with floor.recording(), floor.delivering() as told:
+        await until(partial(is_, told, "connected"), "connected")
+        await floor.publish(3)
+        await until(lambda: bool(told["scada"]["delivered"] == 15), "delivered")
+        floor.apply([sparkplug(broker.url)], [setting(n, range=(0.0, 5.0)) for n in range(1, 6)])
+        await until(partial(heard, host, "DBIRTH", 2, "hall"), "born again")
+        topics = [one["topic"].split("/")[2] for one in await host.hear() if "STATE" not in one["topic"]]
+        assert topics[-3:] == ["NDEATH", "NBIRTH", "DBIRTH"]
+        found = named((await host.payloads("DBIRTH", "hall"))[-1])
+        assert found["tank-1/level"]["properties"]["engHigh"]["value"] == 5
+        assert found["tank-1/level"]["value"] == 2.0
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+async def test_killed_it_is_said_to_be_dead_and_born_again_with_the_next_number_and_nothing_is_missing(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until, rounds: int
+) -> None:
+    floor.apply([sparkplug(broker.url)])
+    floor.start()
+    await until(lambda: floor.told("scada").get("state") == "connected", "connected")
+    for round_ in range(1, rounds + 1):
+        await floor.publish(200)
+        floor.kill()
+        await until(partial(heard, host, "NDEATH", round_), "the broker says that it is dead")
+        await floor.publish(100)
+        floor.start()
+        await until(lambda: floor.told("scada").get("state") == "connected", "connected again")
+        await until(lambda: floor.told("scada").get("lag_messages") == 0, "everything is delivered")
+    for alias in range(1, TAGS + 1):
+        assert set(await host.values(alias)) == set(map(float, range(floor.sent)))
+    births = [payload["metrics"][0]["value"] for payload in await host.payloads("NBIRTH")]
+    deaths = [payload["metrics"][0]["value"] for payload in await host.payloads("NDEATH")]
+    assert list(map(int, births)) == list(range(rounds + 1))
+    assert deaths == births[:-1]
+    assert floor.stop() == 0
+
+
+async def test_what_sparkplug_has_no_time_for_is_parked(
+    floor: Plant, broker: Mosquitto, host: Host, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor.apply([sparkplug(broker.url)])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "connected"), "connected")
+        monkeypatch.setattr("tests.deliver.plant.AT", -2_000_000)
+        await floor.publish(4)  # two before 1970 and two after
+        await until(lambda: bool(told["scada"]["parked"] == 2 * TAGS), "parked")
+        assert told["scada"]["delivered"] == 2 * TAGS
+        assert await host.values(1) == [2.0, 3.0]
+
+
+async def test_a_birth_that_the_broker_does_not_take_is_refused_in_words(
+    floor: Plant, tmp_path: Path, until: Until, need: Callable[[object, str], None]
+) -> None:
+    need(HERE, WHAT)
+    with Mosquitto(tmp_path / "small", "max_packet_size 300") as broker:
+        floor.apply([sparkplug(broker.url)])
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "refused"), "refused")
+            assert "DBIRTH/lyon/hall has" in told["scada"]["problem"]
+            assert "and the broker takes 300" in told["scada"]["problem"]
+
+
+def test_the_number_of_a_birth_counts_on_and_around_also_when_its_file_is_damaged(tmp_path: Path) -> None:
+    memory = tmp_path / "birth"
+    assert [next_bd(memory) for _ in range(258)] == [*range(256), 0, 1]
+    memory.write_text("nonsense")
+    assert next_bd(memory) == 0
