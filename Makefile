@@ -52,6 +52,7 @@ lock: ## write requirements/*.lock anew from pyproject.toml (needs uv)
 	@uv pip compile -q pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/run.lock
 	@uv pip compile -q pyproject.toml --group checkout --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/demo.lock
 	@uv pip compile -q pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.lock
+	@uv pip compile -q bench/peers/thingsboard.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o bench/peers/thingsboard.lock
 
 clean: ## remove what the set-up made
 	rm -rf $(V) tests/peers/node_modules tools/ui/node_modules src/isthmus/app/ui/static/vendor

@@ -2,8 +2,8 @@
 """`python -m bench [TOPIC ...]` measures all topics, or those named, and writes docs/benchmarks.md when it was all.
 
 `python -m bench history --rows 100M` measures the history with so many samples instead of 10 million, `python -m bench
-month` (`--days 5`) a month of 2,000 tags. These take some minutes each, so they are measured by themselves: the page
-keeps what they found until they are measured again.
+month` (`--days 5`) a month of 2,000 tags, `python -m bench gateways` (`--runs 1`) Isthmus beside other gateways. These
+take some minutes each, so they are measured by themselves: the page keeps what they found until that is done again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from importlib import import_module
 
 from bench.figures import PAGE, Topic, alone, page, section, with_section
 
+ALONE = (("history", "--rows"), ("month", "--days"), ("gateways", "--runs"))
 TOPICS = ("receive", "modbus", "replay", "delay", "mqtt", "namespace", "start", "history", "screen")
 
 
 def main(names: list[str]) -> int:
-    if (len(names) == 3 and (*names[:2],) in (("history", "--rows"), ("month", "--days"))) or names == ["month"]:
+    if (len(names) == 3 and (*names[:2],) in ALONE) or names in (["month"], ["gateways"]):
         return _alone(names)
     unknown = set(names) - set(TOPICS)
     if unknown:
@@ -41,6 +42,10 @@ def _alone(names: list[str]) -> int:
         from bench import history
 
         topic = history.measure(int(size * 1e6) if size else history.ROWS)
+    elif names[0] == "gateways":
+        from bench import gateways
+
+        topic = gateways.measure(int(size) if size else gateways.RUNS)
     else:
         from bench import month
 

@@ -106,13 +106,14 @@ class Running:
         return counters
 
     def processes(self) -> dict[str, psutil.Process]:
-        """By what they do: supervisor, collect, record, serve, log."""
+        """By what they do: supervisor, collect, record, deliver, serve, log."""
         found = {"supervisor": psutil.Process(self.child.pid)}
         for process in psutil.Process(self.child.pid).children(recursive=True):
             words = " ".join(process.cmdline())
             for name, mark in (
                 ("collect", ".run.collect"),
                 ("record", ".run.record"),
+                ("deliver", ".run.deliver"),
                 ("serve", ".run.serve"),
                 ("log", "nats-server"),
             ):
