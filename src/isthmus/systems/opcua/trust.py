@@ -40,6 +40,8 @@ YEARS: Final = 10
 """How long our own certificate is valid: a plant must not stop because of a date nobody wrote down."""
 MOST_REJECTED: Final = 100
 
+_CLIENT, _SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
+
 
 def folder(data: Path) -> Path:
     """The `pki` folder of a data directory, made when missing."""
@@ -49,9 +51,12 @@ def folder(data: Path) -> Path:
     return pki
 
 
-def own(pki: Path) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
-    """Our certificate and key, made when missing. Two processes that start at once end with the same pair."""
-    key_file, certificate_file = pki / "own.key.pem", pki / "own.der"
+def own(pki: Path, name: str = "own") -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
+    """Our certificate and key, made when missing. Two processes that start at once end with the same pair.
+
+    `own` is who we are as a client; under another name we are a server, with an application URI of its own.
+    """
+    key_file, certificate_file = pki / f"{name}.key.pem", pki / f"{name}.der"
     if not key_file.exists():
         new = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         _publish(key_file, new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -60,10 +65,10 @@ def own(pki: Path) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
         if not isinstance(key, rsa.RSAPrivateKey):
             raise ValueError("not an RSA key")
         if not certificate_file.exists():
-            _publish(certificate_file, _self_signed(key).public_bytes(Encoding.DER))
+            _publish(certificate_file, _self_signed(key, name).public_bytes(Encoding.DER))
         certificate = x509.load_der_x509_certificate(certificate_file.read_bytes())
     except ValueError as error:
-        hint = "remove own.der and own.key.pem: new ones are made, and must be trusted on the servers"
+        hint = f"remove {name}.der and {name}.key.pem: new ones are made, and must be trusted on the other side"
         raise IsthmusError(f"our certificate cannot be read: {error}", where=str(pki), hint=hint) from error
     return certificate, key
 
@@ -81,14 +86,16 @@ def _publish(file: Path, data: bytes) -> None:
     draft.unlink()
 
 
-def _self_signed(key: rsa.RSAPrivateKey) -> x509.Certificate:
+def _self_signed(key: rsa.RSAPrivateKey, name_: str) -> x509.Certificate:
     """An application instance certificate as Part 6, 6.2.2 wants it."""
-    host = socket.gethostname()
+    host, client = socket.gethostname(), name_ == "own"
     name = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, "Isthmus"), x509.NameAttribute(NameOID.ORGANIZATION_NAME, host)]
     )
     now = datetime.now(UTC)
-    names = [x509.UniformResourceIdentifier(f"urn:{host}:isthmus"), x509.DNSName(host)]
+    uri = f"urn:{host}:isthmus" if client else f"urn:{host}:isthmus:{name_}"
+    names = [x509.UniformResourceIdentifier(uri), x509.DNSName(host)]
+    names += [] if client else [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     usage = x509.KeyUsage(True, True, True, True, False, True, False, False, False)
     return (
         x509.CertificateBuilder()
@@ -102,7 +109,7 @@ def _self_signed(key: rsa.RSAPrivateKey) -> x509.Certificate:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([_CLIENT if client else _SERVER]), critical=False)
         .sign(key, hashes.SHA256())
     )
 
@@ -118,15 +125,14 @@ def application_uri(certificate: x509.Certificate) -> str:
 
 def check_server(certificate: x509.Certificate, pki: Path, url: str) -> None:
     """Raises Disconnected, saying what a person can do, unless `certificate` is trusted and valid now."""
-    if not _is_trusted(certificate, pki, url):
-        file = _reject(certificate, pki)
+    if not is_trusted(certificate, pki, url):
+        file = reject(certificate, pki)
         raise Disconnected(
-            f"the server's certificate is not trusted ({_subject(certificate)}, {_thumbprint(certificate)[:16]})",
+            f"the server's certificate is not trusted ({subject(certificate)}, {_thumbprint(certificate)[:16]})",
             where=url,
             hint=f"if this is the right server, move {file} to {pki / 'trusted'}",
         )
-    now = datetime.now(UTC)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    if not is_valid(certificate):
         span = f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
         raise Disconnected(
             f"the server's certificate is only valid from {span}",
@@ -135,12 +141,18 @@ def check_server(certificate: x509.Certificate, pki: Path, url: str) -> None:
         )
 
 
-def _is_trusted(certificate: x509.Certificate, pki: Path, url: str) -> bool:
+def is_valid(certificate: x509.Certificate) -> bool:
+    """Now is within the time it is valid."""
+    return certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
+
+
+def is_trusted(certificate: x509.Certificate, pki: Path, url: str = "") -> bool:
+    """It, or the authority that issued it, lies in `trusted/`; a server's of an authority must name the url's host."""
     for file in sorted((pki / "trusted").iterdir()):
         known = _load(file)
         if known is None:
             continue
-        if known == certificate or (_issued(certificate, known) and _names_host(certificate, url)):
+        if known == certificate or (_issued(certificate, known) and (not url or _names_host(certificate, url))):
             return True
     return False
 
@@ -177,9 +189,9 @@ def _names_host(certificate: x509.Certificate, url: str) -> bool:
         return False
 
 
-def _reject(certificate: x509.Certificate, pki: Path) -> Path:
+def reject(certificate: x509.Certificate, pki: Path) -> Path:
     """Puts the certificate into `rejected/`, which never holds more than a hundred."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _subject(certificate)).strip("-.")[:60] or "server"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", subject(certificate)).strip("-.")[:60] or "server"
     file = pki / "rejected" / f"{name}-{_thumbprint(certificate)[:16]}.der"
     older = sorted((pki / "rejected").glob("*.der"), key=lambda other: other.stat().st_mtime)
     for other in older[: max(0, len(older) - MOST_REJECTED + 1)]:
@@ -192,7 +204,8 @@ def _thumbprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
-def _subject(certificate: x509.Certificate) -> str:
+def subject(certificate: x509.Certificate) -> str:
+    """What the certificate calls its owner."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else "no name"
 
