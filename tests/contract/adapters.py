@@ -161,7 +161,7 @@ class ModbusPeer(_BehindNetwork):
     """A Modbus server of libmodbus behind a network that can be cut."""
 
     keeps, timed, tells, pace = False, False, True, 0.12
-    again = "isthmus.systems.modbus.rounds:AGAIN"
+    again = "isthmus.systems.polled.rounds:AGAIN"
     bad_address = "holding.9000:float32"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},

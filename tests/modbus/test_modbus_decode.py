@@ -17,9 +17,10 @@ from pymodbus.pdu import bit_message
 from isthmus.systems.contract import Form
 from isthmus.systems.modbus.address import BITS, ORDERS, REGISTERS, Place, parse
 from isthmus.systems.modbus.blocks import Block, Wanted, coalesce
-from isthmus.systems.modbus.decode import Layout, Spot
-from isthmus.systems.modbus.schedule import Scan
+from isthmus.systems.modbus.decode import Spot
 from isthmus.systems.modbus.spec import ModbusSpec
+from isthmus.systems.polled.layout import Layout
+from isthmus.systems.polled.schedule import Scan
 from tests.modbus.oracle import expected, places
 
 many = settings(max_examples=150, deadline=None)
@@ -47,7 +48,7 @@ def answered(block: Block, memory: Memory) -> bytes:
 
 def decoded(blocks: Sequence[Block], memory: Memory) -> Values:
     """Position → (form, value)."""
-    layout = Scan(1, 1.0, (), 0.0).layout(tuple(blocks))
+    layout = Scan[Wanted](1, 1.0, (), 0.0).layout(tuple(blocks))
     columns = layout.decode(b"".join(answered(block, memory) for block in blocks))
     found: Values = {}
     for row, position in enumerate(layout.index.tolist()):

@@ -23,8 +23,8 @@ from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
 from isthmus.core.time import SECOND, now
 from isthmus.systems.contract import Address, Form
-from isthmus.systems.modbus import remarks, rounds, source
 from isthmus.systems.modbus.address import ORDERS, SIZES, parse
+from isthmus.systems.polled import polling, remarks, rounds
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
 from tests.contract.collected import Collected
@@ -198,7 +198,7 @@ async def test_a_device_that_cannot_keep_up_is_read_as_often_as_it_can_and_that_
 async def test_a_device_that_is_read_seldom_still_shows_that_it_lives_and_its_death_is_noticed(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "BEAT", 0.2)
+    monkeypatch.setattr(polling, "BEAT", 0.2)
     collected = collecting(server, ["holding.1"], every=3_600_000_000_000)
     async with collected.running():
         await eventually(lambda: sum(r.alive and not len(r) for r in collected.readings) >= 3)

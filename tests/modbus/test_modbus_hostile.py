@@ -19,7 +19,8 @@ from isthmus.core.errors import Disconnected
 from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address
 from isthmus.systems.modbus import wire
-from isthmus.systems.modbus.link import Link
+from isthmus.systems.polled.language import Garbled
+from isthmus.systems.polled.link import Link
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
 from tests.contract.collected import Collected
@@ -44,7 +45,7 @@ class Wire(asyncio.Transport):
 
 async def answer_of(pieces: list[bytes]) -> bytes | int | None:
     """What the question's answer holds when these bytes come; None when there is none to be had."""
-    link = Link("there")
+    link = Link("there", wire.FRAMING)
     link.connection_made(Wire())
 
     def arrive() -> None:
@@ -55,7 +56,7 @@ async def answer_of(pieces: list[bytes]) -> bytes | int | None:
     asyncio.get_running_loop().call_soon(arrive)
     try:
         return wire.contents(await link.ask(QUESTION, 60), QUESTION, len(DATA))
-    except (TimeoutError, Disconnected, wire.Garbled):
+    except (TimeoutError, Disconnected, Garbled):
         return None
 
 

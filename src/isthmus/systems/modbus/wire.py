@@ -10,6 +10,8 @@ import struct
 from typing import Final
 
 from isthmus.core import quality
+from isthmus.systems.polled.language import Garbled
+from isthmus.systems.polled.link import Alien
 
 FUNCTIONS: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 HEADER: Final = struct.Struct(">HHH")
@@ -38,8 +40,23 @@ _EXCEPTIONS: Final = {
 }
 
 
-class Garbled(Exception):
-    """An answer that does not fit its question."""
+class _Framing:
+    """A transaction number, a protocol number that is 0, a length, and so many bytes."""
+
+    def packed(self, transaction: int, question: bytes) -> bytes:
+        return transaction.to_bytes(2, "big") + question
+
+    def taken(self, data: bytes, start: int) -> tuple[int, bytes, int] | None:
+        if len(data) - start < HEADER.size:
+            return None
+        transaction, protocol, length = HEADER.unpack_from(data, start)
+        if protocol or not SHORTEST <= length <= LONGEST:
+            raise Alien("what answers there does not speak Modbus TCP")
+        end = start + HEADER.size + length
+        return (transaction, data[start + HEADER.size : end], end) if end <= len(data) else None
+
+
+FRAMING: Final = _Framing()
 
 
 def question(unit: int, table: str, start: int, count: int) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic
 
 from isthmus.core import quality, time
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.contract import Address, Oddity
-from isthmus.systems.modbus import wire
-from isthmus.systems.modbus.schedule import AGAIN, Scan
+from isthmus.systems.polled.language import Language, W
+from isthmus.systems.polled.schedule import AGAIN, Scan
 from isthmus.systems.telling import Oddities, happened, listed, names
 
 PACE: Final = 10.0
@@ -31,11 +31,11 @@ class _Late:
     longest: float = 0.0
 
 
-class Remarks:
+class Remarks(Generic[W]):
     """Collects what happened to one system's addresses; outlives connections."""
 
-    def __init__(self, system: str, addresses: Sequence[Address]) -> None:
-        self._system = system
+    def __init__(self, system: str, addresses: Sequence[Address], language: Language[W]) -> None:
+        self._system, self._language = system, language
         self._texts = [address.text for address in addresses]
         self._odd = Oddities()
         self._late: dict[tuple[int, float], _Late] = {}
@@ -45,24 +45,24 @@ class Remarks:
     def _of(self, positions: Sequence[int]) -> list[str]:
         return [self._texts[position] for position in positions]
 
-    def misplaced(self, positions: Sequence[int]) -> list[Event]:
-        """Addresses that the system's settings put outside what there is."""
+    def misplaced(self, positions: Sequence[int], why: str) -> list[Event]:
+        """Addresses that cannot be asked for as the system is set up."""
         if not positions:
             return []
         found = self._of(positions)
-        message = f"{names(found, 3)}: outside 0 to 65535, counted from the system's first"
+        message = f"{names(found, 3)}: {why}"
         return [happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed(found))]
 
     def refused(self, codes: dict[int, int]) -> list[Event]:
-        """One event per exception, naming the addresses that the device refused with it."""
+        """One event per code, naming the addresses that the device refused with it."""
         by_code: dict[int, list[int]] = {}
         for position, code in codes.items():
             by_code.setdefault(code, []).append(position)
         return [self._refused(self._of(sorted(positions)), code) for code, positions in by_code.items()]
 
     def _refused(self, found: list[str], code: int) -> Event:
-        status = wire.status(code)
-        said = f"{quality.name(status)}, {wire.meaning(code)}; tried again every {AGAIN:g} s"
+        status = self._language.status(code)
+        said = f"{quality.name(status)}, {self._language.meaning(code)}; tried again every {AGAIN:g} s"
         message = f"{names(found, 3)}: {said}"
         return happened(self._system, EventKind.TAG, Severity.ERROR, message, status=status, **listed(found))
 
@@ -84,12 +84,13 @@ class Remarks:
 
     def silent(self, unit: int, why: str) -> Event:
         """A unit behind the gateway that others answer through."""
-        message = f"unit {unit} does not answer: {why}; it is asked less often until it does"
+        message = f"{self._language.called([unit])} does not answer: {why}; it is asked less often until it does"
         return happened(self._system, EventKind.TAG, Severity.ERROR, message, unit=unit)
 
     def back(self, unit: int) -> Event:
         """The unit answers again."""
-        return happened(self._system, EventKind.TAG, Severity.INFORMATION, f"unit {unit} answers again", unit=unit)
+        message = f"{self._language.called([unit])} answers again"
+        return happened(self._system, EventKind.TAG, Severity.INFORMATION, message, unit=unit)
 
     def garbled(self, position: int, reason: str, frame: bytes) -> list[Oddity]:
         """An answer that did not fit its question; one a minute of each kind goes to quarantine."""
@@ -97,7 +98,7 @@ class Remarks:
             position, self._texts[position], f"an answer that does not fit: {reason}", frame, time.now()
         )
 
-    def round(self, scan: Scan, began: float, ended: float, missed: int) -> list[Event]:
+    def round(self, scan: Scan[W], began: float, ended: float, missed: int) -> list[Event]:
         """Notes a round of a scan; the event of readings left out, where one is due."""
         key = (scan.unit, scan.interval)
         late = self._late.get(key)
@@ -113,17 +114,17 @@ class Remarks:
         self._said[key] = ended, late.span
         return [self._overrun(scan, late, ended - late.since)]
 
-    def _span(self, key: tuple[int, float], scan: Scan, now: float) -> float:
+    def _span(self, key: tuple[int, float], scan: Scan[W], now: float) -> float:
         """What goes on is told of ever more rarely."""
         said, span = self._said.get(key, (-RAREST, 0.0))
         return max(PACE, 2 * scan.interval, min(2 * span, RAREST) if now - said < span else 0.0)
 
-    def _overrun(self, scan: Scan, late: _Late, span: float) -> Event:
+    def _overrun(self, scan: Scan[W], late: _Late, span: float) -> Event:
         slow = late.longest > scan.interval
         why = f"reading takes up to {late.longest:.3g} s" if slow else "other units or this computer took the time"
         message = (
-            f"unit {scan.unit} cannot be read every {scan.interval:g} s: {late.missed} of {late.missed + late.rounds} "
-            f"readings within {span:.0f} s were left out; {why}"
+            f"{self._language.called([scan.unit])} cannot be read every {scan.interval:g} s: {late.missed} of "
+            f"{late.missed + late.rounds} readings within {span:.0f} s were left out; {why}"
         )
         details = {"unit": scan.unit, "missed": late.missed, "read": late.rounds, "longest": late.longest}
         return happened(self._system, EventKind.OVERRUN, Severity.WARNING, message, **details)

@@ -6,14 +6,13 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic
 
 from isthmus.core import time
-from isthmus.systems.modbus.blocks import Block, Wanted, coalesce
-from isthmus.systems.modbus.decode import Layout, Spot
-from isthmus.systems.modbus.spec import ModbusSpec
+from isthmus.systems.polled.language import Block, Language, W
+from isthmus.systems.polled.layout import Layout, Spot
 
 SOON: Final = 1.0
 """Seconds over which first readings are spread, however long the interval is."""
@@ -24,22 +23,22 @@ AGAIN: Final = 30.0
 
 
 @dataclass(slots=True)
-class Scan:
+class Scan(Generic[W]):
     """What is read of one unit at one interval; outlives connections, so that what was learnt of a device is kept."""
 
     unit: int
     interval: float
     """Seconds."""
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block[W], ...]
     phase: float
     """Seconds by which its grid is shifted."""
-    dead: dict[int, tuple[Wanted, int]] = field(default_factory=dict)
-    """Position → the address and the exception with which the device refused it."""
+    dead: dict[int, tuple[W, int]] = field(default_factory=dict)
+    """Position → the address and the code with which the device refused it."""
     again: float = 0.0
     """When the dead ones are tried again, by the loop's clock."""
-    _layout: tuple[tuple[Block, ...], Layout] | None = None
+    _layout: tuple[tuple[Block[W], ...], Layout] | None = None
 
-    def layout(self, blocks: tuple[Block, ...]) -> Layout:
+    def layout(self, blocks: tuple[Block[W], ...]) -> Layout:
         """How the joined answers to `blocks` are decoded."""
         if self._layout is None or self._layout[0] != blocks:
             offset, spots = 0, list[Spot]()
@@ -58,13 +57,13 @@ class Scan:
         return (math.floor((now - self.phase) / self.interval) + 1) * self.interval + self.phase
 
 
-def scans(wanted: Sequence[tuple[Wanted, int]], spec: ModbusSpec, system: str) -> list[Scan]:
-    """One scan per unit and interval (ns) of `wanted`."""
-    groups: dict[tuple[int, int], list[Wanted]] = {}
-    for one, interval in wanted:
-        groups.setdefault((one.unit, interval), []).append(one)
+def scans(wanted: Iterable[tuple[W, int, int]], language: Language[W], system: str) -> list[Scan[W]]:
+    """One scan per unit and interval (ns) of `wanted`: (address, unit, interval) of each."""
+    groups: dict[tuple[int, int], list[W]] = {}
+    for one, unit, interval in wanted:
+        groups.setdefault((unit, interval), []).append(one)
     return [
-        Scan(unit, interval / time.SECOND, tuple(coalesce(group, spec)), phase(system, unit, interval))
+        Scan(unit, interval / time.SECOND, tuple(language.coalesce(group)), phase(system, unit, interval))
         for (unit, interval), group in groups.items()
     ]
 
@@ -76,10 +75,10 @@ def phase(system: str, unit: int, interval: int) -> float:
     return seconds // TICK * TICK
 
 
-class Schedule:
+class Schedule(Generic[W]):
     """Which scan is next."""
 
-    def __init__(self, scans: Sequence[Scan], now: float) -> None:
+    def __init__(self, scans: Sequence[Scan[W]], now: float) -> None:
         self._queue = [(min(scan.due_after(now), now + scan.phase % SOON), i, scan) for i, scan in enumerate(scans)]
         heapq.heapify(self._queue)
 
@@ -89,7 +88,7 @@ class Schedule:
         return self._queue[0][0] if self._queue else math.inf
 
     @property
-    def next(self) -> Scan:
+    def next(self) -> Scan[W]:
         """The scan that is due then."""
         return self._queue[0][2]
 

@@ -4,20 +4,38 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from isthmus.core.errors import Disconnected
-from isthmus.systems.modbus.wire import HEADER, LONGEST, SHORTEST
 
 CLOSING: Final = 1.0
 """Seconds the socket may take to close."""
 
 
+class Alien(Exception):
+    """Bytes that are not of the protocol: nothing behind them can be found again."""
+
+
+class Framing(Protocol):
+    """How questions and answers are told apart in a stream of bytes."""
+
+    def packed(self, transaction: int, question: bytes) -> bytes:
+        """The question as it is sent."""
+
+    def taken(self, data: bytes, start: int) -> tuple[int, bytes, int] | None:
+        """(transaction, answer, where the next begins) of what begins at `start`; None: it is not whole yet.
+
+        Raises Alien.
+        """
+
+
 class Link(asyncio.Protocol):
     """A connection to the device or gateway at `where`; broken for good once anything is wrong with its bytes."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, where: str, framing: Framing) -> None:
+        self.where, self._framing = where, framing
+        self.turn = asyncio.Lock()
+        """Held while a question is in flight, or several that belong together; who waited longest is next."""
         self.strays = 0
         """Answers that carried no transaction number we waited for, since the last one that did."""
         self.heard = 0.0
@@ -32,12 +50,12 @@ class Link(asyncio.Protocol):
         self._rest = b""
 
     @classmethod
-    async def open(cls, host: str, port: int, timeout: float) -> Link:
+    async def open(cls, host: str, port: int, timeout: float, framing: Framing) -> Link:
         """Connects; raises Disconnected when that cannot be done in time."""
         where = f"{host}:{port}"
         try:
             async with asyncio.timeout(timeout):
-                _, link = await asyncio.get_running_loop().create_connection(lambda: cls(where), host, port)
+                _, link = await asyncio.get_running_loop().create_connection(lambda: cls(where, framing), host, port)
         except TimeoutError:
             raise Disconnected("no answer in time", where=where) from None
         except ConnectionRefusedError:
@@ -47,14 +65,14 @@ class Link(asyncio.Protocol):
         return link
 
     async def ask(self, question: bytes, timeout: float) -> bytes:
-        """What answers `question`, without the header; raises TimeoutError, or Disconnected when the link is broken."""
+        """What answers `question`; raises TimeoutError, or Disconnected when the link is broken. Hold `turn`."""
         if self._failure is not None or self._transport is None:
             raise self._failure or Disconnected("the connection is closed", where=self.where)
         self._transaction = (self._transaction + 1) & 0xFFFF
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(timeout, self._expire)
         try:
-            self._transport.write(self._transaction.to_bytes(2, "big") + question)
+            self._transport.write(self._framing.packed(self._transaction, question))
             return await self._waiter
         finally:
             timer.cancel()
@@ -118,16 +136,12 @@ class Link(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         start = 0
-        while len(data) - start >= HEADER.size:
-            transaction, protocol, length = HEADER.unpack_from(data, start)
-            if protocol or not SHORTEST <= length <= LONGEST:
-                self._fail(f"what answers there does not speak Modbus TCP: {data[start : start + 16].hex(' ')}")
-                return
-            end = start + HEADER.size + length
-            if end > len(data):
-                break
-            self._arrived(transaction, data[start + HEADER.size : end])
-            start = end
+        try:
+            while found := self._framing.taken(data, start):
+                transaction, frame, start = found
+                self._arrived(transaction, frame)
+        except Alien as error:
+            self._fail(f"{error}: {data[start : start + 16].hex(' ')}")
         self._rest = data[start:]
 
     def _arrived(self, transaction: int, frame: bytes) -> None:
