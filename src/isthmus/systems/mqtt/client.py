@@ -64,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._welcomed: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
+        self._spoke = self._heard
+        """When something was sent: the broker has to hear of us too (3.1.2.10), however much it tells."""
         self._asked = 0.0
         """When something was sent that has to be answered; 0: nothing is."""
         self._id = 0
@@ -302,13 +304,13 @@ class Connection(asyncio.Protocol):
             self._write(b"".join(map(packet.puback, ids)))
 
     async def keep_alive(self, every: float) -> None:
-        """Asks the broker for a sign of life while nothing comes, and ends the connection when it gives none."""
+        """Asks for a sign of life when one side has been silent, and ends the connection when the broker gives none."""
         while self._error is None:
             await asyncio.sleep(min(every / 2, self._patience / 4))
             now = self._loop.time()
             if self._asked and now - self._asked > self._patience:
                 self._end(Disconnected(f"the broker does not answer for {self._patience:g} s", where=str(self._where)))
-            elif not self._asked and now - self._heard > every / 2:
+            elif not self._asked and now - min(self._heard, self._spoke) > every / 2:
                 self._ping()
 
     def close(self) -> None:
@@ -327,6 +329,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         assert self._transport is not None
+        self._spoke = self._loop.time()
         self._transport.write(data)
 
     async def _answer(self, future: asyncio.Future[_T]) -> _T:
