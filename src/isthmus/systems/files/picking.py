@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,7 +19,6 @@ from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address, Form, Oddity, Readings
 from isthmus.systems.files.address import parse
 from isthmus.systems.files.rows import Row, Spoilt
-from isthmus.systems.files.spec import FilesSpec
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,20}")
@@ -28,6 +27,23 @@ _TRUTH: Final = {"true": 1.0, "yes": 1.0, "on": 1.0, "1": 1.0, "false": 0.0, "no
 _ROUND: Final = (DataType.INTEGER, DataType.UNSIGNED, DataType.ENUMERATION)
 LARGEST: Final = 65_536
 """Bytes of a spoilt row that are kept."""
+
+
+class Manner(Protocol):
+    """How rows are written; see `FilesSpec`."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def time(self) -> str: ...
+    @property
+    def time_format(self) -> str | None: ...
+    @property
+    def time_zone(self) -> str: ...
+    @property
+    def quality(self) -> str | None: ...
+    @property
+    def decimal(self) -> str: ...
 
 
 class Unfit(Exception):
@@ -88,9 +104,9 @@ class Piece:
 
 
 class Picker:
-    """What the rows of a system's files mean."""
+    """What the rows of a system mean."""
 
-    def __init__(self, addresses: Sequence[Address], spec: FilesSpec) -> None:
+    def __init__(self, addresses: Sequence[Address], spec: Manner) -> None:
         self._spec, self._zone = spec, ZoneInfo(spec.time_zone)
         self._types = [address.type for address in addresses]
         self.cells = [parse(address.text) for address in addresses]
@@ -119,6 +135,10 @@ class Picker:
         if new:
             self._look(found.cells.keys(), at, piece)
         for position, column in wanted:
+            if found.cells[column] is None:
+                if status >= quality.BAD:
+                    piece.add(position, at, status, Form.NONE, np.nan, 0, None)
+                continue
             try:
                 piece.add(position, at, status, *self._value(found.cells[column], self._types[position]))
             except Unfit as error:
@@ -139,11 +159,11 @@ class Picker:
         self._missing = lost
 
     def _wanted(self, cells: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-        """(position, column) of the addresses whose row this is and that it says something of."""
+        """(position, column) of the addresses whose row this is and that it says something of: a value, or a null."""
         for keys, known in self._groups.items():
             for position, column in known.get(tuple(_plain(cells.get(key)) for key in keys), ()):
-                cell = cells.get(column)
-                if cell is not None and cell != "" and not (isinstance(cell, str) and not cell.strip()):
+                cell = cells.get(column, "")
+                if not isinstance(cell, str) or cell.strip():
                     yield position, column
 
     def _time(self, cells: Mapping[str, Any]) -> int:

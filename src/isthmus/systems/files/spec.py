@@ -33,6 +33,10 @@ def _zone(text: str) -> str:
     return text
 
 
+Zone = Annotated[str, AfterValidator(_zone)]
+"""The name of a time zone in a Spec."""
+
+
 class FilesSpec(Spec):
     """A folder into which another program drops CSV or JSON lines: each row is taken once."""
 
@@ -58,9 +62,7 @@ class FilesSpec(Spec):
         description="How it is written, `%d.%m.%Y %H:%M:%S`; without it ISO 8601, or a number: seconds since 1970 with "
         "10 digits, milliseconds with 13, microseconds with 16, nanoseconds with 19.",
     )
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="The time zone of times that do not say theirs."
-    )
+    time_zone: Zone = Field(default="UTC", description="The time zone of times that do not say theirs.")
     quality: str | None = Field(
         default=None, min_length=1, description="The column with an OPC UA quality: `Good`, `BadSensorFailure`."
     )
