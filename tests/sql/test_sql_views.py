@@ -207,13 +207,14 @@ def test_equipment_in_rows_knows_nothing_over_a_gap_until_a_tag_is_sampled_again
     assert [(time, t, open_) for time, t, open_, _ in found] == [
         (minutes[0], 0.0, True),
         (minutes[1], 1.0, True),
-        (minutes[2], 2.0, True),
+        (minutes[2], 2.0, None),
         (minutes[2] + 1, None, None),
         (minutes[4], 4.0, None),
         (minutes[5], 5.0, True),
+        (minutes[5] + 1, None, True),
         (minutes[6], 6.0, True),
     ]
-    assert [count for *_, count in found] == [7, 7, 7, 8, 8, 8, 8]
+    assert [count for *_, count in found] == [7, 7, None, 8, 8, 8, 8, 8]
     later = f"SELECT open FROM reactor WHERE time = make_timestamp_ns({minutes[4]})"
     assert prepared.rows(later) == [(None,)]
 

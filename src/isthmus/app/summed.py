@@ -157,13 +157,12 @@ def _column(name: str, values: list[Any], answers: Sequence[str]) -> pa.Array:
 
 
 @asynccontextmanager
-async def _excerpts(
-    place: Place, patterns: Sequence[str], retrieval: Retrieval | None = None
-) -> AsyncIterator[_Question]:
+async def asking(place: Place, patterns: Sequence[str], retrieval: Retrieval | None = None) -> AsyncIterator[Question]:
+    """A question about the tags that match. Raises NotFound when none does."""
     revision = revision_of(place)
     settings = find(revision, patterns)
     async with history_of(place, "history") as history:
-        yield _Question(revision, settings, history, time.now(), retrieval or Retrieval())
+        yield Question(revision, settings, history, time.now(), retrieval or Retrieval())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,9 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class Question:
+    """Some tags, and the snapshot that is asked about them."""
+
     revision: Revision
     settings: Sequence[TagSetting]
     history: History
@@ -241,7 +242,7 @@ async def summed(
     for one that needs numbers when a tag is text.
     """
     names = _known(names)
-    async with _excerpts(place, patterns, retrieval) as question:
+    async with asking(place, patterns, retrieval) as question:
         first, last = question.span(start, end)
         intervals, periods_ = _intervals(question.revision, first, last, width, whole=start.strip().startswith("-"))
         _few_enough(len(intervals) * len(names) * len(question.settings))
@@ -323,7 +324,7 @@ async def values_at(
     place: Place, patterns: Sequence[str], moments: Sequence[str], retrieval: Retrieval | None = None
 ) -> Summed:
     """The values at these times, in their order: raw where there is a sample, else interpolated (ReadAtTime)."""
-    async with _excerpts(place, patterns, retrieval) as question:
+    async with asking(place, patterns, retrieval) as question:
         times = [question.moment(text) for text in moments]
         rows: dict[str, list[Row]] = {setting.tag.path: [] for setting in question.settings}
         watches = question.watches()
@@ -339,7 +340,7 @@ async def values_at(
 
 async def bounded(place: Place, patterns: Sequence[str], start: str, end: str) -> Recorded:
     """Raw samples with the values that bound the range (ReadRaw with returnBounds)."""
-    async with _excerpts(place, patterns) as question:
+    async with asking(place, patterns) as question:
         first, last = question.span(start, end)
         tables = [
             (found.setting, to_table(found.bounded(first, last)))

@@ -141,6 +141,28 @@ class Plant:
         moments = [times] if isinstance(times, Moment) else list(times)
         return self._history(values_at(self._place, _several(tags), list(map(text_of, moments))))
 
+    def spells(
+        self,
+        tags: Tags,
+        start: Moment = "-1d",
+        end: Moment = "now",
+        *,
+        above: float | None = None,
+        below: float | None = None,
+        lasting: str | None = None,
+    ) -> Answer:
+        """When tags were above a limit, or below one, for more than `lasting` (`5m`): one row for each such time.
+
+        Columns `tag`, `since`, `until`, `seconds`, `highest` (of those below `lowest`), `unit`; and whether it is known
+        that the spell `begins` and `ends` there: it may be longer where the range, or what was observed, ends. A spell
+        never leads over a Bad sample, nor over a gap.
+        """
+        from isthmus.app.spells import Limit, spells_of
+
+        limit = Limit.of(above, below, lasting)
+        found = self._background.run(spells_of(self._place, _several(tags), text_of(start), text_of(end), limit))
+        return Answer(found.table())
+
     def sql(self, query: str, *, limits: Limits | None = None) -> Answer:
         """The answer to a question in DuckDB's SQL over views such as `samples`, `tags`, `events` and `rollup_15m`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from isthmus.app.cli import aligned_output, sample_output, summed_output
+from isthmus.app.cli import aligned_output, sample_output, spells_output, summed_output
 from isthmus.app.cli.history_group import ASKING, Asking
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, ToOption
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isthmus.app.not_kept import NotKept
     from isthmus.app.recorded import Recorded
     from isthmus.app.run.place import Place
+    from isthmus.app.spells import Spells
     from isthmus.app.summed import Summed
 
 SHOWN: Final = 40
@@ -74,6 +75,13 @@ def history(
     ] = None,
     at: Annotated[
         list[str] | None, typer.Option(metavar="TIME", help="The value at this time instead of a range. Repeatable.")
+    ] = None,
+    above: Annotated[
+        float | None, typer.Option(metavar="LIMIT", help="When a tag was above this, in its unit: from when to when.")
+    ] = None,
+    below: Annotated[float | None, typer.Option(metavar="LIMIT", help="When a tag was below this.")] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="SPAN", help="Above or below for more than this: `5m`.")
     ] = None,
     bounds: Annotated[
         bool, typer.Option("--bounds", help="Also the samples next to the range, before and after it.")
@@ -133,6 +141,11 @@ def history(
     AggregateConfiguration of Part 13 (4.2.1.2), with its defaults; they hold for --at and --aligned too.
     `Consumed` is ours: what a counter counted, over its resets too; adjoining intervals add up.
 
+    --above and --below print spells: where a value that is not stepped moves in a line past the limit between two
+    samples, a spell begins or ends on the way. It also ends where a Bad sample comes and where the tag was not observed
+    any more; "or later" says that it may have gone on, "or before" that it may have begun before the range or before
+    the tag was known.
+
     Every format has the same names and ISO 8601 times with all their nanoseconds. Numbers that a device sent in single
     precision are written with no more digits than that has, but in Parquet, which has the exact doubles.
 
@@ -149,6 +162,7 @@ def history(
       isthmus history reactor-1/temperature --from -8h --every 1h --aggregate Average --aggregate Maximum
       isthmus history 'reactor-*/temperature' --from -7d --every day --aggregate TimeAverage2
       isthmus history reactor-1/temperature --at 2026-11-23T03:12
+      isthmus history 'reactor-*/temperature' --from -7d --above 90 --for 5m
       isthmus history reactor-1/temperature --from -10m --bounds
       isthmus history reactor-1/temperature --from -7d --replaced
       isthmus history drive/energy --from -2d --every shift --aggregate Consumed
@@ -160,17 +174,21 @@ def history(
     from isthmus.app.converted import converted
     from isthmus.app.recorded import recorded
     from isthmus.app.run.place import Place
+    from isthmus.app.spells import Limit, spells_of
     from isthmus.app.summed import Retrieval, bounded, summed, values_at
     from isthmus.core.errors import Misasked
     from isthmus.store.history.aggregates.series import Settings
 
     if aligned and every is not None and not aggregate:
         aggregate = ["Interpolative"]
-    _agree(aggregate, every, at, bounds=bounds or replaced, aligned=aligned)
+    spells = above is not None or below is not None
+    _agree(aggregate, every, at, bounds=bounds or replaced, aligned=aligned, spells=spells)
+    if for_ is not None and not spells:
+        raise typer.BadParameter("--for says how long a tag was past a limit: add --above or --below")
     if unit is not None and not (aggregate or at):
         raise typer.BadParameter("--unit needs an --aggregate or --at: samples are shown as they were recorded")
     settings = (uncertain_as_bad, percent_bad, percent_good, sloped, stepped)
-    if settings != (True, 100, 100, False, None) and not (aggregate or at):
+    if settings != (True, 100, 100, False, None) and not (aggregate or at or spells):
         what = "--treat-uncertain-as-bad, --percent-data-*, --use-sloped-extrapolation, --stepped and --sloped"
         hint = "add an --aggregate, --at TIME, or --aligned with --every SPAN"
         raise Misasked(f"{what} say how history is summed up, and samples are asked for", hint=hint)
@@ -179,7 +197,7 @@ def history(
         check_new(output)
     if format_ in (Format.PARQUET, Format.ARROW) and output is None:
         raise typer.BadParameter(f"{format_} needs --output FILE")
-    raw = not (aggregate or at or bounds)
+    raw = not (aggregate or at or bounds or spells)
     if format_ is Format.ARROW and (not raw or last):
         raise typer.BadParameter("arrow holds raw samples, all of them; use parquet, csv or json")
     place = Place(data_folder(data))
@@ -193,6 +211,11 @@ def history(
             answer = converted(answer, unit) if unit is not None else answer
             _write(side_by_side(answer) if aligned else answer, format_, output)
             missing = answer.not_kept
+        elif spells:
+            limit = Limit.of(above, below, for_)
+            past = run(spells_of(place, tags, from_, to, limit, retrieval)).newest(last or 0)
+            _write(past, format_, output)
+            missing = past.not_kept
         else:
             asking = bounded(place, tags, from_, to) if bounds else recorded(place, tags, from_, to, replaced=replaced)
             found = run(asking)
@@ -226,13 +249,13 @@ def _tell(missing: Sequence[NotKept]) -> None:
 
 
 def _agree(
-    aggregate: list[str] | None, every: str | None, at: list[str] | None, *, bounds: bool, aligned: bool
+    aggregate: list[str] | None, every: str | None, at: list[str] | None, *, bounds: bool, aligned: bool, spells: bool
 ) -> None:
     if every is not None and not aggregate:
         raise typer.BadParameter("--every needs an --aggregate, such as Average")
-    if sum((bool(aggregate), bool(at), bounds)) > 1:
+    if sum((bool(aggregate), bool(at), bounds, spells)) > 1:
         raise typer.BadParameter(
-            "--aggregate, --at and --bounds or --replaced are different questions; ask one of them"
+            "--aggregate, --at, --above or --below, and --bounds or --replaced are different questions; ask one of them"
         )
     if aligned and not (aggregate or at):
         raise typer.BadParameter(
@@ -240,7 +263,7 @@ def _agree(
         )
 
 
-def _write(found: Recorded | Summed | Aligned, format_: Format, output: Path | None) -> None:
+def _write(found: Recorded | Summed | Aligned | Spells, format_: Format, output: Path | None) -> None:
     from isthmus.core.errors import IsthmusError
 
     try:
@@ -252,7 +275,7 @@ def _write(found: Recorded | Summed | Aligned, format_: Format, output: Path | N
         raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
 
 
-def _write_to(found: Recorded | Summed | Aligned, format_: Format, output: Path | None) -> None:
+def _write_to(found: Recorded | Summed | Aligned | Spells, format_: Format, output: Path | None) -> None:
     if format_ is Format.PARQUET and output is not None:
         found.write_parquet(output)
         return
@@ -270,6 +293,11 @@ _WRITERS: Final = {
         Format.CSV: module.write_csv,
         Format.JSON: module.write_json,
     }
-    for kind, module in (("Recorded", sample_output), ("Summed", summed_output), ("Aligned", aligned_output))
+    for kind, module in (
+        ("Recorded", sample_output),
+        ("Summed", summed_output),
+        ("Aligned", aligned_output),
+        ("Spells", spells_output),
+    )
 }
 """By what was found, named: the classes bring numpy, which `isthmus --help` does without."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from isthmus.app.aligned import Aligned
     from isthmus.app.not_kept import NotKept
     from isthmus.app.recorded import Recorded
+    from isthmus.app.spells import Spells
     from isthmus.app.summed import Summed
     from isthmus.core.event import Event
 
@@ -33,7 +34,7 @@ def below(shown: int, left_out: int, gaps: Sequence[Event], not_kept: Sequence[N
     yield from map(str, not_kept)
 
 
-def missing(found: Recorded | Summed | Aligned) -> dict[str, Any]:
+def missing(found: Recorded | Summed | Aligned | Spells) -> dict[str, Any]:
     """What scripts get beside samples."""
     return {
         "gaps": [as_data(gap) for gap in found.gaps],

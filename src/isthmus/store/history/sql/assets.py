@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Equipment in rows: for each time at which one of its tags has a sample, what each of its tags was then.
 
+There is a row too where one of them is not observed any more, because a gap begins: what was known of it ends there.
 A value stands until the next sample of its tag, but not over a gap: from when the tag was not observed it is NULL until
 the next sample, as it is where a sample is Bad or has no value, and before the first one.
 """
@@ -85,14 +86,15 @@ class Assets:
         numbers = self._courses.numbers.of_places(places)
         within = self._courses.within(numbers, unit.start, unit.end)
         known = ordered(join([self._courses.before(numbers, unit.start), within]))
-        tables = [self._rows(asset, known, unit.start) for asset in unit.assets]
+        tables = [self._rows(asset, known, unit) for asset in unit.assets]
         return pa.concat_tables([schema(self._view).empty_table(), *tables])
 
-    def _rows(self, asset: int, known: Columns, start: int) -> pa.Table:
+    def _rows(self, asset: int, known: Columns, unit: AssetUnit) -> pa.Table:
         tags = self._tags.get(asset, {})
         own = {name: known.pick(_of(known.tag, place)) for name, place in tags.items()}
-        times = np.unique(np.concatenate([np.zeros(0, np.int64), *(columns.time for columns in own.values())]))
-        times = times[times >= start]
+        ends = [self._ends(place, own[name].time) for name, place in tags.items()]
+        times = np.unique(np.concatenate([np.zeros(0, np.int64), *(columns.time for columns in own.values()), *ends]))
+        times = times[(times >= unit.start) & (times < unit.end)]
         arrays = [
             self._column(column, own.get(column.name), tags.get(column.name), times) for column in self._view.columns
         ]
@@ -102,6 +104,13 @@ class Assets:
         ]
         return pa.Table.from_arrays([*first, *arrays], schema=schema(self._view))
 
+    def _ends(self, place: int, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When a tag with samples at these times is not observed any more: a sample at that very time stays itself."""
+        lost = self._lost(place)
+        before = np.searchsorted(times, lost, "right")
+        found: NDArray[np.int64] = lost[before > 0]
+        return found + (times[before[before > 0] - 1] == found)
+
     def _column(self, column: Column, own: Columns | None, place: int | None, times: NDArray[np.int64]) -> pa.Array:
         """(n,) what a tag was at these times."""
         type_ = DataType(column.type)
@@ -110,7 +119,8 @@ class Assets:
         at = np.searchsorted(own.time, times, "right") - 1
         then = own.pick(np.maximum(at, 0))
         lost = self._lost(place)
-        passed = np.searchsorted(lost, times, "left") > np.searchsorted(lost, then.time, "left")
+        passed = np.searchsorted(lost, times, "right") > np.searchsorted(lost, then.time, "left")
+        passed &= times != then.time
         missing = (at < 0) | is_bad(then.quality) | passed
         if type_ in (DataType.TEXT, DataType.ENUMERATION):
             return self._words(type_, then, place, missing)

@@ -132,7 +132,10 @@ RESERVED: Final = frozenset(_WORDS.split())
 def of_assets(view: AssetView) -> View:
     """The view of an asset type as people see it."""
     columns = [(column.name, _ASSET_TYPES[column.type], "") for column in view.columns]
-    about = "a row for each time at which a tag of the equipment has a sample, with what each tag was then"
+    about = (
+        "a row for each time at which a tag of the equipment has a sample, or is not observed any more, with what each "
+        "tag was then"
+    )
     return View(view.name, about, (("asset", "VARCHAR", "path"), _TIME, *columns))
 
 
