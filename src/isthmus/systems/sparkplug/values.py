@@ -137,6 +137,13 @@ def _whole(type_: Type) -> Callable[[int], Cell]:
     return read
 
 
+def _short(raw: int) -> Cell:
+    """An Int64 in 32 bits: from 2^31 on nobody can say whether it is negative."""
+    if raw >= 1 << 31:
+        raise Unfit("a number that is no INT64")
+    return Form.SIGNED, float(raw), raw, None
+
+
 def _moment(ms: int) -> Cell:
     signed = ms if ms < 1 << 63 else ms - (1 << 64)
     if not time.EARLIEST <= signed * time.MILLISECOND <= time.LATEST:
@@ -223,6 +230,7 @@ _READ: Final[dict[tuple[Type, str], Callable[[Any], Cell]]] = {
     **{(type_, "string_value"): _text for type_ in _TEXTS},
     **{(type_, "bytes_value"): _bytes for type_ in (Type.BYTES, Type.FILE)},
     **{(type_, "bytes_value"): _array(type_) for type_ in _ARRAYS},
+    (Type.INT64, "int_value"): _short,
     (Type.BOOLEAN, "boolean_value"): _boolean,
     (Type.DATETIME, "long_value"): _moment,
     (Type.DATASET, "dataset_value"): _dataset,
