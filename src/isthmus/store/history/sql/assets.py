@@ -108,8 +108,9 @@ class Assets:
         """When a tag with samples at these times is not observed any more: a sample at that very time stays itself."""
         lost = self._lost(place)
         before = np.searchsorted(times, lost, "right")
-        found: NDArray[np.int64] = lost[before > 0]
-        return found + (times[before[before > 0] - 1] == found)
+        lost = lost[before > 0]
+        ends: NDArray[np.int64] = lost + (times[before[before > 0] - 1] == lost)
+        return ends
 
     def _column(self, column: Column, own: Columns | None, place: int | None, times: NDArray[np.int64]) -> pa.Array:
         """(n,) what a tag was at these times."""
