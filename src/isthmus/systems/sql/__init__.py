@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from isthmus.systems.contract import Kind, Surroundings
 from isthmus.systems.sql.address import PATTERN, check_address
-from isthmus.systems.sql.spec import SqlSpec
+from isthmus.systems.sql.spec import SqlSpec, Table
 
 
 def _connect(spec: SqlSpec, surroundings: Surroundings) -> Any:
@@ -16,18 +16,7 @@ def _connect(spec: SqlSpec, surroundings: Surroundings) -> Any:
     return SqlSource(spec, surroundings)
 
 
-KIND = Kind(
-    name="sql",
-    title="Database (PostgreSQL, SQLite)",
-    spec=SqlSpec,
-    connect=_connect,
-    check_address=check_address,
-    powers=("reads", "browses"),
-    secrets=("password",),
-    waits=True,
-    tested=("PostgreSQL 15", "SQLite"),
-    pattern=PATTERN,
-    addresses="""\
+_ADDRESSES: Final = """\
 An address is a table, as it is called under `tables`, its column, and which rows count where not all do:
 
 | address | is |
@@ -42,19 +31,9 @@ needs another name in a `query`, or in a view. Names are those that the database
 
 What can stand under the name of a table in `tables`:
 
-| key | takes | without it | meaning |
-| --- | --- | --- | --- |
-| `table` | text | | The table or view, `results` or `lab.results` with its schema. |
-| `query` | text | | In its place a SELECT that gives rows: a join, columns under other names. |
-| `time` | column | `time` | The column with the time of the row. |
-| `order` | column or list | as `time` | The columns that grow from row to row: by them we know what is new. |
-| `key` | column or list | none | The columns that tell rows apart which agree in `order`; needed where some may. |
-| `where` | text | all rows | Which rows count, in SQL: `status = 'released' AND site = 'LYON'`. |
-| `quality` | column | Good | The column with an OPC UA quality: its name, `BadSensorFailure`, or its number. |
-| `look_back` | time | `10m` | How much later than its successors in `order` a row may become visible. |
-| `begins` | `first`, `now` | `first` | What is taken when the table is new to us: every row there is, or what comes. |
-| `event` | text | none | Each row is an event of kind `report`, too: `{lot} was {decision} by {person}`. |
-| `severity` | word | `information` | Of these events: `information`, `warning`, `error`. |
+"""
+
+_ABOUT: Final = """
 
 **What is new.** Rows are read in the order of `order` and `key`, and a watermark moves along. The best `order` is an
 identity column, or the time at which the database wrote the row (`DEFAULT now()`), with an index on it. A row that is
@@ -78,14 +57,37 @@ added later has values from the rows that come then; under a new name in `tables
 **Values.** A sample has the row's own time. NULL, and text of blanks only, is no value. A row without a time, a text
 that is no number where a number is wanted: goes to quarantine with the row as JSON, and the other rows are taken. Times
 without a zone are in `time_zone`; numbers are seconds since 1970 with 10 digits, milliseconds with 13, microseconds
-with 16, nanoseconds with 19. Dates, documents (JSON), arrays and bytes are texts. A table or column that is not there harms
-only its addresses, is told of, and is tried again every 30 seconds.
+with 16, nanoseconds with 19. Dates, documents (JSON), arrays and bytes are texts. A table or column that is not there
+harms only its addresses, is told of, and is tried again every 30 seconds.
 
 **Rights.** Nothing is written: transactions are READ ONLY, and a SQLite file is opened so. Give Isthmus a user that may
 do no more than `GRANT SELECT ON lab.results`. Each question has `timeout`, in PostgreSQL as its `statement_timeout`,
 which frees what it holds. A SQLite file in WAL mode needs its `-wal` and `-shm` beside it, readable, as long as its
 writer runs.
-""",
+"""
+
+
+def _keys() -> str:
+    """What can stand under the name of a table, as a Markdown table."""
+    rows = ["| key | without it | meaning |", "| --- | --- | --- |"]
+    for name, field in Table.model_fields.items():
+        default = f"`{field.default}`" if field.default else "none"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+KIND = Kind(
+    name="sql",
+    title="Database (PostgreSQL, SQLite)",
+    spec=SqlSpec,
+    connect=_connect,
+    check_address=check_address,
+    powers=("reads", "browses"),
+    secrets=("password",),
+    waits=True,
+    tested=("PostgreSQL 15", "SQLite"),
+    pattern=PATTERN,
+    addresses=_ADDRESSES + _keys() + _ABOUT,
     example="""\
 systems:
   lims:

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 GRACE: Final = 1.0
 """Seconds beyond its own time-out that the database may take to say so."""
+CANCELLED: Final = "57014"
+"""The SQLSTATE of a question that took too long."""
 NUMBERS: Final = frozenset(("bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric"))
 """Types of PostgreSQL that become Python's own; all others stay the text that PostgreSQL writes."""
 _NEVER: Final = re.compile(
@@ -41,9 +43,9 @@ _NEVER: Final = re.compile(
 class Failed(IsthmusError):
     """The database refused one question and goes on with others."""
 
-    def __init__(self, what: str, *, where: str, passing: bool = False, hint: str = "") -> None:
-        self.passing = passing
-        """The same question may be taken the next time."""
+    def __init__(self, what: str, *, where: str, passing: bool = False, code: str = "", hint: str = "") -> None:
+        self.passing, self.code = passing, code
+        """The same question may be taken the next time; the SQLSTATE, where there is one."""
         super().__init__(what, where=where, hint=hint)
 
 
@@ -68,6 +70,11 @@ class Link:
     def postgres(self) -> bool:
         return not self._spec.file
 
+    @property
+    def driver(self) -> Any:
+        """The driver's own connection."""
+        return self._connection.connection.driver_connection
+
     async def ask(self, question: Callable[[Connection], T], *, writing: bool = False) -> T:
         """What `question` finds, in one transaction, in a thread; `writing` commits it.
 
@@ -89,11 +96,10 @@ class Link:
 
     async def _hang_up(self, step: asyncio.Future[T]) -> None:
         """Ends what a thread waits for; what it says then is of no interest."""
-        connection = self._connection.connection.driver_connection
-        if isinstance(connection, sqlite3.Connection):
-            connection.interrupt()
-        elif isinstance(connection, psycopg.Connection):
-            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        if isinstance(self.driver, sqlite3.Connection):
+            self.driver.interrupt()
+        else:
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.driver.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
         await asyncio.wait((step,), timeout=GRACE)
         if step.done() and not step.cancelled():
@@ -107,8 +113,8 @@ class Link:
                 if not writing:
                     transaction.rollback()
                 return found
-        except DBAPIError as error:
-            raise self.meaning(error) from error
+        except (DBAPIError, psycopg.Error, sqlite3.Error) as error:
+            raise self._meaning(getattr(error, "orig", None) or error) from error
         except UnicodeError as error:
             raise Failed(f"it holds what is no text: {error}", where=self.place) from error
 
@@ -120,24 +126,27 @@ class Link:
                 self._connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             self._connection.exec_driver_sql("; ".join(f"SET LOCAL {setting}" for setting in settings))
 
-    def meaning(self, error: DBAPIError) -> IsthmusError:
+    def _meaning(self, cause: BaseException) -> IsthmusError:
         """An error of the driver in our words."""
-        cause = error.orig
+        return self._of_postgres(cause) if self.postgres else self._of_sqlite(cause)
+
+    def _of_postgres(self, cause: BaseException) -> IsthmusError:
+        said, code = _first_line(cause), getattr(cause, "sqlstate", None) or ""
+        if code == CANCELLED:
+            return self._slow()
+        if self.driver.closed or code[:2] in ("08", "57"):
+            return Disconnected(said or "the connection broke", where=self.place)
+        return Failed(said, where=self.place, passing=code[:2] in ("40", "53", "55"), code=code)
+
+    def _of_sqlite(self, cause: BaseException) -> IsthmusError:
         said = _first_line(cause)
-        if self.postgres:
-            state = getattr(cause, "sqlstate", None) or ""
-            if error.connection_invalidated or not state or (state[:2] in ("08", "57") and state != "57014"):
-                return Disconnected(said or "the connection broke", where=self.place)
-            if state == "57014":
-                return self._slow()
-            return Failed(said, where=self.place, passing=state[:2] in ("40", "53", "55"))
         if isinstance(cause, sqlite3.OperationalError):
-            if "locked" in said or "busy" in said or "unable to open" in said or "disk I/O" in said:
+            if any(word in said for word in ("locked", "busy", "unable to open", "disk I/O", "is full")):
                 return Disconnected(said, where=self.place)
             return self._slow() if "interrupted" in said else Failed(said, where=self.place)
         if isinstance(cause, sqlite3.DatabaseError) and ("not a database" in said or "malformed" in said):
             return Refused(said, where=self.place, hint="name a SQLite file that is sound")
-        return Failed(said, where=self.place)
+        return Failed(said, where=self.place, code="22" if isinstance(cause, sqlite3.IntegrityError) else "")
 
     def _slow(self) -> Failed:
         hint = "an index on the columns of order and key helps"
@@ -164,7 +173,7 @@ async def connected(spec: Database, who: str, *, writing: bool = False) -> Async
 
     Raises Disconnected when it cannot be reached, Refused when it will never take us.
     """
-    make = _sqlite(spec, writing) if spec.file else _postgres(spec, who)
+    make = _sqlite(spec, writing) if spec.file else _postgres(spec, who, writing)
     place = spec.file or _place(spec.url)
     engine = create_engine("sqlite://" if spec.file else "postgresql+psycopg://", creator=make, poolclass=NullPool)
     step = asyncio.ensure_future(asyncio.to_thread(_opened, engine.connect, place))
@@ -204,7 +213,7 @@ def _place(url: str) -> str:
     return f"{parts.netloc}{parts.path}"
 
 
-def _postgres(spec: Database, who: str) -> Callable[[], Any]:
+def _postgres(spec: Database, who: str, writing: bool) -> Callable[[], Any]:
     """libpq reads the address itself, so that all it can do can be said in it."""
     password = spec.password.get_secret_value() if spec.password is not None else None
     given = {"user": spec.user, "password": password}
@@ -220,15 +229,21 @@ def _postgres(spec: Database, who: str) -> Callable[[], Any]:
             prepare_threshold=None,  # a pooler may give each transaction another server
             **more,
         )
-        connection.adapters.register_loader(0, _Text)  # what no other is registered for
-        for info in connection.adapters.types:
-            if info.name not in NUMBERS:
-                connection.adapters.register_loader(info.oid, _Text)
-            if info.array_oid:
-                connection.adapters.register_loader(info.array_oid, _Text)
+        if not writing:
+            _read_as_text(connection)
         return connection
 
     return make
+
+
+def _read_as_text(connection: psycopg.Connection[Any]) -> None:
+    """All but numbers and truth values stays as PostgreSQL writes it."""
+    connection.adapters.register_loader(0, _Text)  # what no other is registered for
+    for info in connection.adapters.types:
+        if info.name not in NUMBERS:
+            connection.adapters.register_loader(info.oid, _Text)
+        if info.array_oid:
+            connection.adapters.register_loader(info.array_oid, _Text)
 
 
 def _sqlite(spec: Database, writing: bool) -> Callable[[], Any]:
