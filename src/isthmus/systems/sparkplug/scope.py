@@ -101,33 +101,28 @@ class Scope:
 
     def read(self, payload: Any, raw: bytes, take: Take) -> int:
         """Takes the values of a message; how many of its metrics nobody declared."""
-        unknown, live, now = 0, take.live, payload.timestamp
-        wrong, again = self._remarks.wrong, list[int]()
+        names, aliases, wrong = self._names, self._aliases, self._remarks.wrong
+        unknown, sent, again = 0, payload.timestamp, list[int]()
         for metric in payload.metrics:
-            column = self._column(metric)
-            if column is None:
+            name, alias = metric.name, metric.alias
+            column = names.get(name) if name else aliases.get(alias)
+            if column is None or not (name or alias or metric.HasField("alias")):
                 unknown += 1
                 continue
             if not column.positions:
                 continue
             try:
-                row = _row(metric, column, now)
+                row = _row(metric, column, sent)
             except Unfit as error:
                 self._odd(column, str(error), raw, take)
                 continue
-            rows = take.historical if metric.is_historical else live
+            rows = take.historical if metric.is_historical else take.live
             for position in column.positions:
                 rows.append((position, *row))
                 if position in wrong:
                     again.append(position)
         take.events += self._remarks.readable(again)
         return unknown
-
-    def _column(self, metric: Any) -> _Column | None:
-        name, alias = metric.name, metric.alias
-        if name:
-            return self._names.get(name)
-        return self._aliases.get(alias) if alias or metric.HasField("alias") else None
 
     def _odd(self, column: _Column, what: str, raw: bytes, take: Take) -> None:
         take.bad(column.positions, quality.BAD_TYPE_MISMATCH)
@@ -145,18 +140,15 @@ def _row(metric: Any, column: _Column, sent: int) -> tuple[int, int, int, float,
     stamp = metric.timestamp or sent
     if stamp > LATEST:
         raise Unfit("a time after the year 2261")
-    form, value, integer, text = _cell(metric, column)
+    which = metric.WhichOneof("value")
+    if which is None or metric.is_null:
+        cell = NOTHING
+    else:
+        reader = column.readers.get(which)
+        if reader is None:
+            raise Unfit(f"a value that is no {column.type.name}")
+        cell = reader(getattr(metric, which))
     status = said.of(metric.properties) if metric.HasField("properties") else quality.GOOD
-    if form == Form.NONE and status < quality.BAD:
+    if cell is NOTHING and status < quality.BAD:
         status = quality.BAD_NO_DATA
-    return stamp * time.MILLISECOND, status, form, value, integer, text
-
-
-def _cell(metric: Any, column: _Column) -> Cell:
-    which = None if metric.is_null else metric.WhichOneof("value")
-    if which is None:
-        return NOTHING
-    reader = column.readers.get(which)
-    if reader is None:
-        raise Unfit(f"a value that is no {column.type.name}")
-    return reader(getattr(metric, which))
+    return stamp * time.MILLISECOND, status, *cell
