@@ -46,10 +46,10 @@ class WebServer:
         assert self._process.stdout
         assert (await asyncio.wait_for(self._process.stdout.readline(), 20)) == b"READY\n"
 
-    async def do(self, what: str, **said: Any) -> Any:
+    async def do(self, command: str, /, **said: Any) -> Any:
         """Its answer to a command."""
         assert self._process and self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps({"do": what, **said}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({"do": command, **said}).encode() + b"\n")
         return json.loads(await asyncio.wait_for(self._process.stdout.readline(), 20))
 
     async def page(self, path: str, body: object = None, **said: Any) -> None:

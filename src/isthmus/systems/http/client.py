@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ UNASKED: Final = 5.0
 """Seconds that one is left alone that does not say how long."""
 HOPS: Final = 5
 """Redirects followed one after the other."""
+BUSY: Final = frozenset({429, 503})
+"""Answers of a server that has too much to do."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -71,10 +74,10 @@ class Silence:
 class Client:
     """An open session with one web server."""
 
-    def __init__(self, session: aiohttp.ClientSession, site: Site, same_host: bool) -> None:
-        self._session, self._same_host = session, same_host
-        self._base = site.url.rstrip("/")
-        self._timeout = site.timeout
+    def __init__(self, session: aiohttp.ClientSession, site: Site, tls: ssl.SSLContext | None, same_host: bool) -> None:
+        self._session, self._tls, self._same_host = session, tls, same_host
+        self._url, self._base, self._where = site.url, site.url.rstrip("/"), site.where
+        self._timeout, self._patience = site.timeout, site.patience
 
     async def get(self, path: str, largest: int, known: str = "") -> Answer | Silence:
         """What stands at a path below the url; `known` is the ETag of what we have."""
@@ -87,6 +90,26 @@ class Client:
                 return answer
             url = onward
         return Answer(508, location=str(url))
+
+    async def post(self, data: bytes, headers: Mapping[str, str]) -> Answer | Silence:
+        """The answer to what is pushed to the url itself."""
+        return await self.ask("POST", URL(self._url, encoded=True), headers, data)
+
+    async def reach(self) -> None:
+        """Raises Disconnected unless something listens there, with a certificate that is trusted."""
+        url = URL(self._url, encoded=True)
+        tls = self._tls if url.scheme == "https" else None
+        assert url.host is not None and url.port is not None  # by the Spec
+        try:
+            async with asyncio.timeout(self._patience):
+                _, writer = await asyncio.open_connection(url.host, url.port, ssl=tls)
+                writer.transport.abort()
+        except TimeoutError:
+            raise Disconnected(f"no answer within {self._timeout}", where=self._where) from None
+        except ssl.SSLCertVerificationError as error:
+            raise Disconnected(_certificate(error), where=self._where) from error
+        except OSError as error:
+            raise Disconnected(_unreached(error), where=self._where) from error
 
     async def ask(
         self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None = None, largest: int = 65_536
@@ -116,16 +139,16 @@ class Client:
 @asynccontextmanager
 async def talking(site: Site, pki: Path, *, at_once: int = 1, same_host: bool = False) -> AsyncIterator[Client]:
     """A session with the server; nothing is connected yet. Raises Refused where a file or secret cannot be used."""
-    tls = tls_of(site, pki) if site.url.startswith("https:") else True
+    tls = tls_of(site, pki) if site.url.startswith("https:") else None
     headers = {"User-Agent": "isthmus", "Accept": "application/json, */*;q=0.5", **site.headers, **secret_of(site)}
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=at_once, ssl=tls, ttl_dns_cache=10, enable_cleanup_closed=False),
+        connector=aiohttp.TCPConnector(limit=at_once, ssl=tls or True, ttl_dns_cache=10, enable_cleanup_closed=False),
         timeout=aiohttp.ClientTimeout(total=site.patience),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=headers,
         trust_env=False,
     ) as session:
-        yield Client(session, site, same_host)
+        yield Client(session, site, tls, same_host)
 
 
 async def _read(found: aiohttp.ClientResponse, largest: int) -> tuple[bytes, bool]:

@@ -37,8 +37,6 @@ _STATUS: Final = {
     504: quality.BAD_TIMEOUT,
 }
 _TEMPORARY: Final = frozenset({408, 429})
-BUSY: Final = frozenset({429, 503})
-"""Answers that may say how long to wait."""
 _CHARSETS: Final = frozenset({"utf-16", "utf-16le", "utf-16be", "iso-8859-1", "latin-1", "windows-1252", "cp1252"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 

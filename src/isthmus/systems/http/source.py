@@ -17,10 +17,9 @@ from isthmus.systems.bare import no_values
 from isthmus.systems.changes import Changes
 from isthmus.systems.contract import Address, Oddity, Readings, Surroundings
 from isthmus.systems.http import resource as resource_
-from isthmus.systems.http.client import Answer, Client, Silence, talking
+from isthmus.systems.http.client import BUSY, Answer, Client, Silence, talking
 from isthmus.systems.http.remarks import Remarks
 from isthmus.systems.http.resource import (
-    BUSY,
     Resource,
     Unfit,
     refused,
