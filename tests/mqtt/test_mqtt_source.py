@@ -30,7 +30,7 @@ from isthmus.stream.names import SAMPLES
 from isthmus.stream.server import LogServer
 from isthmus.systems.contract import Address, Form, Surroundings
 from isthmus.systems.mqtt.address import check_address, split
-from isthmus.systems.mqtt.source import LAST_USABLE
+from isthmus.systems.mqtt.reading import LAST_USABLE
 from isthmus.systems.pointer import found, steps
 from isthmus.systems.registry import kinds
 from tests.conftest import Until

@@ -143,7 +143,7 @@ async def _session(source: Source, driver: Reads, hold: Hold, epoch: int) -> Non
 
 
 def _waiting(source: Source, readings: Readings) -> Waiting:
-    readings = _without_long_texts(readings)
+    readings = without_long_texts(readings)
     now = asyncio.get_running_loop().time()
     blocks: tuple[Samples, ...] = ()
     if len(readings) or (readings.alive and now - source._beat >= HEARTBEAT):
@@ -166,7 +166,7 @@ def _accepted(source: Source, readings: Readings) -> None:
     readings.done()
 
 
-def _without_long_texts(readings: Readings) -> Readings:
+def without_long_texts(readings: Readings) -> Readings:
     """A text that no message could carry goes to quarantine; its reading stays, without a value and bad."""
     long = [row for row, text in enumerate(readings.text or ()) if text and len(text) > LONGEST_TEXT]
     if not long:

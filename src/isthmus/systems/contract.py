@@ -174,6 +174,23 @@ class Browses(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """How what a far end said is read again without it, by the kind's own decoding: for tests beside the plant file."""
+
+    input: type[Spec]
+    """One thing that it said, as a test writes it. A field `bytes` may be filled from a file beside the test, `name`
+    with that file's name."""
+    begin: Callable[[Any, str, Sequence[Address]], Callable[[Any], Readings]]
+    """(validated spec, name of the system, its addresses) → what reads one input after the other.
+
+    That gives an input's Readings; raises IsthmusError where the far end could not have said it. `seen` of the
+    Readings and `at` where it is UNKNOWN are the caller's to set.
+    """
+    example: str
+    """What stands under `given` in a test: YAML that fits the example of the kind."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of system, as the registry finds it under the entry-point group `isthmus.systems`."""
 
@@ -200,5 +217,7 @@ class Kind:
     """How addresses are written and what becomes of what they name: Markdown for the page of systems."""
     pattern: str = ""
     """Regular expression (ECMA 262, as in JSON Schema) of addresses in their canonical writing; empty for none."""
+    replay: Callable[[], Replay] | None = None
+    """How a test gives it what a far end said; None: only values as they stand after decoding."""
     tested: tuple[str, ...] = ()
     """Far ends that the contract suite runs it against; one of them at least shares no library with the driver."""

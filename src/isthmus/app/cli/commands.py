@@ -19,7 +19,7 @@ from isthmus.app.cli.history_group import first_sentence
 HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
     "Look": ("watch", "history", "sql", "events", "status", "doctor"),
-    "Describe the plant": ("check", "plan", "apply", "rollback", "revisions", "schema", "browse"),
+    "Describe the plant": ("check", "test", "plan", "apply", "rollback", "revisions", "schema", "browse"),
     "Deliver": ("parked",),
     "Keep": ("import", "files", "share", "backup", "restore"),
 }
@@ -35,6 +35,7 @@ MODULES: Final = (
     "status_command",
     "doctor_command",
     "plant_commands",
+    "test_command",
     "browse_command",
     "parked_command",
     "import_command",

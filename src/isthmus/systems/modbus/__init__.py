@@ -5,15 +5,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.modbus.address import PATTERN, check_address
 from isthmus.systems.modbus.spec import ModbusSpec
+
+_TEST = """\
+holding: {100: [0x42a2, 0x0000], 102: 17}
+"""
 
 
 def _connect(spec: ModbusSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.modbus.source import ModbusSource
 
     return ModbusSource(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.modbus.replay import Registers, begin
+
+    return Replay(Registers, begin, _TEST)
 
 
 KIND = Kind(
@@ -23,6 +33,7 @@ KIND = Kind(
     connect=_connect,
     check_address=check_address,
     powers=("reads",),
+    replay=_replay,
     tested=("libmodbus (a server in C)",),
     pattern=PATTERN,
     addresses="""\

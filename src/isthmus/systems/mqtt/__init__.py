@@ -5,15 +5,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.mqtt.address import PATTERN, check_address
 from isthmus.systems.mqtt.spec import MqttSpec
+
+_TEST = """\
+topic: line-1/oven-1
+payload: {temperature: 81.5, running: true, at: "2026-11-23T06:30:00Z"}
+"""
 
 
 def _connect(spec: MqttSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.mqtt.source import MqttSource
 
     return MqttSource(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.mqtt.reading import Message, begin
+
+    return Replay(Message, begin, _TEST)
 
 
 KIND = Kind(
@@ -24,6 +35,7 @@ KIND = Kind(
     check_address=check_address,
     powers=("reads", "browses"),
     secrets=("password",),
+    replay=_replay,
     tested=("mosquitto and its command-line clients",),
     pattern=PATTERN,
     addresses="""\

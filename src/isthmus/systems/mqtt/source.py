@@ -11,17 +11,14 @@ from typing import Final
 
 from isthmus.core import quality, time
 from isthmus.core.errors import IsthmusError
-from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.bare import bad, no_values
-from isthmus.systems.contract import Address, Found, Oddity, Readings, Surroundings
-from isthmus.systems.mqtt.address import split
+from isthmus.systems.contract import Address, Found, Readings, Surroundings
 from isthmus.systems.mqtt.broker import client_of, greeting, reached
 from isthmus.systems.mqtt.client import Connection
 from isthmus.systems.mqtt.packet import Published
+from isthmus.systems.mqtt.reading import Reader, Topics, topics_of
 from isthmus.systems.mqtt.spec import MqttSpec
-from isthmus.systems.payload import UNITS, Reading, Stamps, Target, columns, leaves, unreadable
-from isthmus.systems.pointer import steps
-from isthmus.systems.telling import Oddities, happened, names
+from isthmus.systems.payload import leaves
 
 IDLE: Final = 1.0
 """Seconds without a message after which the connection alone is a sign of life."""
@@ -32,9 +29,6 @@ AT_ONCE: Final = 500
 FILTERS: Final = 100
 """Topics in one SUBSCRIBE."""
 
-LAST_USABLE: Final = 0x4090_0000
-"""UncertainLastUsableValue: a retained message that does not say when it was true."""
-
 LISTEN: Final = 5.0
 """Seconds that browsing listens."""
 
@@ -44,38 +38,32 @@ class MqttSource:
 
     def __init__(self, spec: MqttSpec, surroundings: Surroundings) -> None:
         self._spec, self._house = spec, surroundings
-        self._stamps = Stamps(steps(spec.time), UNITS[spec.time_unit], steps(spec.quality))
-        self._wrong: set[int] = set()
-        """Positions that were told as unreadable."""
-        self._oddities = Oddities()
+        self._reader = Reader(spec, surroundings.system)
         place = sha256(str(surroundings.folder.absolute()).encode()).hexdigest()[:8]
         self._client = client_of(surroundings.system, place)
 
     @asynccontextmanager
     async def open(self, addresses: Sequence[Address]) -> AsyncIterator[AsyncIterator[Readings]]:
         """Subscribes; the broker goes on where the log left off, as long as it has kept the session."""
-        topics: dict[str, list[Target]] = {}
-        for position, address in enumerate(addresses):
-            topic, path = split(address.text)
-            topics.setdefault(topic, []).append(Target(position, path, address.type, address.text))
+        topics = topics_of(addresses)
         expiry = time.duration(self._spec.kept) // time.SECOND
         said = greeting(self._spec, self._client, clean=False, expiry=expiry, receive=self._spec.window)
         async with reached(self._spec, said, self._house.folder / "pki") as connection:
             refused = [one async for one in self._subscribe(connection, topics)]
             yield self._readings(connection, topics, refused)
 
-    async def _subscribe(self, connection: Connection, topics: dict[str, list[Target]]) -> AsyncIterator[Readings]:
+    async def _subscribe(self, connection: Connection, topics: Topics) -> AsyncIterator[Readings]:
         """Readings that say of the topics which the broker refused that they cannot be read."""
         names_ = list(topics)
         for first in range(0, len(names_), FILTERS):
             for topic in await connection.subscribe(names_[first : first + FILTERS]):
                 targets = topics[topic]
                 positions = {target.position: quality.BAD_COMMUNICATION for target in targets}
-                event = self._told([target.text for target in targets], "the broker refuses the subscription")
+                event = self._reader.told([target.text for target in targets], "the broker refuses the subscription")
                 yield bad(positions, [event])
 
     async def _readings(
-        self, connection: Connection, topics: dict[str, list[Target]], first: Sequence[Readings]
+        self, connection: Connection, topics: Topics, first: Sequence[Readings]
     ) -> AsyncIterator[Readings]:
         for one in first:
             yield one
@@ -83,42 +71,12 @@ class MqttSource:
             messages = await connection.received(AT_ONCE, IDLE)
             yield self._read(connection, topics, messages) if messages else no_values()
 
-    def _read(self, connection: Connection, topics: dict[str, list[Target]], messages: Sequence[Published]) -> Readings:
-        seen, rows = time.now(), list[Reading]()
-        oddities, events = list[Oddity](), list[Event]()
+    def _read(self, connection: Connection, topics: Topics, messages: Sequence[Published]) -> Readings:
         for message in messages:
-            targets = topics.get(message.topic)
-            if targets is None:  # a session from before the plant file changed
+            if message.topic not in topics:  # a session from before the plant file changed
                 connection.forget(message.topic)
-                continue
-            unknown = LAST_USABLE if message.retained else quality.GOOD
-            for target, result in zip(targets, self._stamps.results(message.payload, targets, unknown), strict=True):
-                events += self._said(target, result)
-                if isinstance(result, str):
-                    odd = f"what cannot be read: {result}"
-                    oddities += self._oddities.keep(target.position, target.text, odd, message.payload, seen)
-                    rows.append(unreadable(target.position))
-                else:
-                    rows.append(result)
         ids = [message.id for message in messages if message.qos]
-        done = partial(connection.acknowledge, ids)
-        if not rows:
-            return no_values(events, oddities, seen, done)
-        return columns(rows, seen, events, oddities, done)
-
-    def _said(self, target: Target, result: Reading | str) -> Iterator[Event]:
-        """An event when an address cannot be read, or can again."""
-        if isinstance(result, str) and target.position not in self._wrong:
-            self._wrong.add(target.position)
-            yield self._told([target.text], result)
-        elif not isinstance(result, str) and target.position in self._wrong:
-            self._wrong.discard(target.position)
-            what = f"{target.text} can be read again"
-            yield happened(self._house.system, EventKind.TAG, Severity.INFORMATION, what)
-
-    def _told(self, addresses: Sequence[str], why: str) -> Event:
-        what = f"{names(addresses, 3)} cannot be read: {why}"
-        return happened(self._house.system, EventKind.TAG, Severity.ERROR, what)
+        return self._reader.read(topics, messages, partial(connection.acknowledge, ids))
 
     async def browse(self, start: str | None = None) -> AsyncIterator[Found]:
         """What is said on topics that match a filter (everything, unless `start` gives one) within a few seconds."""

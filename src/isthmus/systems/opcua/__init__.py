@@ -5,15 +5,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.opcua.address import check_address, warn_address
 from isthmus.systems.opcua.spec import OpcUaSpec
+
+_TEST = """\
+address: "nsu=urn:acme:dcs;s=R1.TT101"
+value: 81.5
+status: UncertainSensorNotAccurate
+time: "2026-11-23T06:30:00Z"
+"""
 
 
 def _connect(spec: OpcUaSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.opcua.source import OpcUaSource  # asyncua takes most of a second to import
 
     return OpcUaSource(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.opcua.replay import Value, begin
+
+    return Replay(Value, begin, _TEST)
 
 
 KIND = Kind(
@@ -25,6 +38,7 @@ KIND = Kind(
     warn_address=warn_address,
     powers=("reads", "browses"),
     secrets=("password",),
+    replay=_replay,
     tested=("node-opcua", "asyncua's server (its client side carries our sessions)"),
     addresses="""\
 An address is a NodeId: `nsu=urn:acme:dcs;s=R1.TT101`, with the URI of its namespace, and `i=`, `g=` or `b=` in place of
