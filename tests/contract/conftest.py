@@ -11,7 +11,9 @@ import pytest_asyncio
 
 from tests.contract.adapters import FilesPeer, ModbusPeer, MqttPeer, OpcUaPeer, Peer
 from tests.contract.http_far_end import HttpPeer
+from tests.contract.s7_far_end import S7Peer
 from tests.contract.sparkplug_far_end import SparkplugFarEnd
+from tests.contract.sql_far_end import PostgresPeer, SqlitePeer
 
 PEERS: dict[str, Callable[[Path], Peer]] = {
     "files": FilesPeer,
@@ -19,7 +21,10 @@ PEERS: dict[str, Callable[[Path], Peer]] = {
     "modbus": lambda _: ModbusPeer(),
     "mqtt": MqttPeer,
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
+    "s7": lambda _: S7Peer(),
     "sparkplug": SparkplugFarEnd,
+    "sql-postgres": lambda _: PostgresPeer(),
+    "sql-sqlite": SqlitePeer,
     "opcua-asyncua": lambda folder: OpcUaPeer(folder, "asyncua"),
 }
 

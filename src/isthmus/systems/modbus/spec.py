@@ -5,30 +5,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
+from isthmus.systems.hosts import Host
 from isthmus.systems.modbus.address import REGISTERS
 
 PORT = 502
 
 
-def _host(text: str) -> str:
-    if "://" in text or "/" in text or any(character.isspace() for character in text):
-        raise ValueError(f"{text!r} is not a host; write its name or IP address alone: 10.20.0.31")
-    if text.count(":") == 1:
-        name, _, port = text.partition(":")
-        raise ValueError(f"{text!r} holds a port; write host: {name} and port: {port or PORT}")
-    return text
-
-
 class ModbusSpec(Spec):
     """A Modbus TCP device, or a gateway with several units behind it: one connection, one request in flight."""
 
-    host: Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_host)] = Field(
-        description="Where it is: a name or an IP address."
-    )
+    host: Host = Field(description="Where it is: a name or an IP address.")
     port: int = Field(default=PORT, ge=1, le=65_535, description="The TCP port it listens on.")
     unit: int = Field(
         default=1, ge=0, le=255, description="The unit of addresses that name none; many devices want 1, some 255."

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real S7 server, python-snap7's, in a process of its own, driven by a test."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+PROGRAM = Path(__file__).parent / "s7_server.py"
+SLOWEST = 20.0
+
+
+class S7Server:
+    """An S7 server; `do` sends it a command (see s7_server.py)."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Starts it, on the port it had before, and waits until it listens."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, str(PROGRAM), str(self.port), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        self.port = int((await self._answer()).removeprefix("READY "))
+
+    async def _answer(self) -> str:
+        assert self._process and self._process.stdout
+        async with asyncio.timeout(SLOWEST):
+            line = await self._process.stdout.readline()
+        assert line, "the S7 server ended"
+        return line.decode().strip()
+
+    async def do(self, command: str) -> str:
+        assert self._process and self._process.stdin
+        self._process.stdin.write(command.encode() + b"\n")
+        return await self._answer()
+
+    async def set_real(self, block: int, byte: int, value: float) -> None:
+        await self.do(f"set {block} {byte} {struct.pack('>f', value).hex()}")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        """Ends it as a crash would."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
+        self._process = None
