@@ -21,14 +21,15 @@ from snap7.type import SrvArea
 AREAS = {"i": SrvArea.PE, "q": SrvArea.PA, "m": SrvArea.MK}
 
 
-class Counting(Server):
+class Counting(Server):  # type: ignore[misc]  # python-snap7 is untyped to mypy here
     """Counts what it is asked."""
 
     asked = 0
 
     def _process_request(self, request_data: bytes, client_address: tuple[str, int]) -> bytes | None:
         self.asked += 1
-        return super()._process_request(request_data, client_address)
+        answer: bytes | None = super()._process_request(request_data, client_address)
+        return answer
 
 
 def obey(server: Counting, blocks: dict[int, bytearray], words: list[str]) -> str:
