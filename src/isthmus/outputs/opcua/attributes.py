@@ -143,11 +143,11 @@ class Attributes:
             rest = call.visit.points.pop(point, None)
             if not isinstance(rest, _Rest):
                 status = ua.StatusCode(ua.StatusCodes.BadContinuationPointInvalid)
-                response.Results.append(ua.BrowseResult(StatusCode=status))
+                response.Parameters.Results.append(ua.BrowseResult(StatusCode=status))
             elif call.parameters.ReleaseContinuationPoints:
-                response.Results.append(ua.BrowseResult())
+                response.Parameters.Results.append(ua.BrowseResult())
             else:
-                response.Results.append(_portion(call, ua.StatusCode(), rest.references, rest.most))
+                response.Parameters.Results.append(_portion(call, ua.StatusCode(), rest.references, rest.most))
         call.reply(response)
 
     async def _translate(self, call: Call) -> None:

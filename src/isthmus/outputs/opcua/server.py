@@ -23,8 +23,9 @@ from isthmus.core.tag import DataType
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.opcua import wire
 from isthmus.outputs.opcua.attributes import MOST, POINTS, Attributes
+from isthmus.outputs.opcua.connection import PlantServer
 from isthmus.outputs.opcua.historian import Historian
-from isthmus.outputs.opcua.library import Door, PlantServer
+from isthmus.outputs.opcua.library import Door
 from isthmus.outputs.opcua.past import PAGE, Recent
 from isthmus.outputs.opcua.space import Space, build, namespace
 from isthmus.outputs.opcua.spec import OpcUaServerSpec
