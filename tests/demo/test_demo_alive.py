@@ -21,6 +21,7 @@ import pytest
 from asyncua import Client
 
 from isthmus.app.demo.chemical import node_server, truth
+from isthmus.app.demo.chemical.faces import FACES
 from isthmus.app.demo.chemical.plant import rows
 from isthmus.app.recorded import recorded
 from isthmus.app.run.place import Place
@@ -29,6 +30,7 @@ from isthmus.core.quality import GOOD
 from tests.app.conftest import Plant, invoke, plant, processes, wait
 from tests.peers.opcua_peer import HERE, need_node
 
+TAGS = len(list(rows()))
 PRESSURE = "utilities/cooling-water/supply-pressure"
 
 
@@ -43,7 +45,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         made.gone(within=40)  # its child looks whether its parent is there when it has imported what it needs
         made.start()  # it goes on with its past by itself
         made.ready(120)
-        wait(lambda: good(made) == 300, f"all 300 tags are good: {made.output}")
+        wait(lambda: good(made) == TAGS, f"all {TAGS} tags are good: {made.output}")
         yield made
 
 
@@ -81,13 +83,13 @@ def killed(made: Plant, *names: str) -> None:
         return all(services[name]["pid"] not in (None, pid) for name, pid in before.items())
 
     wait(back, f"{names} are back")
-    wait(lambda: made.status()["state"] == "ready" and good(made) == 300, f"all is good again: {made.output}", 60)
+    wait(lambda: made.status()["state"] == "ready" and good(made) == TAGS, f"all is good again: {made.output}", 60)
 
 
 def test_the_banner_says_which_servers_there_are(story: Plant) -> None:
     second = "node-opcua" if node_server.program() else "asyncua; node-opcua was not found"
     assert f"/dcs (asyncua)\nIts server: {url(story, 'packages')} ({second})\n" in story.output
-    assert "300 tags of 2 systems" in story.output
+    assert f"{TAGS} tags of {len(FACES)} systems" in story.output
 
 
 def test_the_second_server_is_node_opcua_where_that_is_there(story: Plant) -> None:
@@ -220,7 +222,7 @@ def test_a_demo_that_is_killed_leaves_no_process_and_its_backup_goes_on_where_it
     monkeypatch.setenv("PATH", "/nonexistent")
     story.start("--tempo", "60")
     story.ready(60)
-    wait(lambda: good(story) == 300, f"all is good again: {story.output}", 60)
+    wait(lambda: good(story) == TAGS, f"all is good again: {story.output}", 60)
     assert newest(story, "production/product-made") >= before - 50
     assert newest(story, "production/grade") == 2
     assert truth.read(story.data / "simulation/truth.jsonl") == ended

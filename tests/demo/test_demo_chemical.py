@@ -21,17 +21,19 @@ def plant() -> Plant:
     return Plant(seed=2, campaign=STEADY, settle=1.0)
 
 
-def test_there_are_at_least_250_tags_on_two_servers_that_differ_in_habits(plant: Plant) -> None:
-    assert len(plant.tags) >= 250
+def test_there_are_at_least_250_tags_on_two_servers_that_differ_in_habits_and_some_elsewhere(plant: Plant) -> None:
     servers = Counter(tag.server for tag in plant.tags)
-    assert min(servers.values()) > 100
+    assert min(servers["A"], servers["B"]) > 90
+    assert servers["A"] + servers["B"] > 250
+    assert servers["utilities"] > 30
+    assert len(servers) == 7
     units = {server: {tag.unit for tag in plant.tags if tag.server == server} for server in servers}
     assert {"Cel", "bar", "kg/h"} <= units["A"]
     assert {"[degF]", "[psi]", "[lb_av]/h"} <= units["B"]
     assert not {"[degF]", "[psi]"} & units["A"]
     scaled = [tag for tag in plant.tags if tag.scale != 1]
     assert len(scaled) > 20
-    assert all(tag.server == "B" and tag.type is DataType.INTEGER for tag in scaled)
+    assert all(tag.server in ("B", "utilities") and tag.type is DataType.INTEGER for tag in scaled)
     assert all(tag.address.startswith("Plant/") for tag in plant.tags if tag.server == "B")
     assert set(DataType) == {tag.type for tag in plant.tags}
 
@@ -120,13 +122,13 @@ def test_the_past_fills_equal_columns_and_the_clock_goes_on_from_its_end() -> No
     assert plant.now == clock[-1] + NS
 
 
-def test_the_laboratory_reports_every_half_hour_with_the_time_of_the_sample() -> None:
+def test_the_laboratory_reports_every_ten_minutes_with_the_time_of_the_sample() -> None:
     plant = Plant(seed=4, settle=0.2)
     blocks = list(plant.past(plant.now, plant.now + 5 * 3600 * NS, 60))
     i = next(i for i, tag in enumerate(plant.tags) if tag.name == "LAB.QI301")
     at = np.unique(np.concatenate([block.at[:, i] for block in blocks]))
-    assert len(at) in (10, 11)
-    assert np.abs(np.diff(at)[1:] - 1800 * NS).max() <= 60 * NS
+    assert len(at) in (30, 31)
+    assert np.abs(np.diff(at)[1:] - 600 * NS).max() <= 60 * NS
     sample = next(j for j in blocks[0].text if plant.tags[j].name == "LAB.QN1")
     names = {name for block in blocks for name in block.text[sample]}
     assert len(names) == len(at)

@@ -108,12 +108,12 @@ async def test_a_follower_gets_all_first_and_then_what_changed(living: Living) -
         opening, first = await anext(said), await anext(said)
         assert isinstance(opening, Opening)
         assert isinstance(first, Scan)
-        assert len(opening.nodes) == len(first.changes) == 137
+        assert len(opening.nodes) == len(first.changes) == 97
         living.plant.step(1.0)
         living.desk.tell()
         second = await anext(said)
         assert isinstance(second, Scan)
-        assert 40 < len(second.changes) < 137
+        assert 30 < len(second.changes) < 97
         living.desk.tell()  # nothing new: nothing is said
         living.plant.step(1.0)
         living.desk.tell()

@@ -10,13 +10,14 @@ import pytest
 
 from isthmus.app.demo.chemical import FaultKind, Plant
 from isthmus.app.demo.chemical.catalogue import CATALOGUE
-from isthmus.app.demo.chemical.faces import FACES, nodes
+from isthmus.app.demo.chemical.faces import FACES, SERVERS, nodes
 from isthmus.app.demo.chemical.page import AREAS, STREAMS, page
 from isthmus.app.demo.chemical.plant import rows
 from isthmus.app.demo.chemical.tag import PlantTag
 from isthmus.app.demo.pieces.fault import Fault
 from isthmus.core import unit as units
 from isthmus.core.tag import DataType
+from isthmus.outputs.registry import output_kinds
 from isthmus.plant.check import check_plant
 from isthmus.plant.revision import TagSetting
 from isthmus.systems.registry import kinds
@@ -25,23 +26,25 @@ HOUR = 3600 * 10**9
 """ns"""
 
 FOLDER = Path(__file__).parents[2] / "examples/chemical"
-CHECKED = check_plant(FOLDER / "plant.yaml", kinds())
+CHECKED = check_plant(FOLDER / "plant.yaml", kinds(), outputs=output_kinds())
 TAGS: Mapping[str, PlantTag] = {
-    f"nsu={face.namespace};s={row.tag.address}": row.tag
-    for face in FACES.values()
-    for row in rows()
-    if row.tag.server == face.letter
+    face.address(row.tag): row.tag for face in FACES.values() for row in rows() if row.tag.server == face.letter
 }
 SETTINGS: Mapping[str, TagSetting] = {setting.address: setting for setting in CHECKED.tags}
 
 
-def test_the_plant_file_has_every_tag_of_both_servers_once_and_nothing_to_warn_of() -> None:
-    assert len(CHECKED.tags) == len(SETTINGS) == len(TAGS) == 300
+def test_the_plant_file_has_every_tag_of_all_systems_once_and_nothing_to_warn_of() -> None:
+    assert len(CHECKED.tags) == len(SETTINGS) == len(TAGS) == 316
     assert SETTINGS.keys() == TAGS.keys()
     assert CHECKED.warnings == ()
 
 
-def test_every_tag_is_read_from_the_server_that_has_it() -> None:
+def test_six_kinds_of_systems_are_read() -> None:
+    assert {system.kind for system in CHECKED.systems} == {face.kind for face in FACES.values()}
+    assert len({face.kind for face in FACES.values()}) == 6
+
+
+def test_every_tag_is_read_from_the_system_that_has_it() -> None:
     assert {FACES[setting.system].letter + address for address, setting in SETTINGS.items()} == {
         tag.server + address for address, tag in TAGS.items()
     }
@@ -72,7 +75,7 @@ def _holds(tag: PlantTag, setting: TagSetting, factor: float, offset: float) -> 
 
 def test_the_two_servers_differ_in_all_their_habits() -> None:
     tags = [row.tag for row in rows()]
-    dcs, packages = (nodes(face, tags) for face in FACES.values())
+    dcs, packages = (nodes(face, tags) for face in SERVERS.values())
     assert all(node.unit or node.type not in ("Double", "Float") for node in dcs if node.range)
     assert not any(node.unit or node.range or node.labels for node in packages)
     assert {"Float", "Int16", "Byte"} & {node.type for node in dcs} == set()
@@ -129,12 +132,12 @@ def test_the_page_has_every_tag_and_every_fault() -> None:
 def test_normal_bands_hold_what_steady_operation_shows() -> None:
     plant = Plant()
     shown = np.concatenate([block.value for block in plant.past(plant.now, plant.now + 3 * HOUR, 60.0)])
-    places = {id(tag): position for position, tag in enumerate(TAGS.values())}
+    places = {row.tag.name: position for position, row in enumerate(rows())}
     outside = []
     for address, tag in TAGS.items():
         setting = SETTINGS[address]
         if setting.normal is not None:
-            values = shown[:, places[id(tag)]] * setting.scale + setting.offset
+            values = shown[:, places[tag.name]] * setting.scale + setting.offset
             values = values[np.isfinite(values)]
             low, high = setting.normal
             if len(values) and np.mean((values >= low) & (values <= high)) < 0.99:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +14,28 @@ if TYPE_CHECKING:
     from isthmus.plant.revision import Revision
 
 
+class Door(NamedTuple):
+    """Something that other programs can call."""
+
+    what: str
+    where: str
+    command: str
+    """To try."""
+
+
 def runs(
     place: Place,
     change: str,
     *,
     servers: Mapping[str, str] | None = None,
     more: Sequence[str] = (),
+    doors: Sequence[Door] = (),
     services: str = "collected and recorded",
 ) -> str:
     """A plant runs now; `change` says how it is changed.
 
-    Of a simulated one `servers` has addresses and what serves each, `more` further commands to try.
+    Of a simulated one `servers` has addresses and what serves each, `more` further commands to try, `doors` what other
+    programs can call.
     """
     from isthmus.app.run.endpoint import revision_of
 
@@ -39,7 +50,15 @@ def runs(
     lines += ["", "Try in another terminal (in this folder):"]
     lines += [f"  {program} {command} {data}" for command in (*_commands(revision), *more)]
     lines += [f"  {program} browse {url}" for url in list(servers or {})[:1]]
+    lines += ["", "Call it with other programs:", *_table(doors)] if doors else []
     return "\n".join([*lines, "", f"{change} Ctrl-C stops.", ""])
+
+
+def _table(doors: Sequence[Door]) -> Iterator[str]:
+    """A line for each, in columns."""
+    widths = [max(len(door[i]) for door in doors) for i in range(2)]
+    for door in doors:
+        yield f"  {door.what:<{widths[0]}}  {door.where:<{widths[1]}}  {door.command}"
 
 
 def address(place: Place) -> str:

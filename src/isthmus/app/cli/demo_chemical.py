@@ -12,12 +12,16 @@ from typing import Final
 
 import typer
 
+from isthmus.app.cli.banner import Door
 from isthmus.app.cli.demo_command import Chosen
 from isthmus.app.demo.chemical import desk
 from isthmus.app.demo.chemical.catalogue import CATALOGUE
-from isthmus.app.demo.chemical.demo import Wishes, chemical, folder, makes
+from isthmus.app.demo.chemical.database import DATABASE as QUALITY
+from isthmus.app.demo.chemical.database import USER
+from isthmus.app.demo.chemical.demo import BROKER, DATABASE, HELPERS, Wishes, chemical, folder, makes, secret
 from isthmus.app.demo.chemical.story import Story, command, lived, plan, planned, recorded
 from isthmus.app.demo.pieces.fault import Fault, FaultKind
+from isthmus.app.demo.play import Demo
 from isthmus.app.run.lifeline import PARENT
 from isthmus.app.run.place import Place
 from isthmus.core import time
@@ -67,7 +71,24 @@ def chosen(place: Place, *, past: str | None, tempo: float, seed: int, plan: str
             if one.when >= 0:
                 typer.echo(_start(place, one))
 
-    return Chosen(chemical(place, wishes, served), served, ("demo fault list",), before, after)
+    demo = chemical(place, wishes, served)
+    missing = [helper.missing for helper in HELPERS if not helper.here]
+    return Chosen(demo, served, ("demo fault list",), missing, lambda: _doors(place, demo), before, after)
+
+
+def _doors(place: Place, demo: Demo) -> list[Door]:
+    """What listens, and how it is tried; of what is missing nothing."""
+    ports, here = demo.ports(), "127.0.0.1"
+    found = []
+    if BROKER.here:
+        port = ports[BROKER.name]
+        found.append(Door("MQTT broker", f"mqtt://{here}:{port}", f"mosquitto_sub -h {here} -p {port} -t 'uns/#' -v"))
+    if DATABASE.here:
+        port, word = ports[DATABASE.name], f'PGPASSWORD="$(cat {quote(str(secret(place)))})"'
+        command = f"{word} psql -h {here} -p {port} -U {USER} {QUALITY} -c 'TABLE releases'"
+        found.append(Door("PostgreSQL", f"postgresql://{here}:{port}/{QUALITY}", command))
+    gateway = f"mbpoll -m tcp -p {ports['gateway']} -a 1 -0 -r 1 -t 4:float -B {here}"
+    return [*found, Door("Modbus gateway", f"{here}:{ports['gateway']}", gateway)]
 
 
 def _span(past: str | None) -> int | None:

@@ -15,6 +15,7 @@ from isthmus.app.cli.history_group import ASKING, Asking
 from isthmus.app.cli.options import ForOption, ListenOption
 
 if TYPE_CHECKING:
+    from isthmus.app.cli.banner import Door
     from isthmus.app.demo.play import Demo
     from isthmus.app.run.place import Place
 
@@ -42,7 +43,7 @@ def register(group: typer.Typer) -> None:
 
 def demo(
     name: Annotated[
-        Name, typer.Argument(metavar="NAME", help="Which plant: chemical (300 tags) or tank-farm (20 tags).")
+        Name, typer.Argument(metavar="NAME", help="Which plant: chemical (316 tags) or tank-farm (20 tags).")
     ] = Name.CHEMICAL,
     data: Annotated[
         Path | None,
@@ -78,9 +79,14 @@ def demo(
 ) -> None:
     """Run a simulated plant and Isthmus beside it, to try everything with.
 
-    The chemical plant has two OPC UA servers of different make around one physical model. The second is node-opcua
-    where Node.js finds that package (`make demo` installs it where npm is there), else another asyncua. A new plant
+    The chemical plant is one physical model in seven systems of six kinds: two OPC UA servers of different make, a
+    Modbus gateway, a Sparkplug edge node and a skid on an MQTT broker, files of a laboratory, a PostgreSQL table. The
+    second OPC UA server is node-opcua where Node.js finds that package, the broker mosquitto, the database Debian's
+    PostgreSQL (`make demo` installs them where it can); what is missing stays away, and the demo says so. A new plant
     first gets a month of history, which takes about a minute.
+
+    It publishes its namespace: once it runs, a table says on which ports broker, OPC UA server, database and gateway
+    listen, and how to try each.
 
     The demo follows its plant file: change DIR/plant.yaml, or what it includes, save, and it is applied; what is wrong
     is shown.
@@ -116,12 +122,16 @@ def demo(
     def ready() -> None:
         change = f"Edit {chosen.demo.file} and save: it is applied at once."
         servers = {url: chosen.served.get(server, "") for server, url in chosen.demo.urls.items()}
-        typer.echo(banner.runs(place, change, servers=servers, more=chosen.more))
+        typer.echo(banner.runs(place, change, servers=servers, more=chosen.more, doors=chosen.doors()))
+        for missing in chosen.missing:
+            typer.echo(f"Missing: {missing}")
         chosen.after()
 
     with held(place, "demo"):
         logs.begin("run", place.run / "run.log", logs.Speech.TEXT)
         typer.echo(f"Starting {name.value} ...")
+        for missing in chosen.missing:
+            typer.echo(f"Missing: {missing}")
         begun = begin(chosen.demo, typer.echo)
         chosen.before()
         asyncio.run(play(begun, port=port, listen=listening, seconds=seconds, say=typer.echo, ready=ready))
@@ -141,6 +151,10 @@ class Chosen:
     """Server → what serves it; empty where there is nothing to choose."""
     more: Sequence[str] = ()
     """Commands that only this demo has."""
+    missing: Sequence[str] = ()
+    """What is not on this machine, what stays away without it, and how it is had."""
+    doors: Callable[[], Sequence[Door]] = tuple
+    """What other programs can call, once the plant file is there."""
     before: Callable[[], None] = _nothing
     """Done when the plant file is applied and nothing runs yet."""
     after: Callable[[], None] = _nothing

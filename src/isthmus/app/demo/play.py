@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,11 @@ class Demo:
     servers: tuple[str, ...]
     """Its OPC UA servers, by the names at the end of their addresses."""
     jobs: Callable[[Mapping[str, int]], Sequence[Job]]
-    """The simulation's processes; takes server → port."""
+    """The simulation's processes; takes the port of each server and of each of `spots`."""
+    spots: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    """What else listens → where in the plant file its port stands: what is before it, and the port, as groups."""
+    folders: Mapping[re.Pattern[str], str] = field(default_factory=dict)
+    """Where in the plant file a folder stands, with groups as above → its name in the data directory."""
 
     @property
     def file(self) -> Path:
@@ -62,11 +66,28 @@ class Demo:
             self._copy()
         text = self.file.read_text(encoding="utf-8")
         self._look(text)
-        ports = {name: _free(0 if new else _port(text, name)) for name in self.servers}
-        moved = _URL.sub(lambda said: _moved(said, ports), text)
+        ports = {name: _free(0 if new else port) for name, port in self.ports(text).items()}
+        moved = self._placed(_URL.sub(lambda said: _moved(said, ports), text), ports)
         if moved != text:
             self.file.write_text(moved, encoding="utf-8")
         return ports
+
+    def ports(self, text: str | None = None) -> dict[str, int]:
+        """What listens → its port, as the plant file (or `text`) says; 0 where it says none."""
+        said = self.file.read_text(encoding="utf-8") if text is None else text
+        others = {name: pattern.search(said) for name, pattern in self.spots.items()}
+        return {name: _port(said, name) for name in self.servers} | {
+            name: int(found[2]) if found else 0 for name, found in others.items()
+        }
+
+    def _placed(self, text: str, ports: Mapping[str, int]) -> str:
+        """The plant file with the ports of `spots` and the folders of this data directory."""
+        for name, pattern in self.spots.items():
+            text = pattern.sub(rf"\g<1>{ports[name]}", text)
+        for pattern, name in self.folders.items():
+            folder = str(self.place.root.resolve() / name).replace("\\", r"\\")
+            text = pattern.sub(rf"\g<1>{folder}", text)
+        return text
 
     def sources(self) -> dict[str, bytes]:
         """File name → what it says now: the plant file, and what may be included in it."""

@@ -16,6 +16,7 @@ from isthmus.app.demo.pieces.fluid import WATER, Fluid
 from isthmus.app.demo.pieces.pump import Pump
 from isthmus.app.demo.pieces.reactor import Jacket, Kinetics, Reactor
 from isthmus.app.demo.pieces.tank import Tank
+from isthmus.app.demo.pieces.treatment import Treatment
 from isthmus.app.demo.pieces.utilities import AirReceiver, CoolingTower, SteamHeader
 from isthmus.app.demo.pieces.valve import Valve
 
@@ -96,4 +97,5 @@ class Equipment:
     column: Column = field(default_factory=lambda: Column(LIQUID, Condenser(24e3, rated=18.0)))
     steam: SteamHeader = field(default_factory=SteamHeader)
     tower: CoolingTower = field(default_factory=CoolingTower)
+    treatment: Treatment = field(default_factory=Treatment)
     air: AirReceiver = field(default_factory=AirReceiver)

@@ -43,7 +43,7 @@ class Exceptions:
     def __init__(self, rows: Sequence[Row], step: int) -> None:
         self._band = np.array([_band(row) for row in rows])
         self._counter = np.array([_counts(row) for row in rows])
-        self._drawn = np.array([row.laboratory for row in rows])
+        self._drawn = np.array([row.taken is not None for row in rows])
         self._texts = [i for i, row in enumerate(rows) if row.text is not None]
         self._counted, self._at_least = max(_COUNTED // step, 1), max(_AT_LEAST // step, 1)
         self._value = np.full(len(rows), np.nan)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plant's two OPC UA servers: which is whose make, and how each shows a tag: name, id, type, unit."""
+"""The systems of the plant: what each speaks, and how it shows a tag: name, id, type, unit."""
 
 from __future__ import annotations
 
@@ -9,43 +9,56 @@ from typing import Final, Literal
 
 import msgspec
 
-from isthmus.app.demo.chemical.tag import PlantTag
+from isthmus.app.demo.chemical.tag import Letter, PlantTag
 from isthmus.core.tag import DataType
 
-Letter = Literal["A", "B"]
+Kind = Literal["opcua", "modbus", "sparkplug", "mqtt", "files", "sql"]
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One server."""
+    """One system."""
 
     letter: Letter
     system: str
-    """Its name in the plant file, and that of its process."""
-    namespace: str
+    """Its name in the plant file; of an OPC UA server also that of its process."""
+    kind: Kind
     title: str
+    namespace: str = ""
+    """Of an OPC UA server."""
 
     @property
     def path(self) -> str:
-        """The end of its address."""
+        """The end of an OPC UA server's address."""
         return f"/{self.system}"
+
+    def address(self, tag: PlantTag) -> str:
+        """The tag's address as the plant file has it."""
+        return f"nsu={self.namespace};s={tag.address}" if self.namespace else tag.address
 
 
 FACES: Final[Mapping[str, Face]] = {
     face.system: face
     for face in (
-        Face("A", "dcs", "urn:isthmus:chemical:dcs", "Reactor control system"),
-        Face("B", "packages", "urn:isthmus:chemical:packages", "Package units"),
+        Face("A", "dcs", "opcua", "Reactor control system", "urn:isthmus:chemical:dcs"),
+        Face("B", "packages", "opcua", "Package units", "urn:isthmus:chemical:packages"),
+        Face("utilities", "utilities", "modbus", "Gateway of the utilities"),
+        Face("meters", "meters", "sparkplug", "Energy and flow meters"),
+        Face("treatment", "treatment", "mqtt", "Water treatment skid"),
+        Face("laboratory", "laboratory", "files", "Laboratory"),
+        Face("quality", "quality", "sql", "Quality database"),
     )
 }
 """By the system's name."""
+SERVERS: Final[Mapping[str, Face]] = {name: face for name, face in FACES.items() if face.kind == "opcua"}
+"""The OPC UA servers."""
 
 
 class Node(msgspec.Struct, frozen=True):
     """A variable as its server offers it."""
 
     id: str
-    """Text identifier in the face's namespace."""
+    """Text identifier in an OPC UA server's namespace, elsewhere the address as the plant file has it."""
     path: tuple[str, ...]
     """Browse names from the objects folder on, its own last."""
     type: str
@@ -82,7 +95,7 @@ _SMALL: Final = 1e5
 
 def nodes(face: Face, tags: Iterable[PlantTag]) -> list[Node]:
     """The face's variables in the order of `tags`, of which it takes those of its server."""
-    offer = _offer_a if face.letter == "A" else _offer_b
+    offer = _OFFERS.get(face.letter, _offer)
     return [offer(tag) for tag in tags if tag.server == face.letter]
 
 
@@ -97,10 +110,16 @@ def _offer_b(tag: PlantTag) -> Node:
     said = f"{tag.description}, {_SPOKEN.get(tag.unit, tag.unit)}" if tag.unit else tag.description
     if tag.labels:
         said += f" ({', '.join(f'{number} {name}' for number, name in tag.labels.items())})"
-    return Node(tag.address, tuple(tag.address.split("/")), _small(tag), said)
+    return Node(tag.address, tuple(tag.address.split("/")), small(tag), said)
 
 
-def _small(tag: PlantTag) -> str:
+def _offer(tag: PlantTag) -> Node:
+    """What its process needs to show it in its own way."""
+    kind = small(tag) if tag.server == "utilities" else _TYPES[tag.type]
+    return Node(tag.address, (tag.property,), kind, tag.description, tag.unit, tag.range)
+
+
+def small(tag: PlantTag) -> str:
     """The smallest type that its maker finds large enough."""
     most = max(map(abs, tag.range)) / tag.scale if tag.range else 0.0
     if tag.type is DataType.FLOAT and most < _SMALL:
@@ -108,3 +127,11 @@ def _small(tag: PlantTag) -> str:
     if tag.type is DataType.INTEGER and most < 30_000:
         return "Int16"
     return "Byte" if tag.type is DataType.ENUMERATION else _TYPES[tag.type]
+
+
+_OFFERS: Final = {"A": _offer_a, "B": _offer_b}
+
+REGISTERS: Final = {"Float": "float32", "Double": "float64", "Int16": "int16", "Int32": "int32", "Byte": "uint16"}
+"""OPC UA's name of a type → Modbus'."""
+SIZES: Final = {"float32": 2, "float64": 4, "int16": 1, "int32": 2, "uint16": 1}
+"""Registers that it takes."""

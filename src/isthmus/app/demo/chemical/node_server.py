@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from isthmus.app.demo.chemical.faces import FACES
+from isthmus.app.demo.chemical.faces import SERVERS
 from isthmus.app.run import lifeline
 
 SCRIPT: Final = Path(__file__).parent / "node" / "server.js"
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="An OPC UA server of the chemical plant, by node-opcua, started by `isthmus demo chemical`."
     )
-    parser.add_argument("--system", choices=FACES, required=True)
+    parser.add_argument("--system", choices=SERVERS, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--status", type=Path, required=True)

@@ -9,8 +9,9 @@ from importlib.resources import files
 from typing import Final
 
 from isthmus.app.demo.chemical.catalogue import CATALOGUE
+from isthmus.app.demo.chemical.demo import HELPERS
 from isthmus.app.demo.chemical.exceptions import DEADBAND
-from isthmus.app.demo.chemical.faces import FACES
+from isthmus.app.demo.chemical.faces import FACES, SERVERS
 from isthmus.app.demo.chemical.operation import CAMPAIGN, GRADES
 from isthmus.app.demo.chemical.past import STEP
 from isthmus.app.demo.chemical.plant import rows
@@ -67,14 +68,16 @@ def page() -> str:
 def _parts(plant: Checked) -> Iterator[str]:
     yield "# The chemical plant"
     yield (
-        f"`isthmus demo` runs it: {len(plant.tags)} tags of a plant that is not there. Two feeds react in two stirred "
+        f"`isthmus demo` runs it: {len(plant.tags)} tags of a plant that is not there, in {len(FACES)} systems "
+        f"that speak {len({face.kind for face in FACES.values()})} ways. Two feeds react in two stirred "
         "tanks, a column parts the product from what did not react, and that goes back. Mass and energy are balanced, "
         "valves and sensors have their dynamics and noise, controllers hold it, operators change its grades and stop "
         "it, and it goes wrong when it is told to. The same seed lives the same story."
     )
     yield "```mermaid\n" + "\n".join(_diagram()) + "\n```"
     yield from _running()
-    yield from _servers(plant)
+    yield from _systems(plant)
+    yield from _servers()
     yield from _operators()
     yield from _faults()
     yield from _past()
@@ -127,20 +130,51 @@ def _running() -> Iterator[str]:
     )
 
 
-def _servers(plant: Checked) -> Iterator[str]:
+_SPOKEN: Final = {
+    "dcs": "asyncua",
+    "packages": "node-opcua, or asyncua",
+    "utilities": "a gateway of the demo's own: behind it boiler, cooling tower, compressed air and a power meter",
+    "meters": "an edge node of the demo's own, `antwerp/energy`, on mosquitto",
+    "treatment": "a skid that publishes retained JSON on mosquitto, with time and quality",
+    "laboratory": "a CSV file for each sample, dropped into `laboratory/` of the data directory",
+    "quality": "PostgreSQL: a row in the table `releases` for each decision about a lot",
+}
+
+
+def _systems(plant: Checked) -> Iterator[str]:
     count = {name: sum(setting.system == name for setting in plant.tags) for name in FACES}
-    yield "## Its two servers"
+    yield "## Its systems"
     yield (
-        "They disagree about everything, as servers of two makers do; the "
+        "All show one process: the boiler burns what the reactors draw, the meters count it, the laboratory's samples "
+        "are taken of it and quality decides by them. The "
         "[plant file](../src/isthmus/app/demo/chemical/plantfile/plant.yaml) makes one plant of them."
     )
     yield _table(
-        ("", *(f"`{name}`: {face.title.lower()}" for name, face in FACES.items())),
+        ("system", "what it is", "kind", "tags", "served by"),
+        ((f"`{name}`", face.title, f"`{face.kind}`", str(count[name]), _SPOKEN[name]) for name, face in FACES.items()),
+    )
+    yield (
+        "The laboratory takes a sample every ten minutes and reports it four minutes later; the first file and the "
+        "first row are there at once."
+    )
+    yield (
+        f"mosquitto and PostgreSQL are Debian's (`{' '.join(one.package for one in HELPERS)}`): `make demo` installs "
+        "them when it is root. Where one is missing the demo says at its start what stays away and what to install, "
+        "and the systems concerned are shown as disconnected; the rest runs. Both listen on the loopback only, on "
+        "ports that the demo chooses and prints. PostgreSQL wants the password in `secrets/quality` of the data "
+        "directory; the broker takes whoever is on this machine. Started by root, PostgreSQL runs as the user "
+        "`postgres`. All end with the demo, also when it is killed."
+    )
+
+
+def _servers() -> Iterator[str]:
+    yield "### The two OPC UA servers"
+    yield "They disagree about everything, as servers of two makers do."
+    yield _table(
+        ("", *(f"`{name}`: {face.title.lower()}" for name, face in SERVERS.items())),
         (
-            ("tags", *(str(number) for number in count.values())),
-            ("make", "asyncua", "node-opcua, or asyncua"),
-            ("namespace", *(f"`{face.namespace}`" for face in FACES.values())),
-            ("node ids", "`s=R1.TT201`", "`s=Plant/Utilities/Boiler House/Header Pressure (x10)`"),
+            ("namespace", *(f"`{face.namespace}`" for face in SERVERS.values())),
+            ("node ids", "`s=R1.TT201`", "`s=Plant/Distillation Unit/Column C-301/Drum Level (x10)`"),
             ("units", "metric: Cel, bar, kg/h", "American: °F, psi, lb/h, gpm, Btu/h, in/s"),
             ("numbers", "64-bit floats", "32-bit floats, 16-bit integers with an implied decimal point, bytes"),
             ("says of a tag", "unit, range, names of states as properties", "everything in the description"),
@@ -229,7 +263,7 @@ def _desk() -> Iterator[str]:
 
 
 def _tags(plant: Checked) -> Iterator[str]:
-    offered = {f"nsu={face.namespace};s={row.tag.address}": row.tag
+    offered = {face.address(row.tag): row.tag
                for face in FACES.values() for row in rows() if row.tag.server == face.letter}  # fmt: skip
     yield "## Its tags"
     yield "Paths are those below `acme/antwerp`; the short name is what faults of sensors are given."
@@ -237,7 +271,7 @@ def _tags(plant: Checked) -> Iterator[str]:
     for system in FACES:
         yield f"### {system}"
         yield _table(
-            ("tag", "unit or type", "name", "on the server", "what it is"),
+            ("tag", "unit or type", "name", "there", "what it is"),
             (
                 (f"`{s.tag.path[site:]}`", s.tag.unit or s.tag.type.value, offered[s.address].name,
                  f"`{offered[s.address].address}`", offered[s.address].description)

@@ -95,6 +95,7 @@ def _values(block: Past, row: NDArray[np.intp], position: NDArray[np.intp], form
 
 @cache
 def _names() -> pa.Array:
+    """Addresses as the plant file has them; a node's without its namespace."""
     return pa.array([row.tag.address for row in rows()])
 
 

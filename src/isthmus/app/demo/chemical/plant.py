@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.app.demo.chemical import column_rows, reaction_rows, utility_rows
+from isthmus.app.demo.chemical import column_rows, product_rows, reaction_rows, utility_rows
 from isthmus.app.demo.chemical.books import Books
 from isthmus.app.demo.chemical.controls import LOOPS, Controls
 from isthmus.app.demo.chemical.equipment import Equipment
@@ -20,6 +20,7 @@ from isthmus.app.demo.chemical.laboratory import Laboratory
 from isthmus.app.demo.chemical.logistics import Logistics
 from isthmus.app.demo.chemical.operation import CAMPAIGN, Operation, Stage
 from isthmus.app.demo.chemical.process import Process, streams
+from isthmus.app.demo.chemical.quality import Quality
 from isthmus.app.demo.chemical.state import State
 from isthmus.app.demo.chemical.tag import PlantTag, Row
 from isthmus.app.demo.chemical.weather import Weather
@@ -40,6 +41,7 @@ _LONGEST: Final = 32 * 86_400.0
 """s of the process in one step."""
 _EXTRA_SIGNALS: Final = ("C301.FT300",)
 _NS: Final = 1_000_000_000
+_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Plant:
         """When this plant's life began: what its faults' numbers belong to."""
         weather, lorries, laboratory, self._air = streams(seed)
         process = Process(Equipment(), Weather(weather), Logistics(lorries), moment=start / _NS - settle * 3600)
-        self.state = State(process, Controls(), Operation(campaign), Laboratory(laboratory), Books())
+        self.state = State(process, Controls(), Operation(campaign), Laboratory(laboratory), Books(), Quality())
         self._rows = tuple(rows())
         self.tags: tuple[PlantTag, ...] = tuple(row.tag for row in self._rows)
         self._wire(seed)
@@ -141,7 +143,8 @@ class Plant:
         at = np.full(len(self.tags), self.now, np.int64)
         for instruments in (self._steering, self._watching):
             instruments.show(value, quality, at)
-        at[self._laboratory] = self._taken()
+        for i, taken in self._own:
+            at[i] = self._clock(taken(self.state))
         return Values(value, quality, at, {i: text(self.state) for i, text in self._texts})
 
     def past(self, start: int, end: int, step: float) -> Iterator[Past]:
@@ -196,6 +199,7 @@ class Plant:
         self._watching.shift(moved)
         self.state.process.moment += moved / _NS
         self.state.laboratory.shift(moved / _NS)
+        self.state.quality.shift(moved / _NS)
 
     @property
     def truth(self) -> tuple[Truth, ...]:
@@ -213,7 +217,7 @@ class Plant:
             self._rows, [i for i in with_sensor if self.tags[i].name not in steering], seed, self.now
         )
         self._texts = [(i, row.text) for i, row in enumerate(self._rows) if row.text is not None]
-        self._laboratory = np.array([i for i, row in enumerate(self._rows) if row.laboratory])
+        self._own = [(i, row.taken) for i, row in enumerate(self._rows) if row.taken is not None]
         self.faults = Faults(effects(self.state.process.plant, (self._steering.bank, self._watching.bank)))
 
     def _aged(self, stream: np.random.Generator) -> None:
@@ -224,6 +228,7 @@ class Plant:
 
     def _settle(self, hours: float) -> None:
         self.state.laboratory.step(self.state.process)
+        self.state.quality.step(self.state.laboratory, self.state.books)
         self._steering.sense(self._coarse, self.state, self.now)
         for _ in range(round(hours * 3600 / self._coarse)):
             self._advance(self._coarse)
@@ -248,11 +253,13 @@ class Plant:
         process.step(dt)
         state.books.step(dt, process, state.operation)
         state.laboratory.step(process)
+        state.quality.step(state.laboratory, state.books)
         self._steering.sense(dt, state, self.now)
 
-    def _taken(self) -> int:
-        """When the laboratory's sample was taken, on the clock."""
-        return self.now - round((self.state.process.moment - self.state.laboratory.taken) / self.tempo * _NS)
+    def _clock(self, moment: float) -> int:
+        """A moment of the process on the clock, ns; to the millisecond, which is what a float can tell apart."""
+        passed = (self.state.process.moment - moment) / self.tempo
+        return round((self.now - passed * _NS) / _MS) * _MS
 
     def _lived(self, moments: NDArray[np.int64]) -> Past:
         shape = len(moments), len(self.tags)
@@ -269,7 +276,8 @@ class Plant:
 
 
 def rows() -> Iterator[Row]:
-    """Every tag of both servers with what feeds it."""
+    """Every tag of the plant with what feeds it."""
     yield from reaction_rows.rows()
     yield from column_rows.rows()
     yield from utility_rows.rows()
+    yield from product_rows.rows()

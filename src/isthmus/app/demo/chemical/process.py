@@ -23,7 +23,7 @@ from isthmus.app.demo.pieces.reactor import Reactor
 from isthmus.app.demo.pieces.tank import Tank
 
 _METERS = ("fresh", "catalyst", "product", "recycle", "steam", "fuel", "air", "makeup", "electricity", "cooling",
-           "reaction", "pumps")  # fmt: skip
+           "reaction", "pumps", "services")  # fmt: skip
 _TOWN = 284.0
 """K of the town main."""
 
@@ -44,6 +44,8 @@ class Process:
     """K of the bottoms after the economiser."""
     electricity: float = 0.0
     """W of the whole site."""
+    services: float = 0.0
+    """W of boiler, cooling tower, cooling-water pump and compressors."""
     air_demand: float = 0.05
     """kg/s of the instruments."""
     meters: dict[str, Meter] = field(default_factory=lambda: {name: Meter() for name in _METERS})
@@ -103,7 +105,8 @@ class Process:
         plant.column.step(dt, streams[-1], flows.reflux, flows.distillate, flows.bottoms, flows.reboiler * latent,
                           flows.condenser_water, plant.tower.temperature, ambient)  # fmt: skip
         warmed += plant.column.condenser.duty + plant.cooler.duty
-        plant.tower.step(dt, flows.water, warmed, self.weather.wet, _TOWN)
+        drained = plant.treatment.step(dt, plant.tower.held, plant.tower.makeup, plant.tower.temperature)
+        plant.tower.step(dt, flows.water, warmed, self.weather.wet, _TOWN, drained)
         self.meters["cooling"].step(dt, warmed)
         plant.air.step(dt, self.air_demand)
         self._fence(dt, [fresh, catalyst], shipped, flows.steam * latent)
@@ -155,7 +158,7 @@ class Process:
         added = sum(LIQUID.carried(stream) for stream in brought) + sum(reactor.stirred for reactor in reactors)
         added += steam + tower.makeup * WATER.enthalpy(_TOWN, 0.0)
         self.weight.book(dt * sum(stream.flow for stream in brought), dt * (shipped.flow + lost))
-        self.heat.book(dt * added, dt * (LIQUID.carried(shipped) + dissipated + tower.rejected))
+        self.heat.book(dt * added, dt * (LIQUID.carried(shipped) + dissipated + tower.rejected + tower.carried))
 
     def _turn(self, dt: float) -> None:
         """Pumps with the flow and the suction head they have."""
@@ -186,12 +189,15 @@ class Process:
         pumps = sum(pump.power for pump in plant.pumps.values())
         stirring = sum(reactor.agitator_power for reactor in plant.reactors.values())
         lights = 14e3 if 6 <= self.hour < 20 else 21e3
-        self.electricity = pumps + stirring + plant.tower.fan_power + sum(plant.air.power) + lights
+        blower = 4.5e3 * plant.steam.fire
+        self.services = plant.pumps["P411"].power + plant.tower.fan_power + sum(plant.air.power) + blower
+        self.electricity = self.services + pumps - plant.pumps["P411"].power + stirring + lights
         released = sum(reactor.released for reactor in plant.reactors.values())
         rates = {
             "fresh": flows.fresh, "catalyst": flows.catalyst, "product": flows.distillate, "recycle": flows.recycle,
             "steam": flows.steam, "fuel": plant.steam.fuel, "air": plant.air.drawn, "makeup": plant.tower.makeup,
             "electricity": self.electricity, "reaction": released, "pumps": pumps,
+            "services": self.services,
         }  # fmt: skip
         for name, rate in rates.items():
             self.meters[name].step(dt, rate)

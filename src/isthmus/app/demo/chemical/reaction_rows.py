@@ -30,7 +30,6 @@ def rows() -> Iterator[Row]:
     yield from _transfer(Place("P201", "reaction/transfer-pump"), "R1", lambda f: f.between, "reactor 1 to reactor 2")
     yield from _transfer(Place("P202", "reaction/column-feed-pump"), "R2", lambda f: f.feed, "reactor 2 to column")
     yield from tank_rows(Place("T401", "storage/product-tank"), "401", 110, _lorry("T401"))
-    yield from _laboratory(Place("LAB", "laboratory"))
     yield from _production(Place("PRD", "production"))
 
 
@@ -120,22 +119,6 @@ def _transfer(place: Place, reactor: str, flow: Callable[[Flows], float], about:
     yield place.measured(f"FT{number}", "flow", "flow", "kg/h", (0, 9000), about, of_flows(flow))
     yield valve_row(place, f"LV{number}", "level-valve")
     yield from pump_rows(place, of_process(lambda p: p.plant.reactors[reactor].head), LIQUID, 2.0)
-
-
-def _laboratory(place: Place) -> Iterator[Row]:
-    def result(isa: str, analysis: str, what: str, unit: str, span: tuple[float, float], about: str) -> Row:
-        return place.told(isa, what, DataType.FLOAT, unit, span, about,
-                          lambda s: s.laboratory.results[analysis], laboratory=True)  # fmt: skip
-
-    yield result("QI201", "R1", "reactor-1-product", "%", (0, 100), "product in reactor 1, chromatograph")
-    yield result("QI211", "R2", "reactor-2-product", "%", (0, 100), "product in reactor 2, chromatograph")
-    yield result("QI301", "purity", "distillate-purity", "%", (90, 100), "product in the distillate, chromatograph")
-    yield result("QI302", "bottoms", "bottoms-product", "%", (0, 50), "product left in the bottoms, chromatograph")
-    yield result("QI401", "tank", "tank-purity", "%", (90, 100), "product in the storage tank, chromatograph")
-    yield result("QI202", "catalyst", "active-catalyst", "[ppm]", (0, 1000), "in reactor 1, by titration")
-    yield result("QI303", "colour", "colour", "1", (0, 100), "of the distillate, APHA")
-    yield result("QI304", "density", "density", "kg/m3", (800, 900), "of the distillate at 20 Cel")
-    yield place.written("QN1", "sample", "name of the latest sample", lambda s: s.laboratory.sample, laboratory=True)
 
 
 def _production(place: Place) -> Iterator[Row]:

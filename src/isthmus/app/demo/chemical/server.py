@@ -22,7 +22,7 @@ from asyncua import Node as UaNode
 from asyncua import Server, ua
 
 from isthmus.app.demo.chemical.desk import Change, Opening
-from isthmus.app.demo.chemical.faces import FACES, Face, Node
+from isthmus.app.demo.chemical.faces import SERVERS, Face, Node
 from isthmus.app.demo.chemical.following import AGAIN, follow, opening
 from isthmus.app.run import lifeline
 from isthmus.app.run.service import Diary
@@ -157,7 +157,7 @@ async def _main(arguments: Any) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    face = FACES[arguments.system]
+    face = SERVERS[arguments.system]
     serving = asyncio.create_task(
         serve(face, arguments.port, arguments.folder, Diary(arguments.status, face.system, stop, time.now()))
     )
@@ -174,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="An OPC UA server of the chemical plant, started by `isthmus demo chemical`."
     )
-    parser.add_argument("--system", choices=FACES, required=True)
+    parser.add_argument("--system", choices=SERVERS, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--status", type=Path, required=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that the plant's tags can tell of: the process, its controls, its operation, its laboratory, its books."""
+"""All that the plant's tags tell of: the process, its controls, operation, laboratory, books and quality."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from isthmus.app.demo.chemical.controls import Controls
 from isthmus.app.demo.chemical.laboratory import Laboratory
 from isthmus.app.demo.chemical.operation import Operation
 from isthmus.app.demo.chemical.process import Process
+from isthmus.app.demo.chemical.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,4 @@ class State:
     operation: Operation
     laboratory: Laboratory
     books: Books
+    quality: Quality

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tag of the plant as one of its two servers offers it, and what lies behind it: truth, unit, sensor.
+"""A tag of the plant as the system that has it offers it, and what lies behind it: truth, unit, sensor.
 
-Server A is the reactors' control system: short names (`R1.TT201`), metric units, floats. Server B came with the column
-and the utilities: long browse paths, American units, many values as integers with an implied decimal point.
+A is the reactors' control system: short names (`R1.TT201`), metric units, floats. B came with the column: long browse
+paths, American units, many values as integers with an implied decimal point. The utilities behind their Modbus gateway
+are of B's maker. Meters, water treatment, laboratory and quality have each their own way to name things.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     from isthmus.app.demo.chemical.state import State
 
 
+Letter = Literal["A", "B", "utilities", "meters", "treatment", "laboratory", "quality"]
+"""Which system has a tag: the control systems by their letters, the others by their names in the plant file."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlantTag:
     """One tag, static. A value v on the wire means `v * scale` of `unit`."""
 
     name: str
     """Short and unique in the plant: `R1.TT201`."""
-    server: Literal["A", "B"]
+    server: Letter
     address: str
-    """Identifier on A, browse path from the objects folder on B."""
+    """Identifier on A, browse path from the objects folder on B, elsewhere as the plant file has it."""
     asset: str
     """Place in the plant: `reaction/reactor-1`."""
     property: str
@@ -74,6 +79,10 @@ UNITS: Final[Mapping[str, Unit]] = {
     "h": Unit(1 / 3600),
     "/min": Unit(60.0),
     "[ppm]": Unit(1e6),
+    "g/h": Unit(3.6e6),
+    "m3/h": Unit(3600 / 997.0),
+    "uS/cm": Unit(1e4),
+    "[pH]": Unit(1.0),
     "kg/m3": Unit(1.0),
 }
 """UCUM code → from SI; percent from fractions, volumes of water from its mass."""
@@ -116,8 +125,8 @@ class Row:
     """Truth in SI; None for text."""
     text: ReadText | None = None
     sensor: Sensor | None = None
-    laboratory: bool = False
-    """Its time is that of the laboratory's sample."""
+    taken: Read | None = None
+    """When its value was taken, s since 1970-01-01 UTC of the process; None: at each look."""
 
     @property
     def from_si(self) -> Unit:
@@ -133,9 +142,9 @@ class Place:
     unit: str
     """`R1`."""
     asset: str
-    server: Literal["A", "B"] = "A"
+    server: Letter = "A"
     path: str = ""
-    """Browse path of the equipment on B."""
+    """Browse path of the equipment on B; elsewhere what addresses begin with."""
 
     def measured(self, isa: str, what: str, kind: str, unit: str, span: tuple[float, float], about: str,
                  read: Read, scale: float = 1.0) -> Row:  # fmt: skip
@@ -150,23 +159,38 @@ class Place:
         return Row(tag, read, sensor=sensor if kind != "exact" else Sensor(tag.name))
 
     def told(self, isa: str, what: str, type_: DataType, unit: str, span: tuple[float, float] | None, about: str,
-             read: Read, labels: Mapping[int, str] | None = None, laboratory: bool = False) -> Row:  # fmt: skip
+             read: Read, labels: Mapping[int, str] | None = None, taken: Read | None = None) -> Row:  # fmt: skip
         """Something the control system knows without a sensor: a setpoint, a state, a count, a laboratory value."""
-        stepped = type_ is not DataType.FLOAT or laboratory
+        stepped = type_ is not DataType.FLOAT or taken is not None
         tag = self._tag(isa, what, unit, span, type_, about, 1.0, stepped, labels or {})
-        return Row(tag, read, sensor=Sensor(tag.name), laboratory=laboratory)
+        return Row(tag, read, sensor=Sensor(tag.name), taken=taken)
 
-    def written(self, isa: str, what: str, about: str, read: ReadText, laboratory: bool = False) -> Row:
+    def written(self, isa: str, what: str, about: str, read: ReadText, taken: Read | None = None) -> Row:
         """A text."""
         tag = self._tag(isa, what, "", None, DataType.TEXT, about, 1.0, True)
-        return Row(tag, None, text=read, laboratory=laboratory)
+        return Row(tag, None, text=read, taken=taken)
 
     def _tag(self, isa: str, what: str, unit: str, span: tuple[float, float] | None, type_: DataType, about: str,
              scale: float, stepped: bool = False, labels: Mapping[int, str] | None = None) -> PlantTag:  # fmt: skip
         name = f"{self.unit}.{isa}"
-        address = name if self.server == "A" else f"{self.path}/{self._titled(what, scale)}"
-        return PlantTag(name, self.server, address, self.asset, what, unit, span, type_, about, scale, stepped,
-                        labels or {})  # fmt: skip
+        return PlantTag(name, self.server, self._address(name, what, scale), self.asset, what, unit, span, type_,
+                        about, scale, stepped, labels or {})  # fmt: skip
+
+    def _address(self, name: str, what: str, scale: float) -> str:
+        match self.server:
+            case "A":
+                return name
+            case "B":
+                return f"{self.path}/{self._titled(what, scale)}"
+            case "treatment":
+                return f"{self.path}#/{what.replace('-', '_')}"
+            case "meters":
+                return f"{self.path}:{what.replace('-', ' ').capitalize()}"
+            case "laboratory":
+                return what if what == self.path else f"{self.path}[analysis={what}]"
+            case "quality":
+                return f"{self.path}.{what.replace('-', '_')}"
+        return self.path  # of registers: they are counted where all of a device are known
 
     def _titled(self, what: str, scale: float) -> str:
         """`tray-05-temperature` as B's maker writes it below `Tray 05`: `Temperature`, for integers `(x10)`."""

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What server B offers of the utilities: boiler house, cooling water, compressed air, weather, energy meters."""
+"""What is known of the utilities: boiler house, cooling water, compressed air, water treatment, weather, meters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+from isthmus.app.demo.chemical.faces import REGISTERS, SIZES, small
 from isthmus.app.demo.chemical.process import Process
 from isthmus.app.demo.chemical.reaction_rows import of_flows, of_process
 from isthmus.app.demo.chemical.rows import loop_rows, pump_rows
 from isthmus.app.demo.chemical.tag import Place, Read, Row
 from isthmus.app.demo.pieces.fluid import ATMOSPHERE, GRAVITY, WATER, ZERO_CELSIUS, steam_temperature
 from isthmus.app.demo.pieces.reactor import gauge
+from isthmus.app.demo.pieces.treatment import Treatment
 from isthmus.app.demo.pieces.utilities import AirReceiver, CoolingTower, SteamHeader
 from isthmus.core.tag import DataType
 
@@ -19,13 +22,25 @@ _UNIT = "Plant/Utilities"
 
 def rows() -> Iterator[Row]:
     """All rows of the utilities."""
-    yield from _steam(Place("U400", "utilities/steam", "B", f"{_UNIT}/Boiler House"))
-    yield from _tower(Place("U400", "utilities/cooling-water", "B", f"{_UNIT}/Cooling Water"))
+    yield from placed(1, _steam(Place("U400", "utilities/steam", "utilities")))
+    yield from placed(2, _tower(Place("U400", "utilities/cooling-water", "utilities")))
+    yield from placed(3, _air(Place("U400", "utilities/compressed-air", "utilities")))
+    yield from placed(4, _electricity(Place("U400", "utilities/electricity", "utilities")))
     pump = Place("P411", "utilities/cooling-water-pump", "B", f"{_UNIT}/Cooling Water/Pump P-411")
     yield from pump_rows(pump, of_tower(_basin), WATER, 22.0)
-    yield from _air(Place("U400", "utilities/compressed-air", "B", f"{_UNIT}/Compressed Air"))
     yield from _weather(Place("U400", "utilities/weather", "B", f"{_UNIT}/Weather Station"))
-    yield from _energy(Place("EM", "utilities/energy", "B", f"{_UNIT}/Energy Meters"))
+    yield from _treatment("utilities/water-treatment")
+    yield from _energy("utilities/energy")
+
+
+def placed(unit: int, rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows of a Modbus device, behind one another in its registers and inputs."""
+    register, bit = 0, 0
+    for row in rows:
+        type_ = REGISTERS.get(small(row.tag))
+        address = f"{unit}/holding.{register}:{type_}" if type_ else f"{unit}/discrete.{bit}"
+        register, bit = (register + SIZES[type_], bit) if type_ else (register, bit + 1)
+        yield replace(row, tag=replace(row.tag, address=address))
 
 
 def _basin(tower: CoolingTower) -> float:
@@ -116,26 +131,61 @@ def _weather(place: Place) -> Iterator[Row]:
                          of_process(lambda p: p.weather.wet))  # fmt: skip
     yield place.measured("MT001", "humidity", "slow", "%", (0, 100), "relative",
                          of_process(lambda p: p.weather.humidity))  # fmt: skip
+    meters = Place("EM", place.asset, "B", f"{_UNIT}/Energy Meters")  # its maker put it there
+    yield meters.told("XA400", "frost-warning", DataType.BOOLEAN, "", None, "outside below freezing",
+                      of_process(lambda p: float(p.weather.dry < ZERO_CELSIUS)))  # fmt: skip
 
 
-def _energy(place: Place) -> Iterator[Row]:
-    def total(isa: str, what: str, unit: str, about: str, meter: str) -> Row:
+def _electricity(place: Place) -> Iterator[Row]:
+    yield place.measured("JT450", "power", "power", "kW", (0, 150), "boiler, tower, pump and compressors",
+                         of_process(lambda p: p.services))  # fmt: skip
+    yield place.told("JQ450", "energy", DataType.FLOAT, "kW.h", (0, 1e9), "boiler, tower, pump and compressors",
+                     of_process(_register("services")))  # fmt: skip
+
+
+def of_treatment(read: Callable[[Treatment], float]) -> Read:
+    return lambda state: read(state.process.plant.treatment)
+
+
+def _treatment(asset: str) -> Iterator[Row]:
+    water, dosing, drain = (Place("T450", asset, "treatment", f"water-treatment/{topic}")
+                            for topic in ("analysis", "dosing", "blow-down"))  # fmt: skip
+    yield water.measured("QT451", "conductivity", "analyser", "uS/cm", (0, 5000), "of the basin, at 25 Cel",
+                         of_treatment(lambda t: t.conductivity))  # fmt: skip
+    yield water.measured("QT452", "ph", "analyser", "[pH]", (0, 14), "of the basin", of_treatment(lambda t: t.acidity))
+    yield water.measured("QT453", "inhibitor", "analyser", "[ppm]", (0, 100), "in the basin",
+                         of_treatment(lambda t: t.inhibitor))  # fmt: skip
+    yield dosing.measured("FT451", "dosing-rate", "flow", "g/h", (0, 450), "inhibitor to the basin",
+                          of_treatment(lambda t: t.dosed))  # fmt: skip
+    yield dosing.measured("LT451", "level", "level", "%", (0, 100), "of the inhibitor's tank",
+                          of_treatment(lambda t: t.level))  # fmt: skip
+    yield drain.told("XS451", "open", DataType.BOOLEAN, "", None, "the valve of blow-down is open",
+                     of_treatment(lambda t: float(t.open)))  # fmt: skip
+    yield drain.measured("FT452", "flow", "flow", "m3/h", (0, 5), "blow-down to the drain",
+                         of_treatment(lambda t: t.drained))  # fmt: skip
+    yield drain.told("QIC451.SP", "setpoint", DataType.FLOAT, "uS/cm", (0, 5000), "conductivity to hold",
+                     of_treatment(lambda t: t.wanted))  # fmt: skip
+
+
+def _energy(asset: str) -> Iterator[Row]:
+    electricity, heat, flows = (Place("EM", asset, "meters", f"antwerp/energy/{device}")
+                                for device in ("electricity", "heat", "flows"))  # fmt: skip
+
+    def total(place: Place, isa: str, what: str, unit: str, about: str, meter: str) -> Row:
         return place.told(isa, what, DataType.FLOAT, unit, (0, 1e9), about, of_process(_register(meter)))
 
-    yield place.measured("JT400", "site-power", "power", "kW", (0, 300), "whole site",
-                         of_process(lambda p: p.electricity))  # fmt: skip
-    yield total("JQ400", "electricity-total", "kW.h", "whole site", "electricity")
-    yield total("JQ401", "pumps-electricity-total", "kW.h", "all pumps", "pumps")
-    yield total("JQ410", "cooling-total", "kW.h", "heat to the cooling water", "cooling")
-    yield total("JQ420", "reaction-heat-total", "kW.h", "set free in the reactors, calculated", "reaction")
-    yield total("FQ400", "steam-total", "[lb_av]", "steam used", "steam")
-    yield total("FQ410", "gas-total", "[lb_av]", "natural gas burnt", "fuel")
-    yield total("FQ420", "air-total", "[lb_av]", "compressed air used", "air")
-    yield total("FQ430", "makeup-total", "[lb_av]", "town water to the tower", "makeup")
-    yield place.told("JQ402", "electricity-day", DataType.FLOAT, "kW.h", (0, 1e5), "whole site, today",
-                     lambda s: s.books.power.since)  # fmt: skip
-    yield place.told("XA400", "frost-warning", DataType.BOOLEAN, "", None, "outside below freezing",
-                     of_process(lambda p: float(p.weather.dry < ZERO_CELSIUS)))  # fmt: skip
+    yield electricity.measured("JT400", "site-power", "power", "kW", (0, 300), "whole site",
+                               of_process(lambda p: p.electricity))  # fmt: skip
+    yield total(electricity, "JQ400", "electricity-total", "kW.h", "whole site", "electricity")
+    yield total(electricity, "JQ401", "pumps-electricity-total", "kW.h", "all pumps", "pumps")
+    yield electricity.told("JQ402", "electricity-day", DataType.FLOAT, "kW.h", (0, 1e5), "whole site, today",
+                           lambda s: s.books.power.since)  # fmt: skip
+    yield total(heat, "JQ410", "cooling-total", "kW.h", "heat to the cooling water", "cooling")
+    yield total(heat, "JQ420", "reaction-total", "kW.h", "set free in the reactors, calculated", "reaction")
+    yield total(flows, "FQ400", "steam-total", "[lb_av]", "steam used", "steam")
+    yield total(flows, "FQ410", "gas-total", "[lb_av]", "natural gas burnt", "fuel")
+    yield total(flows, "FQ420", "air-total", "[lb_av]", "compressed air used", "air")
+    yield total(flows, "FQ430", "makeup-total", "[lb_av]", "town water to the tower", "makeup")
 
 
 def _register(meter: str) -> Callable[[Process], float]:

@@ -83,6 +83,8 @@ class CoolingTower:
     """kg/s."""
     fan_power: float = 0.0
     """W."""
+    carried: float = 0.0
+    """W that blow-down takes along."""
     weight: Account = field(default_factory=Account)
     heat: Account = field(default_factory=Account)
 
@@ -98,10 +100,10 @@ class CoolingTower:
     def energy(self) -> float:
         return self.held * WATER.enthalpy(self.temperature, 0.0)
 
-    def step(self, dt: float, flow: float, warmed: float, wet_bulb: float, town: float) -> None:
+    def step(self, dt: float, flow: float, warmed: float, wet_bulb: float, town: float, drained: float = 0.0) -> None:
         """One step of `dt` s: `flow` kg/s went out at the basin's temperature and returns with `warmed` W more.
 
-        Make-up from the town main at `town` K replaces what evaporates, by a float valve.
+        Make-up from the town main at `town` K replaces what evaporates and what is `drained`, kg/s, by a float valve.
         """
         self.returned = self.temperature + (warmed / (flow * WATER.heat_capacity) if flow > 1e-3 else 0.0)
         loading = (self.rated / max(flow, 2.0)) ** 0.4
@@ -110,14 +112,16 @@ class CoolingTower:
         self.evaporated = 0.85 * self.rejected / WATER.latent_heat
         self.makeup = clamp((0.95 - self.level) * 20.0, 0.0, 1.5)
         self.fan_power = 22e3 * self.fan**3
-        self._book(dt, warmed + self.makeup * WATER.enthalpy(town, 0.0))
+        self.carried = drained * WATER.enthalpy(self.temperature, 0.0)
+        self._book(dt, warmed + self.makeup * WATER.enthalpy(town, 0.0), drained)
 
-    def _book(self, dt: float, received: float) -> None:
+    def _book(self, dt: float, received: float, drained: float) -> None:
         """Evaporated water takes its sensible heat along within what is rejected."""
-        energy = self.energy + dt * (received - self.rejected)
-        self.heat.book(dt * received, dt * self.rejected)
-        self.weight.book(dt * self.makeup, dt * self.evaporated)
-        self.held = max(self.held + dt * (self.makeup - self.evaporated), 1.0)
+        lost, left = self.rejected + self.carried, self.evaporated + drained
+        energy = self.energy + dt * (received - lost)
+        self.heat.book(dt * received, dt * lost)
+        self.weight.book(dt * self.makeup, dt * left)
+        self.held = max(self.held + dt * (self.makeup - left), 1.0)
         self.temperature = ZERO_CELSIUS + energy / (self.held * WATER.heat_capacity)
 
 
