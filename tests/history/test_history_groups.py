@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,8 +23,9 @@ from isthmus.core.errors import Damaged
 from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.checked import CheckedWriter, forget_opened
 from isthmus.store.history.columns import SCHEMA, Columns, empty, join, ordered, to_table
+from isthmus.store.history.compact import compact
 from isthmus.store.history.folder import Folder
-from isthmus.store.history.form import fitted, sample
+from isthmus.store.history.form import GROUP, cuts, fitted, sample
 from isthmus.store.history.groups import Group, Places
 from isthmus.store.history.kept import DAY, Kind
 from isthmus.store.history.manifest import Manifest
@@ -286,3 +288,41 @@ def test_files_opened_last_are_remembered_up_to_a_number_of_row_groups(tmp_path:
     again = open_segment(path)
     assert again is not opened
     assert table_rows(to_table(join([again.columns(0)]))) == table_rows(to_table(COLUMNS))
+
+
+@given(lengths=st.lists(st.integers(1, 20), max_size=12), group=st.integers(1, 9))
+@settings(deadline=None)
+def test_row_groups_are_cut_where_a_long_tag_begins(lengths: list[int], group: int) -> None:
+    tag = np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths)
+    found = cuts(tag, group)
+    assert found[0] == 0 and found[-1] == len(tag)
+    assert all(0 < high - low <= group for low, high in pairwise(found))
+    begins = np.cumsum([0, *lengths])[:-1].tolist()
+    assert {begin for begin, length in zip(begins, lengths, strict=True) if length >= group} <= set(found)
+    assert len(found) - 1 <= -(-len(tag) // group) + sum(length >= group for length in lengths)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_tag_begins_a_row_group_of_its_day(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lengths = [int(rng.choice([10, 9_000, GROUP - 1, GROUP, 20_000, 70_000])) for _ in range(9)]
+    tag = np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths)
+    columns = empty(len(tag))
+    columns.tag[:], columns.time[:] = tag, START + np.concatenate([np.arange(n) for n in lengths])
+    columns.value[:] = rng.normal(size=len(tag))
+    folder = Folder(tmp_path)
+    folder.make()
+    open_manifest(folder).close()
+    with tended(tmp_path) as manifest:
+        for part in (slice(0, None, 2), slice(1, None, 2)):
+            write_run(tmp_path, manifest, columns.pick(part))
+    compact(tmp_path, today=True)
+    (day,) = (path for path in folder.kept.glob("day-*.parquet"))
+    metadata = pq.read_metadata(day)
+    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    begins = np.cumsum([0, *sizes])
+    assert max(sizes) <= GROUP
+    assert {first for first, n in zip(np.cumsum([0, *lengths]), lengths, strict=False) if n >= GROUP} <= set(begins)
+    table = pq.read_table(day)
+    assert table["tag"].to_pylist() == tag.tolist()
+    assert table["value"].to_pylist() == columns.value.tolist()

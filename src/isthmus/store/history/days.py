@@ -13,7 +13,7 @@ from isthmus.core.tag import Tag
 from isthmus.store.history.act import Act
 from isthmus.store.history.carried import last_of
 from isthmus.store.history.columns import Columns, join
-from isthmus.store.history.form import GROUP
+from isthmus.store.history.form import GROUP, cuts
 from isthmus.store.history.kept import BATCH, Kind
 from isthmus.store.history.rollup import sheaf
 from isthmus.store.history.rollup.roll import roll
@@ -72,8 +72,8 @@ class DayFiles:
     def _write(self, least: int) -> None:
         """Writes row groups, none smaller than `least`; what is left waits."""
         columns = join(self._unwritten)
-        whole = len(columns) // GROUP * GROUP
-        upto = whole if whole and len(columns) - whole < least else len(columns)
+        whole = _settled(columns)
+        upto = whole if whole and least > 1 and len(columns) - whole < 2 * least else len(columns)
         self.samples.add_columns(columns.pick(slice(0, upto)))
         self._unwritten = [columns.pick(slice(upto, None))] if upto < len(columns) else []
 
@@ -90,3 +90,11 @@ class DayFiles:
                 writer.add(table)
         self._unrolled = [columns.pick(slice(ready, None))] if ready < len(columns) else []
         self._roll_at = max(self._room, 2 * (len(columns) - ready))
+
+
+def _settled(columns: Columns) -> int:
+    """How many of these samples are in row groups that stay as they are: the last tag may turn out to be a long one."""
+    count = len(columns)
+    last = int(np.searchsorted(columns.tag, columns.tag[-1])) if count else 0
+    open_ = min(last, count - 1) if count - last < GROUP else count - 1
+    return max((place for place in cuts(columns.tag)[:-1] if place <= open_), default=0)

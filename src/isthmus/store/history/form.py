@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from isthmus.store.history.columns import SCHEMA, Columns, to_table
 
@@ -27,6 +29,15 @@ _OTHER: Final = (
 )
 _WORTH: Final = 0.01
 """Bytes of a sample that it has to save to be plain: of a column without anything all are small."""
+
+
+def cuts(tag: NDArray[np.uint32], group: int = GROUP) -> list[int]:
+    """Where row groups of samples ordered by tag begin, and where the last one ends: each `group` rows, and with a tag
+    of which there are as many, so that none of its row groups but the last holds others."""
+    begins = np.flatnonzero(np.append(True, tag[1:] != tag[:-1])) if len(tag) else np.zeros(0, np.intp)
+    lengths = np.diff(np.append(begins, len(tag)))
+    parts = [*sorted({0, *begins[lengths >= group].tolist()}), len(tag)]
+    return [*(place for low, high in pairwise(parts) for place in range(low, high, group)), len(tag)]
 
 
 def fitted(some: Columns) -> dict[str, Any]:

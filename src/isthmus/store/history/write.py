@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 from isthmus.store.history.checked import CheckedWriter
 from isthmus.store.history.columns import SCHEMA, Columns, empty, from_table, join, to_table
 from isthmus.store.history.folder import SPARE, TEMPORARY, Folder, settle, write_through
-from isthmus.store.history.form import GROUP, fitted, sample
+from isthmus.store.history.form import GROUP, cuts, fitted, sample
 from isthmus.store.history.kept import Kept, KeptFooter, Kind, name
 
 SYNC: Final = 16 << 20
@@ -62,8 +63,8 @@ class KeptWriter:
     def add_columns(self, columns: Columns) -> None:
         """Samples that follow those before, as row groups."""
         writer = self._writer(columns)
-        for first in range(0, len(columns), self.group):
-            writer.add(to_table(columns.pick(slice(first, first + self.group))))
+        for first, last in pairwise(cuts(columns.tag, self.group)):
+            writer.add(to_table(columns.pick(slice(first, last))))
         self.rows += len(columns)
 
     def close(self, footer: KeptFooter) -> Kept:
