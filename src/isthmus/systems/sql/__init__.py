@@ -58,7 +58,9 @@ added later has values from the rows that come then; under a new name in `tables
 that is no number where a number is wanted: goes to quarantine with the row as JSON, and the other rows are taken. Times
 without a zone are in `time_zone`; numbers are seconds since 1970 with 10 digits, milliseconds with 13, microseconds
 with 16, nanoseconds with 19. Dates, documents (JSON), arrays and bytes are texts. A table or column that is not there
-harms only its addresses, is told of, and is tried again every 30 seconds.
+harms
+only its addresses, is told of, and is tried again: a column at every look, a table every 30 seconds. Rows that were
+taken meanwhile are not taken again for a column that comes back.
 
 **Rights.** Nothing is written: transactions are READ ONLY, and a SQLite file is opened so. Give Isthmus a user that may
 do no more than `GRANT SELECT ON lab.results`. Each question has `timeout`, in PostgreSQL as its `statement_timeout`,

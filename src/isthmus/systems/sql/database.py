@@ -61,6 +61,7 @@ class Link:
 
     def __init__(self, spec: Database, connection: Connection, place: str) -> None:
         self._spec, self._connection = spec, connection
+        self._driver: Any = connection.connection.driver_connection
         self.place = place
         """Where it is, for a person; without the user."""
         self._limit = seconds(spec.timeout)
@@ -69,11 +70,6 @@ class Link:
     @property
     def postgres(self) -> bool:
         return not self._spec.file
-
-    @property
-    def driver(self) -> Any:
-        """The driver's own connection."""
-        return self._connection.connection.driver_connection
 
     async def ask(self, question: Callable[[Connection], T], *, writing: bool = False) -> T:
         """What `question` finds, in one transaction, in a thread; `writing` commits it.
@@ -96,10 +92,10 @@ class Link:
 
     async def _hang_up(self, step: asyncio.Future[T]) -> None:
         """Ends what a thread waits for; what it says then is of no interest."""
-        if isinstance(self.driver, sqlite3.Connection):
-            self.driver.interrupt()
+        if isinstance(self._driver, sqlite3.Connection):
+            self._driver.interrupt()
         else:
-            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.driver.fileno())) as line:
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._driver.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
         await asyncio.wait((step,), timeout=GRACE)
         if step.done() and not step.cancelled():
@@ -134,7 +130,7 @@ class Link:
         said, code = _first_line(cause), getattr(cause, "sqlstate", None) or ""
         if code == CANCELLED:
             return self._slow()
-        if self.driver.closed or code[:2] in ("08", "57"):
+        if self._driver.closed or code[:2] in ("08", "57"):
             return Disconnected(said or "the connection broke", where=self.place)
         return Failed(said, where=self.place, passing=code[:2] in ("40", "53", "55"), code=code)
 

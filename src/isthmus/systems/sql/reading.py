@@ -60,8 +60,8 @@ class Reading:
     """Nothing is known of it."""
     due: float = 0.0
     """When it is to be asked, by a clock that only goes forward."""
-    described: float | None = None
-    """When its columns were looked at; None: they are to be."""
+    described: bool = False
+    """Its columns were looked at."""
     lost: dict[int, str] = field(default_factory=dict)
     """Positions that cannot be read → why."""
     failed: str = ""
@@ -98,7 +98,7 @@ class Reading:
         more = [column for cell, _ in left.values() for column in _columns(cell)]
         self._question = Question(self.spec, list(dict.fromkeys((*self._needed(), *more))))
         self._picker = Picker(self.system, self.name, self.spec, left, ZoneInfo(self.whole.time_zone))
-        self.described = monotonic()
+        self.described = True
         return lost
 
     def _needed(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ AHEAD: Final = 8
 BEAT: Final = 5.0
 """Seconds between two signs of life while nothing comes."""
 AGAIN: Final = 30.0
-"""Seconds until a table or column that could not be read is tried again."""
+"""Seconds until a table that could not be read is tried again."""
 RARELY: Final = 3600.0
 """Seconds between two events about rows that cannot be remembered."""
 
@@ -134,7 +134,7 @@ class Taking:
     async def _look(self, table: Reading) -> Readings:
         """The next page of a table, or why there is none."""
         try:
-            if table.described is None or (table.lost and monotonic() - table.described >= AGAIN):
+            if not table.described or table.lost:  # a row that is taken without a column is not taken again with it
                 lost = await self._link.ask(table.describe)
                 if lost != table.lost or table.failed:
                     return self._told(table, lost)
@@ -158,9 +158,7 @@ class Taking:
         events = list[Event]()
         for why in dict.fromkeys(news.values()):
             found = [self._texts[position] for position, one in news.items() if one == why]
-            events.append(
-                self._event(Severity.ERROR, f"{names(found, 3)}: {why}; tried again every {AGAIN:g} s", found)
-            )
+            events.append(self._event(Severity.ERROR, f"{names(found, 3)}: {why}; tried again", found))
         if back:
             found = [self._texts[position] for position in back]
             events.append(self._event(Severity.INFORMATION, f"{names(found, 3)} can be read again", found))
@@ -168,8 +166,8 @@ class Taking:
 
     def _failed(self, table: Reading, error: Failed) -> Readings:
         """The database did not take a question. Once it may be that a column is gone: that harms only who reads it."""
-        if table.described is not None and not error.passing:
-            table.described = None
+        if table.described and not error.passing:
+            table.described = False
             return no_values()
         table.due = monotonic() + (seconds(self._spec.every) if error.passing else AGAIN)
         why = f"{error.what}; {error.hint}" if error.hint else error.what
