@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kind `kafka`: samples into a topic of a Kafka cluster."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from isthmus.outputs.contract import OutputKind
+from isthmus.outputs.kafka.topic import KafkaSpec, ToTopic
+
+_EXAMPLE: Final = """\
+outputs:
+  stream:
+    kind: kafka
+    servers: [kafka-1.acme.example:9093, kafka-2.acme.example:9093]
+    topic: plant.lyon.samples
+    tls: true
+    user: isthmus
+    password: !secret kafka
+"""
+
+_ABOUT: Final = """\
+Every sample, also late and recalled ones, is a message of its own in one topic. Its key is the path of its tag, so the
+samples of a tag lie in one partition, in their order, and a compacted topic keeps the last of each tag.
+
+```json
+{"tag":"acme/lyon/mixing/line-1/reactor-1/temperature","value":81.5,"at":"2026-11-23T06:30:00.250Z","quality":"Good","unit":"Cel"}
+```
+
+Value, time, quality, unit, name and marks are written as in the unified namespace over MQTT. The time of the Kafka
+message is that of sending; the device's is `at`.
+
+Samples are delivered when all in-sync replicas have them (`acks=all`); how many these are is the topic's affair
+(`min.insync.replicas`). The producer is idempotent: what it sends again by itself is in the topic once. After a lost
+connection to the cluster, or a sudden end of Isthmus, samples of up to about a second come a second time: tag, time,
+value, quality and marks together are the key of a sample. A message that is too large for `largest` or for the broker
+is parked; a topic that is not there, or that we may not write to, is waited for.
+
+This was tested against librdkafka's own mock cluster of three brokers, in a process of its own: delivery, refusals,
+brokers that go away and come back, frozen ones. It cannot show what real brokers do with disks, replicas and elections,
+with `min.insync.replicas`, access rights and quotas, with TLS and SASL (these settings were only checked to be accepted
+by librdkafka); and it is of the same library as our producer, so it would share a mistake in the protocol.
+"""
+
+KIND: Final = OutputKind(
+    name="kafka",
+    title="Kafka topic",
+    spec=KafkaSpec,
+    connect=ToTopic,
+    example=_EXAMPLE,
+    secrets=("password",),
+    about=_ABOUT,
+)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples into a Kafka topic: a message each, under the path of its tag, written only when the brokers have it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from isthmus.core.errors import Disconnected, Refused
+from isthmus.outputs.contract import Delivery, Refusal, Surroundings
+from isthmus.outputs.mqtt.words import Words
+from isthmus.store.history.columns import Columns
+from isthmus.systems.contract import Spec
+from isthmus.systems.durations import Duration, between, seconds
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message, Producer
+
+PROBE: Final = 10.0
+"""Seconds without anything to write after which we look whether the brokers are there."""
+LONGEST_NAME: Final = 249
+"""Characters of a topic's name (Kafka: Topic.MAX_NAME_LENGTH)."""
+_SERVER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/:,@]+):\d{1,5}")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_REFUSED: Final = frozenset({10, 18, 32, 87, -196})
+"""Codes that speak of the message itself: MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD,
+and librdkafka's own for one it cannot send."""
+_UNKNOWN: Final = frozenset({58, -169})
+"""SASL_AUTHENTICATION_FAILED, and librdkafka's own."""
+
+
+def _server(text: str) -> str:
+    if not _SERVER.fullmatch(text):
+        raise ValueError(f"{text!r} is no broker; write host:9092")
+    return text
+
+
+def _topic(text: str) -> str:
+    if text and (not _NAME.fullmatch(text) or len(text) > LONGEST_NAME or text in (".", "..")):
+        raise ValueError(f"{text[:80]!r} is no topic; take letters, digits, dots, _ and -")
+    return text
+
+
+Server = Annotated[str, AfterValidator(_server)]
+
+
+class KafkaSpec(Spec):
+    """Every sample into a topic of a Kafka cluster, a message each."""
+
+    servers: Server | list[Server] = Field(
+        description="Brokers to begin with, `host:9092`; they tell of the others, under the names they know."
+    )
+    topic: Annotated[str, AfterValidator(_topic)] = Field(
+        "", description="The topic; without one the plant's path with dots, `acme.lyon`. It must be there."
+    )
+    tls: bool = Field(False, description="Speak TLS.")
+    user: str = Field("", description="User name (SASL); without one we are anonymous.")
+    password: SecretStr | None = Field(None, description="The user's password; written `!secret name`.")
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="How user and password are told."
+    )
+    plain_password: bool = Field(False, description="Allow the password to travel without TLS.")
+    ca: str = Field("", description="Certificates to trust (PEM file, relative to `pki/`); else the system's own.")
+    certificate: str = Field("", description="Our certificate (PEM file, relative to `pki/`) where the brokers ask.")
+    key: str = Field("", description="Private key (PEM file, relative to `pki/`) of `certificate`.")
+    compression: Literal["none", "lz4", "zstd", "gzip"] = Field("lz4", description="How messages are packed.")
+    largest: int = Field(1_000_000, ge=1_000, le=10_000_000, description="The most bytes of a message.")
+    patience: Annotated[Duration, between("1s", "5m")] = Field(
+        "10s", description="How long the brokers may take to have what was written before we call them gone."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> KafkaSpec:
+        if not self.listed:
+            raise ValueError("servers is empty")
+        if bool(self.user) != (self.password is not None):
+            raise ValueError("user and password go together")
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
+        if (self.ca or self.certificate) and not self.tls:
+            raise ValueError("ca, certificate and key are for tls: true")
+        if self.user and not self.tls and not self.plain_password:
+            raise ValueError("the password would travel unencrypted; use tls: true, or plain_password: true")
+        return self
+
+    @property
+    def listed(self) -> list[str]:
+        return [self.servers] if isinstance(self.servers, str) else list(self.servers)
+
+
+class ToTopic:
+    """One such output; remembers nothing."""
+
+    def __init__(self, spec: KafkaSpec, surroundings: Surroundings) -> None:
+        self._spec, self._house = spec, surroundings
+        self._topic = spec.topic or _topic(surroundings.revision.plant.replace("/", "."))
+        self._words = Words.of(surroundings.tags)
+        paths = {number: one.tag.path for number, one in surroundings.tags.items()}
+        self._keys = {number: path.encode() for number, path in paths.items()}
+        self._begins = {number: b'{"tag":' + msgspec.json.encode(path) + b"," for number, path in paths.items()}
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[_Sink]:
+        """Makes sure that the brokers are there, and the topic."""
+        sink = _Sink(self._spec, self._topic, self.messages, self._settings())
+        try:
+            await asyncio.to_thread(sink.look)
+            yield sink
+        finally:
+            await asyncio.to_thread(sink.close)
+
+    def messages(self, columns: Columns) -> list[tuple[bytes, bytes]]:
+        """Key and value of each sample."""
+        tags, bodies = columns.tag.tolist(), self._words.messages(columns)
+        return [(self._keys[tag], self._begins[tag] + body[1:]) for tag, body in zip(tags, bodies, strict=True)]
+
+    def _settings(self) -> dict[str, Any]:
+        """In librdkafka's words; raises Refused where a file is missing."""
+        spec, pki = self._spec, self._house.data / "pki"
+        said: dict[str, Any] = {
+            "bootstrap.servers": ",".join(spec.listed),
+            "client.id": f"isthmus-{self._house.output}",
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 5,
+            "compression.type": spec.compression,
+            "message.max.bytes": spec.largest,
+            "delivery.timeout.ms": round(seconds(spec.patience) * 1000),
+            "socket.timeout.ms": round(seconds(spec.patience) * 1000),
+            "reconnect.backoff.max.ms": 1000,
+            "allow.auto.create.topics": False,
+            "log_level": 0,
+            "security.protocol": ("SASL_" if spec.user else "") + ("SSL" if spec.tls else "PLAINTEXT"),
+        }
+        if spec.password is not None:
+            said |= {"sasl.mechanism": spec.mechanism, "sasl.username": spec.user}
+            said["sasl.password"] = spec.password.get_secret_value()
+        files = {"ssl.ca.location": spec.ca, "ssl.certificate.location": spec.certificate, "ssl.key.location": spec.key}
+        for key, name in files.items():
+            if name and not (pki / name).is_file():
+                raise Refused(f"{name} is not there", where=str(pki), hint="name PEM files that lie in pki/")
+            said |= {key: str(pki / name)} if name else {}
+        return said
+
+
+class _Sink:
+    """A producer; its methods but `write` block, and run in threads."""
+
+    def __init__(self, spec: KafkaSpec, topic: str, messages: Any, settings: dict[str, Any]) -> None:
+        from confluent_kafka import KafkaException, Producer
+
+        self._spec, self._topic, self._messages = spec, topic, messages
+        self._patience, self._trouble = seconds(spec.patience), None
+        self._heard = time.monotonic()
+        try:
+            self._producer: Producer = Producer({**settings, "error_cb": self._note})
+        except KafkaException as error:
+            raise Refused(f"it cannot be configured so: {error.args[0].str()}", where=self._where) from error
+
+    _trouble: KafkaError | None
+    """What librdkafka said last of a broker or of us."""
+
+    @property
+    def _where(self) -> str:
+        return f"{self._topic} on {','.join(self._spec.listed)}"
+
+    def _note(self, error: KafkaError) -> None:
+        if self._trouble is None or self._trouble.code() not in _UNKNOWN:
+            self._trouble = error
+
+    def look(self) -> None:
+        """Raises Disconnected unless the brokers are there and have the topic, Refused where they know us not."""
+        from confluent_kafka import KafkaException
+
+        try:
+            found = self._producer.list_topics(self._topic, timeout=self._patience).topics[self._topic]
+        except KafkaException as error:
+            raise self._gone(error.args[0]) from error
+        if found.error is not None:
+            hint = f"make the topic {self._topic}, and let {self._spec.user or 'anonymous'} write to it"
+            raise Disconnected(f"no topic {self._topic}: {found.error.str()}", where=self._where, hint=hint)
+        self._heard = time.monotonic()
+
+    def _gone(self, error: KafkaError) -> Disconnected | Refused:
+        self._producer.poll(0)
+        said = self._trouble if self._trouble is not None else error
+        if said.code() in _UNKNOWN:
+            return Refused("the brokers do not know us", where=self._where, hint="are user and password right?")
+        return Disconnected(_plain(said), where=self._where)
+
+    def close(self) -> None:
+        """What is still on its way is forgotten: it comes again."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    async def write(self, delivery: Delivery) -> Sequence[Refusal]:
+        if len(delivery):
+            return await asyncio.to_thread(self._write, self._messages(delivery.columns))
+        if time.monotonic() - self._heard >= PROBE:
+            await asyncio.to_thread(self.look)
+        return ()
+
+    def _write(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Refusal]:
+        """Returns when the brokers have all but those refused; raises Disconnected when that took too long."""
+        from confluent_kafka import KafkaException
+
+        failed: dict[int, KafkaError] = {}
+        for row, (key, value) in enumerate(messages):
+            try:
+                self._produce(key, value, partial(_report, failed, row))
+            except KafkaException as error:
+                failed[row] = error.args[0]
+        left = self._producer.flush(self._patience + 1)
+        away = next((error for error in failed.values() if error.code() not in _REFUSED), None)
+        if away is not None:
+            raise self._gone(away)
+        if left:
+            raise Disconnected(f"no answer within {self._spec.patience}", where=self._where)
+        self._heard, self._trouble = time.monotonic(), None
+        return [Refusal(row, error.str()) for row, error in sorted(failed.items())]
+
+    def _produce(self, key: bytes, value: bytes, report: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(self._topic, value=value, key=key, on_delivery=report)
+            except BufferError:  # librdkafka's own queue is full
+                self._producer.poll(0.1)
+            else:
+                return
+
+
+def _report(failed: dict[int, KafkaError], row: int, error: KafkaError | None, _: Message) -> None:
+    if error is not None:
+        failed[row] = error
+
+
+def _plain(error: KafkaError) -> str:
+    """What librdkafka says, without addresses and times that are others at every try."""
+    text = re.sub(r"^.*?(?=Connect to|SSL|Disconnected|Failed)", "", error.str())
+    text = re.sub(r"\(after \d+ms in state [A-Z_]+.*?\)|, \d+ identical error.*$|ipv[46]#\S+ ?", "", text)
+    return " ".join(text.split()).removesuffix(":")[:200] or error.name()

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kafka out, to librdkafka's mock cluster in a process of its own: what was sent is what a consumer reads, once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from isthmus.core.errors import Disconnected, Refused
+from isthmus.core.tag import DataType, Tag
+from isthmus.core.time import from_iso
+from isthmus.outputs.contract import Delivery, Surroundings
+from isthmus.outputs.registry import output_kinds
+from isthmus.plant.revision import OutputSetting, Revision, TagSetting
+from isthmus.store.history.columns import Columns, empty
+from tests.conftest import Until
+from tests.deliver.plant import AT, PLANT, TAGS, Plant, plant, setting
+from tests.peers.kafka_cluster import Cluster
+
+KIND = output_kinds()["kafka"]
+TOPIC = "acme.lyon"
+PRODUCE = 0
+"""The API key of Produce requests."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with Cluster(TOPIC) as made:
+        yield made
+
+
+@pytest.fixture
+async def floor(tmp_path: Path) -> AsyncIterator[Plant]:
+    async with plant(tmp_path / "data") as made:
+        yield made
+
+
+def output(servers: list[str], folder: Path, **config: Any) -> Any:
+    tags = {number: setting(number) for number in range(1, TAGS + 1)}
+    tags[9] = TagSetting(tag=Tag(9, f"{PLANT}/hall/note", "", DataType.TEXT, True), system="dcs", address="note")
+    revision = Revision(
+        number=1, created=0, author="", comment="", plant=PLANT, time_zone="UTC", systems=(), assets=(),
+        tags=tuple(tags.values()),
+    )  # fmt: skip
+    spec = KIND.spec.model_validate({"servers": servers, "patience": "2s", **config})
+    return KIND.connect(spec, Surroundings("stream", revision, tags, folder, folder, empty))
+
+
+def samples(count: int) -> Columns:
+    rows = empty(count)
+    rows.tag[:], rows.value[:] = 1 + np.arange(count) % TAGS, np.arange(count)
+    rows.time[:] = AT + np.arange(count) * 1_000_000
+    rows.quality[rows.value % 7 == 3] = 0x4000_0000
+    return rows
+
+
+def consumed(servers: list[str], count: int, within: float = 20) -> list[tuple[str, int, dict[str, Any]]]:
+    """(key, partition, value) of the messages of the topic, at least so many."""
+    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": ",".join(servers), "group.id": "test", "log_level": 0})
+    found, end, more = list[tuple[str, int, dict[str, Any]]](), time.monotonic() + within, True
+    try:
+        consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(4)])
+        while time.monotonic() < end and (len(found) < count or more):
+            messages = consumer.consume(1000, 0.3)
+            more = bool(messages)
+            found += [
+                (one.key().decode(), one.partition(), json.loads(one.value())) for one in messages if not one.error()
+            ]
+    finally:
+        consumer.close()
+    return found
+
+
+async def test_what_was_written_is_what_a_consumer_reads(cluster: Cluster, tmp_path: Path) -> None:
+    columns = samples(500)
+    async with output(cluster.servers, tmp_path).open() as sink:
+        assert not await sink.write(Delivery(columns))
+        assert not await sink.write(Delivery(empty()))
+    found = consumed(cluster.servers, 500)
+    got = sorted((from_iso(one["at"]), one["tag"], one["value"], one["quality"]) for _, _, one in found)
+    assert got == [
+        (int(at), f"{PLANT}/hall/tank-{tag}/level", float(value), "Uncertain" if bad else "Good")
+        for at, tag, value, bad in zip(columns.time, columns.tag, columns.value, columns.quality, strict=True)
+    ]
+    assert all(key == one["tag"] for key, _, one in found)
+    by_key = {key: [one["value"] for other, _, one in found if other == key] for key, *_ in found}
+    assert all(values == sorted(values) for values in by_key.values())  # the order of a tag is kept
+    assert all(len({partition for other, partition, _ in found if other == key}) == 1 for key in by_key)
+
+
+async def test_a_message_that_is_too_large_is_refused_and_the_others_are_there(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    rows = empty(3)
+    rows.tag[:], rows.time[:], rows.text[1], rows.value[:] = (1, 9, 2), AT, 1, (1.0, np.nan, 2.0)
+    columns = Columns(("x" * 5000,), *rows.arrays())
+    async with output(cluster.servers, tmp_path, largest=2000).open() as sink:
+        refused = await sink.write(Delivery(columns))
+    assert [one.row for one in refused] == [1] and "large" in refused[0].reason.lower()
+    assert sorted(one["value"] for _, _, one in consumed(cluster.servers, 2)) == [1.0, 2.0]
+
+
+async def test_what_a_broker_refuses_for_good_is_parked(cluster: Cluster, tmp_path: Path) -> None:
+    async with output(cluster.servers, tmp_path).open() as sink:
+        cluster.do("errors", PRODUCE, 10)  # MESSAGE_TOO_LARGE
+        assert len(await sink.write(Delivery(samples(1)))) == 1
+        assert not await sink.write(Delivery(samples(1)))
+
+
+async def test_what_passes_is_tried_again_and_is_there_once(cluster: Cluster, tmp_path: Path) -> None:
+    async with output(cluster.servers, tmp_path).open() as sink:
+        cluster.do("errors", PRODUCE, 6, 7, 19)  # NOT_LEADER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS
+        assert not await sink.write(Delivery(samples(100)))
+    assert len(consumed(cluster.servers, 100)) == 100
+
+
+async def test_brokers_that_are_gone_or_frozen_count_as_away(cluster: Cluster, tmp_path: Path) -> None:
+    made = output(cluster.servers, tmp_path, patience="1s")
+    async with made.open() as sink:
+        cluster.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(Disconnected):
+            await sink.write(Delivery(samples(10)))
+    cluster.process.kill()
+    errors = set()
+    for _ in range(2):
+        with pytest.raises(Disconnected) as error:
+            async with made.open():
+                pass
+        errors.add(str(error.value))
+    assert len(errors) == 1, errors  # said once
+
+
+async def test_a_topic_that_is_not_there_is_waited_for_and_named(cluster: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(Disconnected, match="nowhere"):
+        cluster.do("errors", 3, 3, 3, 3, 3)  # Metadata: UNKNOWN_TOPIC_OR_PARTITION
+        async with output(cluster.servers, tmp_path, topic="nowhere").open():
+            pass
+
+
+async def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"ca\.pem"):
+        async with output(["127.0.0.1:9"], tmp_path, tls=True, ca="ca.pem").open():
+            pass
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"servers": []},
+        {"servers": "http://kafka"},
+        {"servers": "kafka"},
+        {"topic": "a topic"},
+        {"topic": "x" * 250},
+        {"user": "me"},
+        {"user": "me", "password": "in the clear"},
+        {"ca": "ca.pem"},
+        {"patience": "soon"},
+    ],
+)
+def test_bad_configuration_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        KIND.spec.model_validate({"servers": "127.0.0.1:9092", **config})
+
+
+async def cut_under_load(cluster: Cluster, floor: Plant, until: Until, rounds: int, count: int) -> None:
+    config = {"servers": cluster.servers, "patience": "1s"}
+    floor.apply([OutputSetting(name="stream", kind="kafka", config=config, begins="now")])
+    floor.start()
+    await until(lambda: floor.told("stream").get("state") == "connected", "it is connected")
+    for _ in range(rounds):
+        await floor.publish(count)
+        cluster.cut()
+        await floor.publish(count)
+        await until(lambda: floor.told("stream").get("state") == "disconnected", "it notices")
+        cluster.mend()
+        await until(lambda: floor.told("stream").get("delivered") == floor.sent * TAGS, "all is delivered", within=60)
+    found = consumed(cluster.servers, floor.sent * TAGS, 60)
+    counted = Counter((one["tag"], one["at"], one["value"]) for _, _, one in found)
+    assert len(counted) == floor.sent * TAGS and floor.told("stream")["parked"] == 0
+
+
+async def test_a_cut_under_load_loses_nothing(cluster: Cluster, floor: Plant, until: Until) -> None:
+    await cut_under_load(cluster, floor, until, 1, 200)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_two_hundred_cuts_under_load_lose_nothing(cluster: Cluster, floor: Plant, until: Until) -> None:
+    await cut_under_load(cluster, floor, until, 200, 20)
