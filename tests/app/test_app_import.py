@@ -457,6 +457,23 @@ def test_a_correction_is_a_last_value_where_what_it_replaced_was_also_after_the_
         assert last(data) == expected
 
 
+def test_what_is_added_where_nothing_was_recorded_is_never_a_last_value(data: Path, tmp_path: Path) -> None:
+    at = pa.array([from_iso("2026-11-20T05:00:00Z")]).cast(pa.timestamp("ns"))
+    recorded_live(data, pa.table({"tag": [f"{R}/pressure"], "time": at, "value": [1.5]}))
+    isthmus(data, "import", written(tmp_path, "past.csv", "tag,time,value\nR1.TT101,2026-11-20 06:00,5\n"))
+    for tag in ("temperature", "pressure"):
+        isthmus(data, "history", "correct", tag, "--at", "2026-11-21T06:00", "--value", "2", "--add")
+        isthmus(data, "history", "correct", tag, "--at", "2026-11-21T06:00", "--value", "3")
+        isthmus(data, "history", "correct", tag, "--at", "2026-11-20T06:00", "--value", "4")
+    expected = {"pressure": (4.0, "substituted, corrected")}
+    assert last(data) == expected
+    assert [one[2] for one in samples(data) if one[1] == "2026-11-21T05:00:00Z"] == ["3.0", "3.0"]
+    isthmus(data, "history", "compact")
+    for path in (data / "history").glob("manifest.db*"):
+        path.unlink()
+    assert last(data) == expected
+
+
 def recorded_live(data: Path, table: pa.Table) -> None:
     """Samples as if they had come through the log."""
     settings = {setting.tag.path: setting.tag for setting in revision_of(Place(data)).tags}

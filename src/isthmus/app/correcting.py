@@ -185,13 +185,14 @@ async def _written(
 def _former(history: History, setting: TagSetting, at: int, *, add: bool) -> tuple[Value, int]:
     """What counts at a time until now, and which of its marks stay; raises NotFound when nothing does.
 
-    A mark stays that all samples at that time have: what takes the place of a live one is live.
+    A mark stays that all samples at that time have: what takes the place of a live one is live. What is added where
+    nothing was recorded is back-filled: it never becomes a last value.
     """
     there = joined_columns(history, setting, at, at + 1, replaced=True)
     if len(there):
         return _value(setting, there, len(there) - 1), int(np.bitwise_and.reduce(there.mark) & _KEPT)
     if add:
-        return None, 0
+        return None, int(_KEPT)
     near = [
         time.to_iso(int(columns.time[row]))
         for columns, row in (

@@ -39,7 +39,7 @@ def correct(
         Path | None, typer.Option("--file", metavar="FILE", help="Many: a file with tag, time, value and quality.")
     ] = None,
     revert: Annotated[bool, typer.Option("--revert", help="Let what was recorded first count again.")] = False,
-    add: Annotated[bool, typer.Option("--add", help="Also where nothing was recorded at that time.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Also where nothing was recorded; never a last value.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Correct recorded values: from now on the new one counts, everywhere; the old one stays kept.
