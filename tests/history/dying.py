@@ -21,6 +21,7 @@ from isthmus.store.history.record import Limits, record
 from isthmus.stream.log import Endpoint, Log, open_log
 
 STEPS = (
+    "put aside",
     "before writing",
     "half written",
     "written",
@@ -83,7 +84,9 @@ def arm(step: str) -> None:
     elif step == "directory synced":
         after(folder, "settle", lambda path: path.name == "segments" and any(path.glob("*.parquet")))
     elif step == "inside the commit":
-        before(Manifest, "_add_oddities", lambda *_: die())
+        before(Manifest, "_add", lambda *_: die())
+    elif step == "put aside":
+        after(Manifest, "put_aside", lambda *_: True)
     elif step == "committed":
         after(Manifest, "commit", lambda *_: True)
     elif step == "before purging":

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from isthmus.store.history.read import open_history
-from isthmus.stream.log import Log
+from isthmus.stream.log import Log, Quarantined
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
 from tests.history.dying import STEPS
@@ -27,10 +27,10 @@ ENTRY = Path(__file__).with_name("dying.py")
 
 
 class Oracle:
-    """Publishes numbered blocks and writes each into a file of its own once the log has acknowledged it."""
+    """Publishes numbered blocks, with as many oddities, and writes each into a file of its own once the log has it."""
 
-    def __init__(self, publisher: Publisher, path: Path) -> None:
-        self._publisher, self._path = publisher, path
+    def __init__(self, log: Log, publisher: Publisher, path: Path) -> None:
+        self._log, self._publisher, self._path = log, publisher, path
         self.sent = 0
 
     async def publish(self) -> None:
@@ -38,6 +38,7 @@ class Oracle:
         future = await self._publisher.send([numbered(self.sent, epoch=1)])
         async with asyncio.timeout(60):
             await future
+            await self._log.quarantine("plc", "no number", str(self.sent).encode())
         with self._path.open("a") as file:
             file.write(f"{self.sent}\n")
             file.flush()
@@ -69,16 +70,19 @@ async def compare(folder: Path, log: Log | None, oracle: Oracle) -> None:
     async with asyncio.timeout(60), open_history(folder, log) as history:
         found = history.raw(range(1, 101))["value"].to_numpy()
         assert history.gaps() == []
+        aside = [int(Quarantined.unpack(oddity.body).payload) for oddity in history.oddities()]
     kept, rows = np.unique(found.astype(np.int64) // 100, return_counts=True)
     assert len(found) == len(np.unique(found)), "doubled"
     assert (rows == 100).all(), "part of a block"
     assert oracle.accepted() <= set(kept.tolist()) <= set(range(1, oracle.sent + 1)), "lost"
+    assert aside == list(range(1, len(aside) + 1)), "quarantine lost, doubled or out of order"
+    assert oracle.accepted() <= set(aside), "quarantine lost"
 
 
 async def die_at_steps(server: LogServer, log: Log, tmp_path: Path, steps: list[str]) -> None:
     folder = tmp_path / "history"
     async with collector(log) as publisher:
-        oracle = Oracle(publisher, tmp_path / "accepted")
+        oracle = Oracle(log, publisher, tmp_path / "accepted")
         for step in steps:
             async with recorder_process(server, folder, step) as process:
                 async with asyncio.timeout(60):
@@ -95,7 +99,7 @@ async def die_at_steps(server: LogServer, log: Log, tmp_path: Path, steps: list[
 async def die_at_any_moment(server: LogServer, log: Log, tmp_path: Path, rounds: int) -> None:
     folder, chance = tmp_path / "history", random.Random(rounds)
     async with collector(log) as publisher:
-        oracle = Oracle(publisher, tmp_path / "accepted")
+        oracle = Oracle(log, publisher, tmp_path / "accepted")
         for _ in range(rounds):
             async with recorder_process(server, folder, "") as process:
                 for _ in range(chance.randrange(60)):

@@ -15,9 +15,10 @@ from isthmus.core.errors import InUse, LogFull
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.quality import Mark
 from isthmus.store.history import flush
+from isthmus.store.history.manifest import Manifest, Oddity, Which
 from isthmus.store.history.read import History, open_history
 from isthmus.stream import names
-from isthmus.stream.log import Log, open_log
+from isthmus.stream.log import Log, Position, open_log
 from isthmus.stream.server import LogServer
 from tests.history.plain import block, table_rows
 from tests.history.plant import START, TAGS, accepted, collector, numbered, recorder, until
@@ -357,3 +358,21 @@ async def test_readers_see_whole_histories_while_the_recorder_flushes_and_purges
         done = 1
         rounds = await asyncio.gather(*reading)
     assert min(rounds) > 2
+
+
+def test_quarantine_is_bounded_by_number_and_by_bytes_and_can_be_asked_for(tmp_path: Path) -> None:
+    manifest = Manifest.open(tmp_path / "manifest.db")
+    try:
+        for first in range(0, 12_000, 1000):
+            some = [Oddity(Position("s", n), f"q.{n % 2}", n, b"small") for n in range(first, first + 1000)]
+            manifest.put_aside(manifest.state(), some)
+            manifest.put_aside(manifest.state(), some)
+        assert [one.at for one in manifest.oddities()] == list(range(2000, 12_000))
+        chosen = manifest.oddities(Which("q.1", 3000, 11_000, 3))
+        assert [one.at for one in chosen] == [10_995, 10_997, 10_999]
+        large = [Oddity(Position("s", n), "q", n, b"x" * 65_536) for n in range(20_000, 21_030)]
+        manifest.put_aside(manifest.state(), large)
+        kept = manifest.oddities()
+        assert [one.at for one in kept] == list(range(20_006, 21_030))
+    finally:
+        manifest.close()

@@ -92,7 +92,7 @@ async def test_a_compactor_that_dies_at_any_step_loses_and_doubles_nothing(
 ) -> None:
     folder, chance = tmp_path / "history", random.Random(1)
     async with collector(log) as publisher:
-        oracle = Oracle(publisher, tmp_path / "accepted")
+        oracle = Oracle(log, publisher, tmp_path / "accepted")
         died = {step: await round_(log, server, folder, oracle, step, chance) for step in SOME}
         await compare(folder, log, oracle)
         assert sum(died.values()) >= len(SOME) - 2, died
@@ -108,7 +108,7 @@ async def test_compactors_and_recorders_that_die_200_times_lose_and_double_nothi
 ) -> None:
     folder, chance = tmp_path / "history", random.Random(2)
     async with collector(log) as publisher:
-        oracle = Oracle(publisher, tmp_path / "accepted")
+        oracle = Oracle(log, publisher, tmp_path / "accepted")
         died = 0
         for number in range(200):
             died += await round_(log, server, folder, oracle, chance.choice(STEPS), chance)
@@ -136,7 +136,7 @@ async def readers_meanwhile(log: Log, server: LogServer, tmp_path: Path, rounds:
     """Four readers, some with one snapshot for many reads, while compactors replace all files again and again."""
     folder, stop, reads = tmp_path / "history", asyncio.Event(), [0]
     async with collector(log) as publisher, recorder_process(server, folder, ""):
-        oracle = Oracle(publisher, tmp_path / "accepted")
+        oracle = Oracle(log, publisher, tmp_path / "accepted")
         for _ in range(10):
             await oracle.publish()
         await segments(folder, 1)
@@ -174,7 +174,7 @@ async def test_two_compactors_at_once_one_is_refused_and_recording_goes_on(
 ) -> None:
     folder = tmp_path / "history"
     async with collector(log) as publisher, recorder_process(server, folder, ""):
-        oracle = Oracle(publisher, tmp_path / "accepted")
+        oracle = Oracle(log, publisher, tmp_path / "accepted")
         await oracle.publish()
         await segments(folder, 1)
         with tended(folder) as manifest:

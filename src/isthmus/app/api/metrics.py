@@ -48,11 +48,16 @@ class _Figures(Collector):
     def _systems(self) -> Iterator[Metric]:
         connected = GaugeMetricFamily("isthmus_system_connected", "1 when the system is connected", labels=["system"])
         bad = GaugeMetricFamily("isthmus_system_bad_tags", "Tags whose last quality is bad", labels=["system"])
+        odd = CounterMetricFamily(
+            "isthmus_system_quarantined",
+            "What could not be understood since the collector started",
+            labels=["system"],
+        )
         for name, system in self._found["systems"].items():
             connected.add_metric([name], system["state"] == "connected")
             bad.add_metric([name], system["bad"])
-        yield connected
-        yield bad
+            odd.add_metric([name], system["quarantined"])
+        yield from (connected, bad, odd)
 
     def _outputs(self) -> Iterator[Metric]:
         connected = _of_outputs("connected", "1 when the output's far end takes samples")
@@ -62,16 +67,23 @@ class _Figures(Collector):
             labels=["output"],
         )
         parked = _of_outputs("parked_samples", "Samples that the far end refused")
+        lost = CounterMetricFamily(
+            "isthmus_output_lost_messages",
+            "Messages that neither the log nor a history had any more, since the deliverer started; of a log that is "
+            "gone: 1",
+            labels=["output"],
+        )
         messages = _of_outputs("lag_messages", "Messages of the log that are not delivered")
         seconds = _of_outputs("lag_seconds", "How long ago the log took what was delivered last; 0: nothing is waiting")
         for name, output in self._found["outputs"].items():
             connected.add_metric([name], output["state"] == "connected")
             delivered.add_metric([name], output["delivered"])
             parked.add_metric([name], output["parked"])
+            lost.add_metric([name], output["lost"])
             for family, value in ((messages, output["lag_messages"]), (seconds, output["lag_seconds"])):
                 if value is not None:
                     family.add_metric([name], value)
-        yield from (connected, delivered, parked, messages, seconds)
+        yield from (connected, delivered, parked, lost, messages, seconds)
 
     def _services(self) -> Iterator[Metric]:
         ready = GaugeMetricFamily("isthmus_service_ready", "1 when the service does its work", labels=["service"])

@@ -32,6 +32,8 @@ class System(msgspec.Struct, frozen=True):
     """Tags whose last quality is bad."""
     samples: int
     """Accepted since the collector started."""
+    quarantined: int
+    """Things it sent since then that could not be understood; `/api/quarantine` has them."""
     file: str
     line: int
     """Where the plant file says it."""
@@ -117,6 +119,7 @@ def condition_of(place: Place, picture: Picture) -> Condition:
                 tags=len(runs.of_system(setting.name)),
                 bad=said.get("bad", 0),
                 samples=said.get("samples", 0),
+                quarantined=said.get("quarantined", 0),
                 file=setting.place.file,
                 line=setting.place.line,
             )

@@ -18,7 +18,7 @@ from isthmus.app.cli.history_group import first_sentence
 
 HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
-    "Look": ("watch", "history", "sql", "events", "status", "doctor"),
+    "Look": ("watch", "history", "sql", "events", "quarantine", "status", "doctor"),
     "Describe the plant": ("check", "test", "plan", "apply", "rollback", "revisions", "schema", "browse"),
     "Deliver": ("parked",),
     "Keep": ("import", "files", "share", "backup", "restore"),
@@ -32,6 +32,7 @@ MODULES: Final = (
     "history_group",
     "sql_command",
     "events_command",
+    "quarantine_command",
     "status_command",
     "doctor_command",
     "plant_commands",

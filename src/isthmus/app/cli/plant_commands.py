@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from isthmus.app.cli.options import JsonOption as Json
-from isthmus.app.cli.where import data_folder, is_data, told
+from isthmus.app.cli.where import data_folder, data_of, told
 
 if TYPE_CHECKING:
     from isthmus.app.revising import Proposal
@@ -170,7 +170,7 @@ def rollback(
 
     if where is not None and number is None and where.name.isdigit() and not where.exists():
         number, where = int(where.name), None
-    folder = _data_of(where, data)
+    folder = data_of(where, data)
     with Ledger.open(folder) as ledger:
         runs = ledger.current()
         if runs is None:
@@ -212,7 +212,7 @@ def revisions(
     from isthmus.core import time
     from isthmus.store.ledger import Ledger
 
-    with Ledger.open(_data_of(where, data)) as ledger:
+    with Ledger.open(data_of(where, data)) as ledger:
         lines, runs = ledger.revisions(), ledger.current_number()
     if as_json:
         told = [
@@ -303,17 +303,6 @@ def _ask(yes: bool, question: str) -> None:
     if not typer.confirm(question):
         typer.echo("nothing is changed")
         raise typer.Exit(1)
-
-
-def _data_of(where: Path | None, option: Path | None) -> Path:
-    """The data directory that a plant file, its folder, or the directory itself says."""
-    from isthmus.core.errors import NotFound
-
-    if where is not None and not where.exists():
-        raise NotFound(f"there is no {str(where)!r}", hint="name a plant file, its folder or a data directory")
-    if where is not None and option is None and is_data(where):
-        return where
-    return data_folder(option, where)
 
 
 def _before(ledger: Ledger, runs: int) -> int:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from isthmus.core.errors import IsthmusError
+from isthmus.core.errors import IsthmusError, NotFound
 
 VARIABLE: Final = "ISTHMUS_DATA"
 FOLDER: Final = "data"
@@ -54,3 +54,12 @@ def check_new(file: Path) -> None:
         raise IsthmusError("is no folder", where=str(folder), hint="make it, or write somewhere else")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise IsthmusError("may not be written to by you", where=str(folder), hint="write somewhere else")
+
+
+def data_of(where: Path | None, option: Path | None) -> Path:
+    """The data directory that a plant file, its folder, or the directory itself says; raises NotFound."""
+    if where is not None and not where.exists():
+        raise NotFound(f"there is no {str(where)!r}", hint="name a plant file, its folder or a data directory")
+    if where is not None and option is None and is_data(where):
+        return where
+    return data_folder(option, where)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Final
 
+from isthmus.app.quarantined import escaped
 from isthmus.app.testing.bench import Come, Result
 from isthmus.app.testing.case import Difference, Expected, Sample
 from isthmus.core import quality, time
@@ -18,8 +19,6 @@ from isthmus.plant.revision import TagSetting
 
 TOLERANCE: Final = 1e-6
 """How far a number may be off, as a part of it: a 32-bit float has seven digits."""
-MOST_BYTES: Final = 48
-"""Bytes of what was quarantined that are shown."""
 
 
 def differences(expected: Expected, result: Result) -> Iterator[Difference]:
@@ -139,10 +138,3 @@ def _words(
             yield Difference(spot, f"no {noun} with {words!r}")
         elif words not in text:
             yield Difference(spot, f"{noun} is {text!r}, without {words!r}")
-
-
-def escaped(payload: bytes) -> str:
-    """Bytes as people read them: text where they are some, the rest escaped, cut with their number."""
-    said = payload[:MOST_BYTES].decode("ascii", "backslashreplace").encode("unicode_escape").decode("ascii")
-    said = said.replace("\\\\x", "\\x")
-    return said if len(payload) <= MOST_BYTES else f"{said}... ({len(payload):,} bytes)"

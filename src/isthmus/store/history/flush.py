@@ -26,6 +26,7 @@ def flush(folder: Folder, manifest: Manifest, cut: Cut) -> Segment | None:
         return None
     columns = ordered(cut.memory.columns())
     segment, data = encode(columns, Footer(after=cut.former.position, state=cut.new, events=cut.events))
+    manifest.put_aside(cut.former, cut.oddities)  # first: a segment that is found after a sudden end brings none
     keep(folder.segments / segment.file, data)
     manifest.commit(
         cut.former,
@@ -33,7 +34,6 @@ def flush(folder: Folder, manifest: Manifest, cut: Cut) -> Segment | None:
         segment=segment,
         latest=latest(columns),
         events=cut.events,
-        oddities=cut.oddities,
     )
     return segment
 

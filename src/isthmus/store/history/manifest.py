@@ -30,6 +30,8 @@ from isthmus.stream.log import Position
 
 ODDITIES: Final = 10_000
 """Quarantined messages kept; of more than these the oldest go."""
+ODDITIES_SIZE: Final = 64 << 20
+"""Bytes of them that are kept, beside the newest one; of more the oldest go."""
 _LATEST: Final = """
 INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET time = excluded.time,
   seen = excluded.seen, value = excluded.value, integer = excluded.integer, text = excluded.text,
@@ -50,6 +52,27 @@ class Oddity(msgspec.Struct, frozen=True):
     at: int
     """When the log took it, ns."""
     body: bytes
+
+
+class Which(msgspec.Struct, frozen=True):
+    """Which of the quarantined messages."""
+
+    subject: str = ""
+    """Of this one; empty: of all."""
+    start: int = EARLIEST
+    end: int = LATEST
+    """When the log took them, ns: from `start`, before `end`."""
+    most: int | None = None
+    """So many, the newest."""
+
+    def of(self, oddities: Iterable[Oddity]) -> list[Oddity]:
+        """Those of `oddities`, which are in order, each once."""
+        once = {(one.position.stream, one.position.sequence, one.at): one for one in oddities}.values()
+        found = [one for one in once if self.start <= one.at < self.end and self.subject in ("", one.subject)]
+        return found if self.most is None else found[max(0, len(found) - self.most) :]
+
+
+EVERYTHING: Final = Which()
 
 
 class Manifest:
@@ -267,18 +290,34 @@ class Manifest:
         rows = ((event.id, str(event.kind), event.at, msgspec.json.encode(event)) for event in events)
         self._db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
 
+    def put_aside(self, former: State, oddities: Sequence[Oddity]) -> None:
+        """Keeps what was quarantined, each once however often it comes; raises InUse unless `former` holds."""
+        if oddities:
+            with self._transaction():
+                self.check(former)
+                self._add_oddities(oddities)
+
     def _add_oddities(self, oddities: Iterable[Oddity]) -> None:
         rows = [(o.position.stream, o.position.sequence, o.subject, o.at, o.body) for o in oddities]
+        first = min((row[1] for row in rows), default=0)
+        known = set(self._db.execute("SELECT stream, sequence, at FROM quarantine WHERE sequence >= ?", (first,)))
+        rows = [row for row in rows if (row[0], row[1], row[3]) not in known]
         if rows:
             self._db.executemany(
                 "INSERT INTO quarantine (stream, sequence, subject, at, body) VALUES (?, ?, ?, ?, ?)", rows
             )
             newest = "SELECT max(number) FROM quarantine"
             self._db.execute(f"DELETE FROM quarantine WHERE number <= ({newest}) - ?", (ODDITIES,))
+            newer = "sum(length(body)) OVER (ORDER BY number DESC) - length(body) AS newer"
+            too_old = f"SELECT max(number) FROM (SELECT number, {newer} FROM quarantine) WHERE newer >= ?"
+            self._db.execute(f"DELETE FROM quarantine WHERE number <= ({too_old})", (ODDITIES_SIZE,))
 
-    def oddities(self) -> list[Oddity]:
+    def oddities(self, which: Which = EVERYTHING) -> list[Oddity]:
         """What was quarantined, oldest first."""
-        found = self._db.execute(f"SELECT {_ODDITY} FROM quarantine ORDER BY number")
+        where = "at >= ? AND at < ? AND (? = '' OR subject = ?)"
+        newest = f"SELECT number, {_ODDITY} FROM quarantine WHERE {where} ORDER BY number DESC LIMIT ?"
+        values = (which.start, which.end, which.subject, which.subject, -1 if which.most is None else which.most)
+        found = self._db.execute(f"SELECT {_ODDITY} FROM ({newest}) ORDER BY number", values)
         return [Oddity(Position(stream, sequence), *rest) for stream, sequence, *rest in found]
 
     def segments(self) -> list[Segment]:

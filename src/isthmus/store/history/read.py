@@ -32,7 +32,7 @@ from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lease import leased
 from isthmus.store.history.lists import known_tags
-from isthmus.store.history.manifest import Manifest, Oddity
+from isthmus.store.history.manifest import EVERYTHING, Manifest, Oddity, Which
 from isthmus.store.history.moments import taken, waits
 from isthmus.store.history.segment import Footer, Segment
 from isthmus.store.history.tail import behind
@@ -239,9 +239,9 @@ class History:
         """What was noted in the manifest under this name; None: nothing."""
         return self._manifest.bookmark(name)
 
-    def oddities(self) -> list[Oddity]:
+    def oddities(self, which: Which = EVERYTHING) -> list[Oddity]:
         """What was quarantined, as far as it is kept, oldest first."""
-        return [*self._manifest.oddities(), *self._oddities]
+        return which.of([*self._manifest.oddities(which), *self._oddities])
 
     def tags(self) -> dict[int, Tag]:
         """The tags that were ever recorded, by number, as samples knew them last."""

@@ -35,6 +35,7 @@ const state = (text, fine) => (text === fine ? html`<span class="fine">${text}</
 const system = (one) =>
   html`<tr><th scope="row">${one.name}</th><td>${state(one.state, "connected")}</td><td>${one.kind}</td><td class="number">${one.tags}</td>
     <td class="number">${one.bad ? html`<span class="badge bad"><i aria-hidden="true">■</i> ${one.bad} bad</span>` : "0"}</td><td class="number">${one.samples.toLocaleString("en-GB")}</td>
+    <td class="number">${one.quarantined ? html`<a href=${`/api/quarantine?system=${encodeURIComponent(one.name)}`} target="_blank" rel="noopener">${one.quarantined.toLocaleString("en-GB")}</a>` : "0"}</td>
     <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${one.problem}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
 
 /** @param {import("../parts/systems.js").Output} one */
@@ -45,7 +46,7 @@ const output = (one) =>
     <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${one.problem}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
 
 /** Columns of numbers. */
-const NUMBERS = new Set(["Tags", "Bad", "Samples", "Delivered", "Behind", "Parked", "Process", "Restarts", "Heard of"]);
+const NUMBERS = new Set(["Tags", "Bad", "Samples", "Quarantined", "Delivered", "Behind", "Parked", "Process", "Restarts", "Heard of"]);
 
 /** @param {string} name @param {readonly string[]} columns @param {unknown} body */
 const table = (name, columns, body) =>
@@ -57,7 +58,7 @@ const condensed = () => {
   if (!found) return html`<p role="status">Asking …</p>`;
   const { log } = found;
   return html`<h2>Systems</h2>
-    ${table("Systems", ["System", "State", "Kind", "Tags", "Bad", "Samples", "Zone", "Owner", "Problem", "Plant file"], found.systems.map(system))}
+    ${table("Systems", ["System", "State", "Kind", "Tags", "Bad", "Samples", "Quarantined", "Zone", "Owner", "Problem", "Plant file"], found.systems.map(system))}
     ${found.outputs.length ? html`<h2>Outputs</h2>${table("Outputs", ["Output", "State", "Kind", "Tags", "Delivered", "Behind", "Parked", "Zone", "Owner", "Problem", "Plant file"], found.outputs.map(output))}` : nothing}
     <h2>Services</h2>
     ${table("Services", ["Service", "State", "Process", "Restarts", "Heard of"], found.services.map((one) => html`<tr><th scope="row">${one.name}</th><td>${state(one.state, "ready")}</td><td class="number">${one.pid ?? "–"}</td><td class="number">${one.restarts}</td><td class="number">${one.age === null ? "never" : `${span(one.age * 1000)} ago`}</td></tr>`))}

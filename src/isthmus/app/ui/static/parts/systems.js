@@ -19,6 +19,7 @@ import { ask } from "../plant/tags.js";
  * @property {number} tags
  * @property {number} bad
  * @property {number} samples
+ * @property {number} quarantined
  * @property {string} file
  * @property {number} line
  */
