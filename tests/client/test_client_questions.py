@@ -136,6 +136,18 @@ def test_a_limit_has_to_be_one(hot: isthmus.client.Plant) -> None:
         hot.spells("drive/operator", above=1)
 
 
+def test_gaps_accompany_formats_that_have_no_place_for_them(hot: isthmus.client.Plant, tmp_path: Path) -> None:
+    asked = ["history", "reactor-1/temperature", "--from", "2026-11-20T00:00Z", "--data", hot._place.root, "--to"]
+    told = "isthmus: gap 2026-11-20T01:08:20Z to 01:10:00Z: the connection was lost\n"
+    formats = [[], ["--aggregate", "Average"], ["--above", "90"], ["--bounds"], ["-o", tmp_path / "a.csv"]]
+    for words in formats:
+        done = invoke(*asked, "2026-11-21T00:00Z", "--format", "csv", *words)
+        assert (done.returncode, told in done.stderr, "gap" in done.stdout) == (0, True, False)
+    parquet = invoke(*asked, "2026-11-21T00:00Z", "--format", "parquet", "-o", tmp_path / "a.parquet")
+    assert told in parquet.stderr
+    assert invoke(*asked, "2026-11-20T00:10Z", "--format", "csv").stderr == ""
+
+
 NIGHTS = {"2026-03-28": 7, "2026-03-30": 8, "2026-10-24": 9}
 """Hours of the night shift that begins on a day: clocks were changed in the first and in the last."""
 

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isthmus.app.cli import sample_output
+from isthmus.app.gaps import concerning
 from isthmus.app.not_kept import NotKept, not_kept
 from isthmus.app.recorded import Recorded, find, named, span, zone
 from isthmus.app.run.access import history_of
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
 from isthmus.core import time
+from isthmus.core.event import Event
 from isthmus.core.tag import DataType, Tag
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.columns import empty, to_table
@@ -39,8 +41,11 @@ Say = Callable[[str, int, int], None]
 
 async def export(
     place: Place, patterns: Sequence[str], start: str, end: str, output: Path, form: str, say: Say, *, replaced: bool
-) -> tuple[NotKept, ...]:
-    """Writes the samples to `output` as `csv`, `parquet` or `arrow`; what was let go. Raises as `recorded` does."""
+) -> tuple[Sequence[Event], Sequence[NotKept]]:
+    """Writes the samples to `output` as `csv`, `parquet` or `arrow`; the gaps among them, and what was let go.
+
+    Raises as `recorded` does.
+    """
     revision = revision_of(place)
     settings = find(revision, patterns)
     first, last = span(start, end, time.now(), zone(revision))
@@ -52,7 +57,7 @@ async def export(
                 for some in range(0, len(settings), AT_ONCE):
                     found = list(tables(history, settings[some : some + AT_ONCE], begin, stop, replaced=replaced))
                     write(Recorded(begin, stop, found, ()))
-        return not_kept(history, settings, first)
+        return concerning(history.gaps(first, last), settings, revision), not_kept(history, settings, first)
 
 
 def _days(history: History, first: int, last: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from isthmus.app.cli import aligned_output, sample_output, spells_output, summed_output
+from isthmus.app.cli import aligned_output, sample_output, spells_output, summed_output, told
 from isthmus.app.cli.history_group import ASKING, Asking
 from isthmus.app.cli.once import run
 from isthmus.app.cli.options import DataOption, FromOption, ToOption
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isthmus.app.run.place import Place
     from isthmus.app.spells import Spells
     from isthmus.app.summed import Summed
+    from isthmus.core.event import Event
 
 SHOWN: Final = 40
 """Rows of a table unless --last says otherwise."""
@@ -134,7 +135,7 @@ def history(
 
     Works whether the plant runs or not. Times without an offset are meant in the plant's time zone; printed ones are
     UTC. Gaps, in which samples are missing, are named below a table and in JSON; so is what was let go of by now
-    because its class is not kept that long, which CSV, Parquet and Arrow are accompanied by on standard error.
+    because its class is not kept that long. CSV, Parquet and Arrow are accompanied by both on standard error.
 
     Aggregates are those of OPC UA Part 13, one column each; without --every they are of the whole range. What was not
     observed is never interpolated over: the quality says how much of an interval is known. The last options are the
@@ -210,20 +211,20 @@ def history(
             answer = run(asked or values_at(place, tags, at or (), retrieval)).newest(last or 0)
             answer = converted(answer, unit) if unit is not None else answer
             _write(side_by_side(answer) if aligned else answer, format_, output)
-            missing = answer.not_kept
+            missing = answer.gaps, answer.not_kept
         elif spells:
             limit = Limit.of(above, below, for_)
             past = run(spells_of(place, tags, from_, to, limit, retrieval)).newest(last or 0)
             _write(past, format_, output)
-            missing = past.not_kept
+            missing = past.gaps, past.not_kept
         else:
             asking = bounded(place, tags, from_, to) if bounds else recorded(place, tags, from_, to, replaced=replaced)
             found = run(asking)
             most = last if last is not None else SHOWN if format_ is Format.TABLE else 0
             _write(found.newest(most), format_, output)
-            missing = found.not_kept
+            missing = found.gaps, found.not_kept
     if format_ in (Format.CSV, Format.PARQUET):
-        _tell(missing)
+        _tell(*missing)
 
 
 def _export(
@@ -239,13 +240,13 @@ def _export(
         except OSError as error:
             hint = "look at the disk, or write somewhere else"
             raise IsthmusError(f"cannot be written: {error.strerror or error}", where=str(output), hint=hint) from error
-    _tell(missing)
+    _tell(*missing)
 
 
-def _tell(missing: Sequence[NotKept]) -> None:
-    """What was let go, where the format has no place for it."""
-    for one in missing:
-        typer.echo(f"isthmus: {one}", err=True)
+def _tell(gaps: Sequence[Event], not_kept: Sequence[NotKept]) -> None:
+    """The gaps and what was let go, where the format has no place for them."""
+    for line in told.below(0, 0, gaps, not_kept):
+        typer.echo(f"isthmus: {line}", err=True)
 
 
 def _agree(
