@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,30 @@ async def test_over_tls_only_a_broker_with_a_good_certificate_is_spoken_to(
             await until(lambda: bool(collected.opened or collected.errors), "it has tried")
         assert bool(collected.opened) == (age == "good")
         assert all("certificate has expired" in str(error) for error in collected.errors)
+
+
+async def test_what_is_too_large_for_the_broker_is_named_and_all_else_arrives(
+    tmp_path: Path, until: Until, need: Callable[[object, str], None]
+) -> None:
+    need(HERE, WHAT)
+    names = [f"m{n}" for n in range(100)]
+    nothing = [Metric(name, Type.STRING, None, time.now(), alias=n) for n, name in enumerate(names)]
+    with Mosquitto(tmp_path / "broker", "max_packet_size 6000") as broker:
+        config = {"url": broker.url, "patience": "2s"}
+        said = Broker.model_validate(config)
+        texts = [Address(f"plant/own:{name}", DataType.TEXT) for name in names]
+        collected = Collected(KIND, config, tmp_path, texts)
+        async with (
+            collected.running(),
+            opened(said, "own-edge", tmp_path, Place("plant", "own"), 0, lambda: {"": nothing}) as edge,
+        ):
+            await until(lambda: bool(collected.values(99)), "born")
+            told = [replace(one, value=str(n) * (9000 if n == 42 else 200)) for n, one in enumerate(nothing)]
+            assert await edge.tell("", told) == [42]
+            await until(lambda: len(collected.values(99)) == 2, "the last of them")
+        arrived = {text for readings in collected.readings for text in readings.text or () if text}
+    assert arrived == {str(n) * 200 for n in range(100) if n != 42}
+    assert not collected.told(EventKind.GAP)
 
 
 class Plant:

@@ -44,7 +44,8 @@ has no time for them.
 What was collected while the broker, or the `primary_host`, was away is sent afterwards as historical, and so is what
 comes late; what each tag is now follows as live. When the primary host goes offline (`spBv1.0/STATE/<host>`), the edge
 node says that it dies, goes, and comes back when the host does; of several brokers it takes the first that has the
-primary host online.
+primary host online. STATE is that of Sparkplug 3.0; hosts of 2.2, which say `ONLINE` on `STATE/<host>`, cannot be a
+primary host of Isthmus.
 
 Sparkplug sends births and data at QoS 0: nobody acknowledges them. Samples count as delivered once the broker has
 answered a ping that was sent after them: it has read them then. What the broker loses after that, on its way to a host

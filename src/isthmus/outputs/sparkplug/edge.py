@@ -31,6 +31,9 @@ CYCLE: Final = 256
 PORTION: Final = 500
 """Metrics in one message of data at most."""
 
+HEAD: Final = 16
+"""Bytes of a PUBLISH besides topic and payload, at most."""
+
 PAUSE: Final = 1.0
 """Seconds between two births, however often they are asked for."""
 
@@ -106,17 +109,33 @@ class Edge:
                     messages.append((Topic(self._place.group, "DBIRTH", self._place.node, device), payload))
             await self._send(messages)
 
-    async def tell(self, device: str, metrics: Sequence[Metric]) -> None:
-        """Tells new values of metrics that were declared, in as many messages as it takes."""
-        for first in range(0, len(metrics), PORTION):
-            await self._tell(device, metrics[first : first + PORTION])
+    async def tell(self, device: str, metrics: Sequence[Metric]) -> list[int]:
+        """Tells new values of metrics that were declared, in as many messages as it takes.
 
-    async def _tell(self, device: str, metrics: Sequence[Metric]) -> None:
+        Positions of those that are too large for the broker, each by itself.
+        """
+        refused: list[int] = []
+        for first in range(0, len(metrics), PORTION):
+            refused += await self._tell(device, metrics, first, min(first + PORTION, len(metrics)))
+        return refused
+
+    async def _tell(self, device: str, metrics: Sequence[Metric], first: int, end: int) -> list[int]:
+        """Tells metrics from `first` to before `end`, by halves where they are too large for one message."""
+        topic = Topic(self._place.group, "DDATA" if device else "NDATA", self._place.node, device)
         async with self._turn:
             self.check()
-            payload = message.data(metrics, at=time.now(), seq=self._next())
-            topic = Topic(self._place.group, "DDATA" if device else "NDATA", self._place.node, device)
-            await self._send([(topic, payload)])
+            payload = message.data(metrics[first:end], at=time.now(), seq=(self._seq + 1) % CYCLE)
+            if self._fits(topic, payload):
+                self._next()
+                await self._send([(topic, payload)])
+                return []
+        if end - first == 1:
+            return [first]
+        middle = (first + end) // 2
+        return [
+            *await self._tell(device, metrics, first, middle),
+            *await self._tell(device, metrics, middle, end),
+        ]
 
     async def end_device(self, device: str) -> None:
         """Tells that a device is gone; it is back when it is declared in births again."""
@@ -138,6 +157,8 @@ class Edge:
                     await self._obey(one)
         except (Disconnected, Refused) as error:
             self._error = self._error or error
+        finally:
+            self._error = self._error or Disconnected("nobody listens to hosts any more", where=str(self._place))
 
     async def _obey(self, one: Published) -> None:
         if self._host and one.topic == state_topic(self._host):
@@ -157,13 +178,18 @@ class Edge:
         self._seq = 0 if first else (self._seq + 1) % CYCLE
         return self._seq
 
+    def _most(self) -> int:
+        """Bytes that a message may have."""
+        return self._connection.welcome.largest or packet.LARGEST
+
+    def _fits(self, topic: Topic, payload: bytes) -> bool:
+        return len(str(topic).encode()) + len(payload) + HEAD <= self._most()
+
     async def _send(self, messages: Sequence[tuple[Topic, bytes]]) -> None:
-        most = self._connection.welcome.largest or packet.LARGEST
         for topic, payload in messages:
-            size = len(payload) + len(str(topic)) + 16
-            if size > most:
+            if not self._fits(topic, payload):
                 hint = "let the broker take larger messages, or give the output fewer tags"
-                raise Refused(f"{topic} has {size:,} bytes, and the broker takes {most:,}", hint=hint)
+                raise Refused(f"{topic} has {len(payload):,} bytes, and the broker takes {self._most():,}", hint=hint)
         await self._connection.tell([(packet.text(str(topic)), payload) for topic, payload in messages])
 
 

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -38,6 +38,11 @@ WAIT: Final = 60.0
 
 BEFORE: Final = "its time is before 1970, which Sparkplug cannot say"
 
+LARGE: Final = "its message is larger than the broker takes"
+
+_Said: TypeAlias = tuple[int, int, Metric]
+"""(row of the delivery or -1, tag, what is told of it)."""
+
 NAMES: Final = "values"
 """The property with the names of an enumeration's values, as JSON."""
 
@@ -46,7 +51,10 @@ class NodeSpec(Broker):
     """The plant as a Sparkplug B edge node on an MQTT broker."""
 
     group: Id = Field("", description="The group; without one the first part of the plant's name.")
-    node: Id = Field("", description="The edge node; without one the second part of the plant's name.")
+    node: Id = Field(
+        "",
+        description="The edge node; without one the second part of the plant's name. No other in its group may be so.",
+    )
     primary_host: Id = Field(
         "",
         description="The host application that must be online: while it is not, samples are kept, and sent to it "
@@ -141,51 +149,60 @@ class _Sink:
         """Tells the samples, and returns once the broker has read them."""
         self._edge.check()
         columns = delivery.columns
-        refused = [Refusal(row, BEFORE) for row in np.flatnonzero(columns.time < 0).tolist()]
-        columns = columns.pick(columns.time >= 0) if refused else columns
         kept = (columns.seen < self._since) | (delivery.recalled or delivery.retried)
-        await self._tell(self._sorted(self._node.metrics(columns), kept.tolist()))
+        early = np.flatnonzero(columns.time < 0).tolist()
+        refused = [Refusal(row, BEFORE) for row in early]
+        refused += await self._tell(self._sorted(columns, kept.tolist(), frozenset(early)))
         if not kept.any():
             await self._tell(self._caught_up())
         if len(delivery):
             await self._edge.confirm()
         return refused
 
-    def _sorted(self, found: Iterable[tuple[int, Metric]], kept: Sequence[bool]) -> Iterator[tuple[int, Metric]]:
-        """Marks as historical what is not what a tag is now."""
+    def _sorted(self, columns: Columns, kept: Sequence[bool], without: frozenset[int]) -> Iterator[_Said]:
+        """What is told of each sample: as historical where that is not what the tag is now."""
         now = self._node.now
-        for (number, metric), late in zip(found, kept, strict=True):
+        for row, (number, metric) in enumerate(self._node.metrics(columns)):
+            if row in without:
+                continue
             known = now.get(number)
             newest = not metric.historical and (known is None or metric.at >= known.at)
             if newest:
                 now[number] = metric
-            if newest and not late:
+            if newest and not kept[row]:
                 self._behind.pop(number, None)
-                yield number, metric
+                yield row, number, metric
                 continue
             if newest:
                 self._behind[number] = metric
-            yield number, replace(metric, historical=True)
+            yield row, number, replace(metric, historical=True)
 
-    def _caught_up(self) -> list[tuple[int, Metric]]:
+    def _caught_up(self) -> list[_Said]:
         """What the tags are now of which only what was kept was told."""
-        found, self._behind = list(self._behind.items()), {}
-        return found
+        found, self._behind = self._behind, {}
+        return [(-1, number, metric) for number, metric in found.items()]
 
-    async def _tell(self, found: Iterable[tuple[int, Metric]]) -> None:
-        devices: dict[str, list[Metric]] = {}
-        homes, doubtful = self._node.homes, self._node.doubtful
-        for number, metric in found:
-            said = metric
-            if metric.quality:
-                doubtful.update(() if metric.historical else (number,))
-            elif metric.historical or number not in doubtful:
-                said = replace(metric, quality=None)
-            else:
-                doubtful.discard(number)
-            devices.setdefault(homes[number].device, []).append(said)
-        for device, metrics in devices.items():
-            await self._edge.tell(device, metrics)
+    async def _tell(self, found: Iterable[_Said]) -> list[Refusal]:
+        """Tells device by device; what is too large for the broker."""
+        devices: dict[str, list[tuple[int, Metric]]] = {}
+        for row, number, metric in found:
+            devices.setdefault(self._node.homes[number].device, []).append((row, self._quality_said(number, metric)))
+        refused: list[Refusal] = []
+        for device, told in devices.items():
+            large = await self._edge.tell(device, [metric for _, metric in told])
+            refused += [Refusal(told[position][0], LARGE) for position in large if told[position][0] >= 0]
+        return refused
+
+    def _quality_said(self, number: int, metric: Metric) -> Metric:
+        """The metric without its quality where that is good, as it was told to be."""
+        doubtful = self._node.doubtful
+        if metric.quality:
+            doubtful.update(() if metric.historical else (number,))
+            return metric
+        if metric.historical or number not in doubtful:
+            return replace(metric, quality=None)
+        doubtful.discard(number)
+        return metric
 
 
 def _home(setting: TagSetting, depth: int) -> _Home:

@@ -68,8 +68,9 @@ present values. It is also asked when a message has an alias that nobody declare
 cannot be understood until the birth comes is lost, and an event counts it. 255 messages lost on end are noticed as so;
 256, 512 and so on are not.
 
-Isthmus says on `spBv1.0/STATE/<host>` that it listens, as host applications do; edge nodes whose primary host it is may
-wait for that, and keep what they have while it is offline.
+Isthmus says on `spBv1.0/STATE/<host>` that it listens, as host applications of Sparkplug 3.0 do; edge nodes whose
+primary host it is may wait for that, and keep what they have while it is offline. It does not write to edge nodes; all
+it sends them is the question for births.
 """,
     example="""\
 systems:
