@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.core.errors import IsthmusError
-from isthmus.systems.modbus.address import PATTERN, Place, check_address, parse
+from isthmus.systems.modbus.address import PATTERN, Place, check_address, check_write, parse
 from isthmus.systems.registry import kinds
 from tests.modbus.oracle import places
 
@@ -93,3 +93,8 @@ def test_no_text_breaks_the_parser_and_what_it_takes_fits_the_pattern(text: str)
 
 def test_the_kind_publishes_the_pattern() -> None:
     assert kinds()["modbus"].pattern == PATTERN
+
+
+def test_a_tag_that_can_be_written_is_at_no_input() -> None:
+    assert check_write("holding.1:uint16") == check_write("coil.1") == ""
+    assert "input register" in check_write("input.1:int16") and "discrete input" in check_write("discrete.3")

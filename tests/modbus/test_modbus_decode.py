@@ -18,6 +18,7 @@ from isthmus.systems.contract import Form
 from isthmus.systems.modbus.address import BITS, ORDERS, REGISTERS, Place, parse
 from isthmus.systems.modbus.blocks import Block, Wanted, coalesce
 from isthmus.systems.modbus.decode import Spot
+from isthmus.systems.modbus.encode import Unfit, encode
 from isthmus.systems.modbus.spec import ModbusSpec
 from isthmus.systems.polled.layout import Layout
 from isthmus.systems.polled.schedule import Scan
@@ -161,3 +162,16 @@ def test_columns_that_readings_share_cannot_be_changed() -> None:
     layout = Layout([Spot(0, parse("holding.0"), "ABCD", 0)])
     with pytest.raises(ValueError, match="read-only"):
         layout.form[0] = 0
+
+
+@given(
+    places.filter(lambda place: place.table == "holding"), st.sampled_from(ORDERS), st.binary(min_size=80, max_size=80)
+)
+def test_encoding_what_the_oracle_reads_gives_the_registers_back(place: Place, order: str, memory: bytes) -> None:
+    words = struct.unpack(">40H", memory)[: place.size]
+    value = expected(place, order, words)
+    if isinstance(value, float) and value - value != 0:
+        with pytest.raises(Unfit):
+            encode(place, order, value)
+    elif not isinstance(value, str):
+        assert encode(place, order, value).over(words) == words

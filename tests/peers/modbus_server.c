@@ -6,6 +6,8 @@
 //   fail UNIT CODE                   answer everything with this exception; 0: as usual
 //   mute UNIT 0|1                    give no answer
 //   delay MILLISECONDS               think before each answer
+//   without FUNCTION             answer this function with exception 1, unknown; 0: none
+//   freeze UNIT 0|1              take what is written, and change nothing
 //   most COUNT                       refuse more registers at once as an illegal value
 //   moving 0|1                       holding registers count up each time they are read
 //   count | largest | overlaps       requests so far, the most asked for in one, requests sent before an answer
@@ -29,7 +31,7 @@ enum { COIL, DISCRETE, HOLDING, INPUT, TABLES };
 
 static modbus_mapping_t *units[UNITS];
 static struct { int from, to; } holes[UNITS][TABLES];
-static int failing[UNITS], mute[UNITS], delay, most = 2000, moving;
+static int failing[UNITS], mute[UNITS], frozen[UNITS], delay, most = 2000, moving, without;
 static long requests, largest, overlaps;
 static struct pollfd sockets[SOCKETS];
 static int used;
@@ -80,6 +82,10 @@ static void command(char *line) {
         mute[a & 255] = b;
     else if (strcmp(verb, "delay") == 0 && sscanf(rest, "%d", &a) == 1)
         delay = a;
+    else if (strcmp(verb, "without") == 0 && sscanf(rest, "%d", &a) == 1)
+        without = a;
+    else if (strcmp(verb, "freeze") == 0 && sscanf(rest, "%d %d", &a, &b) == 2)
+        frozen[a & 255] = b;
     else if (strcmp(verb, "most") == 0 && sscanf(rest, "%d", &a) == 1)
         most = a;
     else if (strcmp(verb, "moving") == 0 && sscanf(rest, "%d", &a) == 1)
@@ -103,6 +109,12 @@ static int table_read(int function) {
     return function >= 1 && function <= 4 ? tables[function] : -1;
 }
 
+// The table a write of this function goes to, or -1; `several` is whether it says how many.
+static int table_written(int function, int *several) {
+    *several = function == 15 || function == 16;
+    return function == 5 || function == 15 ? COIL : function == 6 || function == 16 || function == 22 ? HOLDING : -1;
+}
+
 // One request of a client; 0 when it is gone.
 static int answer(modbus_t *context, int socket) {
     uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
@@ -124,6 +136,19 @@ static int answer(modbus_t *context, int socket) {
         return 1;
     if (failing[unit])
         return modbus_reply_exception(context, query, failing[unit]) >= 0;
+    if (without && query[7] == without)
+        return modbus_reply_exception(context, query, MODBUS_EXCEPTION_ILLEGAL_FUNCTION) >= 0;
+    int several, written = table_written(query[7], &several);
+    if (written >= 0 && first <= holes[unit][written].to && first + (several ? count : 1) > holes[unit][written].from)
+        return modbus_reply_exception(context, query, MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS) >= 0;
+    if (frozen[unit] && table < 0) {
+        uint16_t *kept = malloc(65536 * sizeof *kept);
+        memcpy(kept, mapping->tab_registers, 65536 * sizeof *kept);
+        int done = modbus_reply(context, query, length, mapping) >= 0;
+        memcpy(mapping->tab_registers, kept, 65536 * sizeof *kept);
+        free(kept);
+        return done;
+    }
     if (table >= 0) {
         int from = holes[unit][table].from, to = holes[unit][table].to;
         if (from <= to && first <= to && first + count > from)

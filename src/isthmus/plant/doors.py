@@ -23,6 +23,8 @@ class KindLike(Specified, Protocol):
     def check_address(self) -> Any: ...
     @property
     def warn_address(self) -> Any: ...
+    @property
+    def check_write(self) -> Any: ...
 
 
 Kinds = Mapping[str, KindLike]
@@ -44,6 +46,10 @@ class Door:
     def doubt(self, address: str) -> str:
         """A warning about a valid address, empty for none."""
         return str(guarded(self.kind, self.kind.warn_address, address)) if self.kind is not None else ""
+
+    def unwritable(self, address: str) -> str:
+        """Why nothing can be written to a valid address, empty: something can."""
+        return str(guarded(self.kind, self.kind.check_write, address)) if self.kind is not None else ""
 
 
 def read_doors(loaded: Loaded, kinds: Kinds, findings: Findings) -> dict[str, Door]:

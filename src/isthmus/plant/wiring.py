@@ -49,6 +49,9 @@ def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findin
     if "range" in values or "normal" in values:
         within(normal, limits, node, wire.said, findings)
     rewritten = "write" in values and values["write"] is not None
+    write = writing(values, model.type, limits, wire.said, findings) if rewritten else model.write
+    if write is not None and (why := wire.door.unwritable(address)):
+        findings.problem(node.entries["address"][1], wire.said, why, "leave out write:, or give another address")
     return TagSetting(
         tag=Tag(0, wire.path, model.unit, model.type, model.stepped),
         system=wire.door.setting.name,
@@ -63,7 +66,7 @@ def wired(wire: Wire, model: TagModel, values: dict[str, Any], node: Map, findin
         keep=wire.keep,
         labels=model.labels,
         description=values.get("description", model.description),
-        write=writing(values, model.type, limits, wire.said, findings) if rewritten else model.write,
+        write=write,
         place=wire.place,
         meant=wire.meant,
     )

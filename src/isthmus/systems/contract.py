@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.core.event import Event
+from isthmus.core.samples import Value
 from isthmus.core.tag import DataType
 
 
@@ -167,6 +168,26 @@ class Reads(Protocol):
 
 
 @runtime_checkable
+class Writes(Protocol):
+    """Changes values at the far end, over the connection that `open` holds, ahead of what is to be read over it."""
+
+    async def write(self, values: Sequence[tuple[Address, Value]]) -> Sequence[int]:
+        """Writes each value to its address, one after the other, and gives a StatusCode for each, in their order.
+
+        - Good: the far end took it, and was read back to hold it.
+        - Uncertain: the far end took it, and holds something else, or what it holds cannot be read.
+        - BadNotConnected: nothing was sent. So for all of them while nothing is open.
+        - BadTimeout, BadCommunicationError: it was sent and no answer came; whether it was taken is not known.
+        - BadTypeMismatch, BadOutOfRange, BadNotWritable: it does not fit the address; nothing was sent.
+        - Any other: the far end refused it, and says that it is as it was.
+
+        Nothing is ever sent twice, and nothing raised: who wrote has to know of each value what became of it. There is
+        no way to here from the command line or the plant file: who may write what is decided elsewhere.
+        """
+        ...
+
+
+@runtime_checkable
 class Browses(Protocol):
     """Lists what the far end has."""
 
@@ -208,6 +229,8 @@ class Kind:
     """A runnable piece of plant file: the `systems:` entry and one asset."""
     warn_address: Callable[[str], str] = field(default=lambda text: "")
     """A warning about a valid address that will hurt later (an index that shifts), empty for none."""
+    check_write: Callable[[str], str] = field(default=lambda text: "")
+    """Why nothing can be written to a valid address, of a tag that says `write:`; empty: something can."""
     secrets: tuple[str, ...] = ()
     """Spec fields that must be written `!secret name`."""
     waits: bool = False

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from isthmus.systems.contract import Kind, Replay, Surroundings
-from isthmus.systems.modbus.address import PATTERN, check_address
+from isthmus.systems.modbus.address import PATTERN, check_address, check_write
 from isthmus.systems.modbus.spec import ModbusSpec
 
 _TEST = """\
@@ -32,7 +32,8 @@ KIND = Kind(
     spec=ModbusSpec,
     connect=_connect,
     check_address=check_address,
-    powers=("reads",),
+    check_write=check_write,
+    powers=("reads", "writes"),
     replay=_replay,
     tested=("libmodbus (a server in C)",),
     pattern=PATTERN,
@@ -66,7 +67,13 @@ Each unit and interval has its own phase, so that many devices do not speak at o
 read as often as it can be, and an `overrun` event says how many readings were left out; what nobody read while the
 device was away is a gap. Units of one gateway belong
 into one system: it has one connection with one request in flight. A unit that stays silent is asked less often, down to
-every 30 s, and the others keep their schedule. Nothing is written yet. Modbus RTU needs a gateway.
+every 30 s, and the others keep their schedule. Modbus RTU needs a gateway.
+
+The driver can write: holding registers and coils, all of the types above, each value read back, ahead of what is to be
+read. A field of bits is changed by the device itself where it knows function 22; where it does not, the register is
+read, changed and written, and what somebody else changes between is lost. Nothing in Isthmus asks it to yet: there is
+no command that writes, and a tag's `write:` is only checked. A tag at an input register or a discrete input cannot have
+one.
 """,
     example="""\
 systems:

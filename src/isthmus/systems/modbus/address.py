@@ -113,6 +113,15 @@ def check_address(text: str) -> str:
     return str(parse(text))
 
 
+def check_write(text: str) -> str:
+    """Why nothing can be written to a valid address; empty: something can."""
+    place = parse(text)
+    if place.table in ("input", "discrete"):
+        noun = "an input register" if place.registers else "a discrete input"
+        return f"{place} is {noun}, which nobody can write"
+    return ""
+
+
 def _meant(text: str) -> str:
     """What was probably meant: Modicon's 40101 is `holding.100`, because that counts from 1."""
     match = _MODICON.fullmatch(text)

@@ -7,13 +7,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from isthmus.core import time
+from isthmus.core import quality, time
+from isthmus.core.samples import Value
 from isthmus.systems.contract import Address, Readings, Surroundings
 from isthmus.systems.modbus import wire
 from isthmus.systems.modbus.address import parse
 from isthmus.systems.modbus.blocks import Block, Wanted, coalesce
 from isthmus.systems.modbus.spec import ModbusSpec
 from isthmus.systems.modbus.wire import FRAMING
+from isthmus.systems.modbus.writing import Writer
 from isthmus.systems.polled.language import Language
 from isthmus.systems.polled.link import Link
 from isthmus.systems.polled.polling import Observed, Plan, Polling
@@ -25,7 +27,7 @@ OUTSIDE: Final = "outside 0 to 65535, counted from the system's first"
 
 
 class ModbusSource:
-    """Reads. Keep one for as long as the system is collected: it remembers what the device refuses."""
+    """Reads and writes. Keep one for as long as the system is collected: it remembers what the device refuses."""
 
     def __init__(self, spec: ModbusSpec, surroundings: Surroundings) -> None:
         self._spec, self._system = spec, surroundings.system
@@ -33,6 +35,7 @@ class ModbusSource:
         self._plan: Plan[Wanted] | None = None
         self._opened = 0
         self._resume, self._observed = surroundings.resume, Observed()
+        self._link: Link | None = None
 
     @asynccontextmanager
     async def open(self, addresses: Sequence[Address]) -> AsyncGenerator[AsyncIterator[Readings]]:
@@ -45,9 +48,17 @@ class ModbusSource:
             polling = Polling(link, self._plan, self._pace, self._observed)
             self._opened += 1
             await polling.greet(self._opened - 1)
+            self._link = link
             yield polling
         finally:
+            self._link = None
             await link.close()
+
+    async def write(self, values: Sequence[tuple[Address, Value]]) -> Sequence[int]:
+        """Writes one value after the other, each read back; see the contract."""
+        if self._link is None:
+            return [quality.BAD_NOT_CONNECTED] * len(values)
+        return await Writer(self._link, self._spec, self._pace).write(values)
 
 
 def make_plan(addresses: tuple[Address, ...], spec: ModbusSpec, system: str) -> Plan[Wanted]:

@@ -16,6 +16,8 @@ from isthmus.systems.polled.link import Alien
 FUNCTIONS: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 HEADER: Final = struct.Struct(">HHH")
 """Transaction, protocol (0), length of what follows."""
+UNIT: Final = 4
+"""Where a question, without its transaction number, has its unit."""
 SHORTEST: Final = 3
 LONGEST: Final = 254
 """Bytes that may follow the header in an answer: unit, function, an exception code; or 252 of data."""
@@ -62,6 +64,11 @@ FRAMING: Final = _Framing()
 def question(unit: int, table: str, start: int, count: int) -> bytes:
     """The request for `count` registers (or bits) from `start`, without its transaction number."""
     return _QUESTION.pack(0, 6, unit, FUNCTIONS[table], start, count)
+
+
+def headed(body: bytes) -> bytes:
+    """A request, which begins with its unit, as `Link.ask` takes it."""
+    return struct.pack(">HH", 0, len(body)) + body
 
 
 def size(table: str, count: int) -> int:
