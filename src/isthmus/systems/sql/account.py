@@ -20,7 +20,7 @@ _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS place (name TEXT PRIMARY KEY, meant TEXT NOT NULL, mark BLOB NOT NULL, floor BLOB NOT NULL,
   beyond INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS taken (name TEXT NOT NULL, row BLOB NOT NULL, place BLOB NOT NULL, seen INTEGER NOT NULL,
-  standing INTEGER NOT NULL, PRIMARY KEY (name, row)) WITHOUT ROWID;
+  standing INTEGER NOT NULL, PRIMARY KEY (name, row));
 """
 
 say = structlog.get_logger("collect")
@@ -62,6 +62,7 @@ class Known:
     beyond: bool
     """Those beyond it are; not those that lie at it."""
     taken: tuple[Taken, ...]
+    """In the order in which they were met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Account:
             row = db.execute("SELECT meant, mark, floor, beyond FROM place WHERE name = ?", (name,)).fetchone()
             if row is None or row[0] != meant:
                 return None
-            taken = db.execute("SELECT row, place, seen, standing FROM taken WHERE name = ? ORDER BY seen", (name,))
+            taken = db.execute("SELECT row, place, seen, standing FROM taken WHERE name = ? ORDER BY rowid", (name,))
             return Known(row[1], row[2], bool(row[3]), tuple(Taken(*one) for one in taken))
 
     def note(self, name: str, meant: str, entries: Iterable[Entry]) -> None:
