@@ -77,6 +77,16 @@ def test_samples_go_and_what_they_came_to_stays(data: Path) -> None:
     assert invoke("history", "retain", "--data", data).stdout == "nothing is older than it is kept\n"
 
 
+def test_an_import_that_is_taken_back_says_which_of_its_rollups_stay(data: Path, tmp_path: Path) -> None:
+    rows = [f"acme/lyon/mixing/reactor-2/temperature,2026-11-09T{i // 60:02}:{i % 60:02}:07Z,{i}" for i in range(600)]
+    (tmp_path / "past.csv").write_text("\n".join(["tag,time,value", *rows]))
+    id_ = json.loads(invoke("import", tmp_path / "past.csv", "--json", "--data", data).stdout)["id"]
+    assert invoke("history", "retain", "--data", data).returncode == 0
+    done = invoke("import", "--undo", id_, "--data", data)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 samples removed\nroll-ups of samples before 2026-11-1" in done.stdout
+
+
 def assert_told_in_every_format(data: Path) -> None:
     """What was let go, as text, data, a header, an attribute; nothing where it does not concern the question."""
     asked = ("history", HOT, "--from", "2026-11-09T00:00Z", "--to", "2026-11-10T00:00Z")

@@ -153,7 +153,7 @@ def _import(
         _say(account, wanted.tags.near, place, as_json=as_json, shown=shown)
         return
     with _progress() as progress:
-        account, before = bring_in(wanted, progress, lambda error: _note(f"waiting: {error}"))
+        account, before = bring_in(wanted, progress, lambda error: _note(f"waiting: {error.what}"))
     if compacting and not before and account.taken:
         _compact(place)
     _say(account, wanted.tags.near, place, as_json=as_json, before=before)
@@ -172,15 +172,19 @@ def _compact(place: Place) -> None:
 def _undo(place: Place, id_: str, compacting: bool, as_json: bool) -> None:
     from isthmus.app.cli.slow import slow
     from isthmus.app.importing.undo import undo
+    from isthmus.core.time import to_iso
 
     with slow("undoing") as say:
-        account, count = undo(place, id_, lambda done, of: say("files", done, of))
+        account, count, let_go = undo(place, id_, lambda done, of: say("files", done, of))
     if compacting:
         _compact(place)
     if as_json:
-        show.print_json({"id": account.id, "taken back": count})
-    else:
-        typer.echo(f"import {account.id} ({account.what}) is taken back: {count:,} samples removed")
+        rolled = {} if let_go is None else {"roll-ups stay before": to_iso(let_go)}
+        show.print_json({"id": account.id, "taken back": count, **rolled})
+        return
+    typer.echo(f"import {account.id} ({account.what}) is taken back: {count:,} samples removed")
+    if let_go is not None:
+        typer.echo(f"roll-ups of samples before {to_iso(let_go)[:10]} stay: the samples are not kept any more")
 
 
 def _list(place: Place, as_json: bool) -> None:
