@@ -2,8 +2,8 @@
 """librdkafka's mock cluster, as a process of its own.
 
 `python -m tests.peers.kafka_cluster BROKERS PARTITIONS TOPIC...` prints where it listens; commands on stdin: `down N`,
-`up N` for a broker, `errors API CODE...` for the next requests of a kind, each answered with OK. The functions are those
-of rdkafka_mock.h, in the library that confluent-kafka brings.
+`up N` for a broker, `errors API CODE...` for the next requests of a kind, each answered with OK. The functions are
+those of rdkafka_mock.h, in the library that confluent-kafka brings.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ const crypto = require("crypto");
 const fs = require("fs");
 const zlib = require("zlib");
 
-const state = { pages: {}, asked: {}, pushes: [], answers: [], stored: [], ids: {}, secret: "", refuse: null, echo: [] };
+const fresh = () => ({ pages: {}, asked: {}, pushes: [], answers: [], stored: [], ids: {}, secret: "", refuse: null, echo: [] });
+const state = fresh();
 
 function page(request, response) {
   const path = request.url;
@@ -15,7 +16,7 @@ function page(request, response) {
   const found = state.pages[path] || { status: 404, body: "no such page" };
   if (found.raw !== undefined) { request.socket.end(Buffer.from(found.raw, "base64")); return; }
   if (found.silent) return;
-  const body = found.base64 ? Buffer.from(found.base64, "base64") : Buffer.from(found.body || "");
+  const body = found.base64 ? Buffer.from(found.body, "base64") : Buffer.from(found.body || "");
   const headers = { "content-type": "application/json", ...found.headers };
   if (headers.etag && request.headers["if-none-match"] === headers.etag) { response.writeHead(304, headers); response.end(); return; }
   if (found.drip) { response.writeHead(200, headers); drip(response, body, found.drip); return; }
@@ -80,6 +81,7 @@ const commands = {
   page: ({ path, ...said }) => { if (said.gone) delete state.pages[path]; else state.pages[path] = said; },
   set: (said) => Object.assign(state, said),
   get: ({ what }) => state[what],
+  reset: () => { Object.assign(state, fresh()); },
   count: () => ({ stored: state.stored.length, pushes: state.pushes.length }),
 };
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {

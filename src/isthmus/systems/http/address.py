@@ -21,8 +21,9 @@ def check_address(text: str) -> str:
     if "://" in path.partition("?")[0]:
         hint = "name the server with the system's url:, and here only what follows it: /status#/temperature"
         raise IsthmusError(f"{text[:80]!r} names a server", hint=hint)
+    named = bool(path)
     path = path if path.startswith("/") else f"/{path}"
-    if not _PATH.fullmatch(path) or len(text) > LONGEST or not text.strip().strip("#"):
+    if not named or not _PATH.fullmatch(path) or len(text) > LONGEST:
         hint = "write /status#/temperature; %20 stands for a space, and %C3%A9 for a letter that ASCII has not"
         raise IsthmusError(f"{text[:80]!r} is no path of a URL", hint=hint)
     if sign:

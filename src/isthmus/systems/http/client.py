@@ -121,6 +121,7 @@ class Client:
                 said = found.headers
                 tag, location, wait = (said.get(name, "") for name in ("ETag", "Location", "Retry-After"))
                 charset = (found.charset or "").lower()
+                location = location if 300 <= found.status < 400 else ""
                 return Answer(found.status, body, whole, tag, charset, _rest(wait), location)
         except TimeoutError:
             return Silence(quality.BAD_TIMEOUT, f"no answer within {self._timeout}")

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP as it is polled: what answers become, errors by status, ETag, Retry-After, hostile bodies, certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime
+import gzip
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from isthmus.core import quality
+from isthmus.core.errors import Disconnected, Refused
+from isthmus.core.event import EventKind
+from isthmus.core.tag import DataType
+from isthmus.core.time import UNKNOWN
+from isthmus.systems.contract import Address, Form
+from isthmus.systems.http.resource import BAD_USER_ACCESS_DENIED
+from isthmus.systems.registry import kinds
+from tests.conftest import Until, needed
+from tests.contract.collected import Collected
+from tests.peers.network import Network
+from tests.peers.web_peer import HERE, WHAT, WebServer
+
+KIND = kinds()["http"]
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_server() -> AsyncIterator[WebServer]:
+    needed(HERE, WHAT)
+    async with WebServer() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server(shared_server: WebServer) -> WebServer:
+    """The module's server, which has forgotten everything."""
+    await shared_server.do("reset")
+    return shared_server
+
+
+def reading(url: str, folder: Path, *addresses: str, **more: Any) -> Collected:
+    config = {"url": url, "timeout": "500ms", "every": "50ms", "time": "/at", "quality": "/quality", **more}
+    return Collected(KIND, config, folder, [Address(text, DataType.FLOAT) for text in addresses])
+
+
+async def test_one_request_gives_all_tags_of_a_path_exactly(server: WebServer, tmp_path: Path, until: Until) -> None:
+    stamp = '"at": 1795415400123.456, "quality": "Uncertain"'
+    whole = f'{{{stamp}, "f": 81.5, "big": 18446744073709551615, "t": "on", "n": null}}'
+    await server.do("page", path="/now", body=whole)
+    types = {"f": DataType.FLOAT, "big": DataType.UNSIGNED, "t": DataType.TEXT, "n": DataType.FLOAT}
+    collected = reading(server.url, tmp_path)
+    collected.addresses = [Address(f"/now#/{key}", type_) for key, type_ in types.items()]
+    async with collected.running():
+        await until(lambda: bool(collected.values(3)), "all are read")
+    first = collected.readings[0]
+    assert set(first.at.tolist()) == {1_795_415_400_123_456_000}
+    assert first.form.tolist() == [Form.FLOAT, Form.UNSIGNED, Form.TEXT, Form.NONE]
+    assert first.quality.tolist() == [quality.UNCERTAIN] * 3 + [quality.BAD_NO_DATA]
+    assert first.integer is not None and first.integer[1] == -1 and first.text and first.text[2] == "on"
+    asked = (await server.do("get", what="asked"))["/now"]
+    assert asked <= len(collected.readings) + 2
+    assert len(collected.values(0)) == 1  # the same time: the same sample
+
+
+async def test_an_unchanged_answer_without_a_time_is_a_reading_each_time_also_as_304(
+    server: WebServer, tmp_path: Path, until: Until
+) -> None:
+    await server.page("/now", {"value": 7.5}, headers={"etag": '"v1"'})
+    async with reading(server.url, tmp_path, "/now#/value").running() as collected:
+        await until(lambda: len(collected.values(0)) >= 4, "it is read again and again")
+        await server.page("/now", {"value": 8.5}, headers={"etag": '"v2"'})
+        await until(lambda: 8.5 in collected.values(0), "the new one is read")
+    echo = await server.do("get", what="echo")
+    assert [one["headers"].get("if-none-match") for one in echo[:3]] == [None, '"v1"', '"v1"']
+    assert {at for at, *_ in collected.rows(0)} == {UNKNOWN} and not collected.errors
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, quality.BAD_CONFIGURATION),
+        (403, BAD_USER_ACCESS_DENIED),
+        (404, quality.BAD_NODE_ID_UNKNOWN),
+        (410, quality.BAD_NODE_ID_UNKNOWN),
+        (301, quality.BAD_CONFIGURATION),
+        (429, quality.BAD_RESOURCE_UNAVAILABLE),
+        (500, quality.BAD_DEVICE_FAILURE),
+        (503, quality.BAD_RESOURCE_UNAVAILABLE),
+        (504, quality.BAD_TIMEOUT),
+    ],
+)
+async def test_an_error_of_one_path_is_the_quality_of_its_addresses_alone(
+    server: WebServer, tmp_path: Path, until: Until, status: int, code: int
+) -> None:
+    await server.page("/good", {"value": 1.0})
+    await server.page("/wrong", "no", status=status, headers={"retry-after": "1", "location": "/good"})
+    async with reading(server.url, tmp_path, "/wrong#/value", "/good#/value").running() as collected:
+        await until(lambda: bool(collected.values(0) and collected.values(1)), "both were asked for")
+    assert {quality_ for _, quality_, _ in collected.rows(0)} == {code}
+    assert {quality_ for _, quality_, _ in collected.rows(1)} == {quality.GOOD}
+    told = collected.told(EventKind.TAG)
+    assert str(status) in told[0].message and "/wrong#/value" in told[0].message and not collected.errors
+
+
+async def test_wrong_credentials_refuse_the_system(server: WebServer, tmp_path: Path, until: Until) -> None:
+    for status, words in ((401, "does not know us"), (403, "forbids")):
+        await server.page("/now", "no", status=status)
+        async with reading(server.url, tmp_path, "/now#/value", token="wrong").running() as collected:
+            await until(lambda: bool(collected.errors), "it is refused")
+        assert isinstance(collected.errors[0], Refused) and words in str(collected.errors[0])
+        assert "wrong" not in str(collected.errors[0])
+
+
+async def test_a_server_that_asks_for_time_gets_it(server: WebServer, tmp_path: Path, until: Until) -> None:
+    await server.page("/now", "slower", status=429, headers={"retry-after": "1"})
+    async with reading(server.url, tmp_path, "/now#/value").running() as collected:
+        await until(lambda: bool(collected.values(0)), "it is told")
+        await server.page("/now", {"value": 3.0})
+        began = asyncio.get_running_loop().time()
+        await until(lambda: 3.0 in collected.values(0), "it is read")
+    assert asyncio.get_running_loop().time() - began > 0.7
+    assert collected.opened == 1
+
+
+async def test_redirects_are_followed_on_the_same_host_alone_and_only_when_allowed(
+    server: WebServer, tmp_path: Path, until: Until
+) -> None:
+    await server.page("/new", {"value": 5.0})
+    await server.page("/old", "", status=302, headers={"location": "/new"})
+    await server.page("/away", "", status=302, headers={"location": f"http://localhost:{server.port}/new"})
+    await server.page("/round", "", status=302, headers={"location": "/round"})
+    async with reading(server.url, tmp_path, *(f"/{name}#/value" for name in ("old", "away", "round")),
+                       redirects="same-host", token="t").running() as collected:  # fmt: skip
+        await until(lambda: all(collected.values(n) for n in range(3)), "all were asked for")
+    assert collected.values(0)[0] == 5.0
+    assert all(q >= quality.BAD for n in (1, 2) for _, q, _ in collected.rows(n))
+    assert not [one for one in await server.do("get", what="echo") if one["headers"]["host"].startswith("localhost")]
+
+
+HOSTILE: list[tuple[str, dict[str, Any], int]] = [
+    ("no JSON", {"body": "<html>"}, quality.BAD_TYPE_MISMATCH),
+    ("NaN", {"body": '{"value": NaN}'}, quality.BAD_TYPE_MISMATCH),
+    ("nothing there", {"body": '{"other": 1}'}, quality.BAD_TYPE_MISMATCH),
+    ("a list", {"body": '{"value": [1]}'}, quality.BAD_TYPE_MISMATCH),
+    ("deep", {"body": "[" * 100_000}, quality.BAD_TYPE_MISMATCH),
+    ("no time", {"body": '{"value": 1, "at": "noon"}'}, quality.BAD_TYPE_MISMATCH),
+    ("no quality", {"body": '{"value": 1, "quality": "so so"}'}, quality.BAD_TYPE_MISMATCH),
+    ("empty", {"body": ""}, quality.BAD_TYPE_MISMATCH),
+    ("long", {"body": " " * 200_000}, quality.BAD_ENCODING_LIMITS),
+    ("a bomb", {"base64": True, "body": base64.b64encode(gzip.compress(bytes(50_000_000))).decode(),
+                "headers": {"content-encoding": "gzip"}}, quality.BAD_ENCODING_LIMITS),
+    ("no gzip", {"body": "plain", "headers": {"content-encoding": "gzip"}}, quality.BAD_DECODING),
+    ("strange charset", {"body": "{}", "headers": {"content-type": "application/json; charset=ebcdic"}},
+     quality.BAD_DECODING),
+    ("false charset", {"body": "x", "headers": {"content-type": "application/json; charset=utf-16"}},
+     quality.BAD_DECODING),
+    ("no HTTP", {"raw": base64.b64encode(b"\x15\x03\x01 garbage \r\n\r\n").decode()}, quality.BAD_DECODING),
+    ("chunked nonsense", {"raw": base64.b64encode(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n").decode()}, quality.BAD_DECODING),
+    ("half a body", {"raw": base64.b64encode(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{").decode()}, quality.BAD_DECODING),
+    ("two lengths", {"raw": base64.b64encode(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}").decode()}, quality.BAD_DECODING),
+    ("hangs up", {"raw": ""}, quality.BAD_NO_COMMUNICATION),
+    ("silent", {"silent": True}, quality.BAD_TIMEOUT),
+    ("drips", {"body": '{"value": 12345678}', "drip": 100}, quality.BAD_TIMEOUT),
+    ("huge header", {"body": "{}", "headers": {"x": "a" * 14_000}}, quality.BAD_DECODING),
+]  # fmt: skip
+
+
+async def test_hostile_answers_are_bad_and_harm_nothing_else(server: WebServer, tmp_path: Path, until: Until) -> None:
+    for number, (_, page, _) in enumerate(HOSTILE):
+        await server.do("page", path=f"/{number}", **page)
+    await server.page("/good", {"value": 1.0})
+    addresses = ["/good#/value", *(f"/{number}#/value" for number in range(len(HOSTILE)))]
+    async with reading(server.url, tmp_path, *addresses, largest=100_000, at_once=16).running() as collected:
+        await until(lambda: all(collected.values(n) for n in range(len(addresses))), "all were asked for")
+        count = len(collected.values(0))
+        await until(lambda: len(collected.values(0)) > count + 3, "the good one is read on")
+    found = {name: {q for _, q, _ in collected.rows(n)} for n, (name, *_) in enumerate(HOSTILE, 1)}
+    assert found == {name: {code} for name, _, code in HOSTILE}
+    assert not collected.errors and {q for _, q, _ in collected.rows(0)} == {quality.GOOD}
+    assert all(len(oddity.payload) <= 65_536 for r in collected.readings for oddity in r.oddities)
+
+
+async def test_of_two_members_the_last_counts_and_other_charsets_are_read(
+    server: WebServer, tmp_path: Path, until: Until
+) -> None:
+    await server.do("page", path="/twice", body='{"value": 1, "value": 2}')
+    utf16 = base64.b64encode('{"value": 3}'.encode("utf-16")).decode()
+    kind = {"content-type": "application/json; charset=UTF-16"}
+    await server.do("page", path="/wide", body=utf16, base64=True, headers=kind)
+    async with reading(server.url, tmp_path, "/twice#/value", "/wide#/value").running() as collected:
+        await until(lambda: bool(collected.values(0) and collected.values(1)), "both are read")
+    assert (collected.values(0)[0], collected.values(1)[0]) == (2.0, 3.0)
+
+
+async def test_a_slow_path_keeps_no_other_from_its_schedule_and_says_what_it_misses(
+    server: WebServer, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.systems.http.remarks.PACE", 0.5)
+    await server.page("/quick", {"value": 1.0})
+    await server.do("page", path="/slow", body='{"value": 2}', drip=15)
+    async with reading(server.url, tmp_path, "/quick#/value", "/slow#/value").running() as collected:
+        await until(lambda: bool(collected.told(EventKind.OVERRUN)), "it is told")
+    assert len(collected.values(0)) > 2 * len(collected.values(1)) > 0
+    assert "/slow" in collected.told(EventKind.OVERRUN)[0].message
+
+
+async def test_what_nobody_read_while_it_was_away_is_a_gap(server: WebServer, tmp_path: Path, until: Until) -> None:
+    await server.page("/now", {"value": 1.0})
+    async with Network(server.port) as network:
+        url = f"http://127.0.0.1:{network.port}"
+        async with reading(url, tmp_path, "/now#/value").running() as collected:
+            await until(lambda: bool(collected.values(0)), "it is read")
+            network.cut()
+            await until(lambda: bool(collected.errors), "it is gone")
+            network.mend()
+            await until(lambda: bool(collected.told(EventKind.GAP)), "the gap is told")
+    gap = collected.told(EventKind.GAP)[0]
+    assert gap.details["first"] < gap.details["last"]  # type: ignore[operator]  # both are times
+    assert {type(error) for error in collected.errors} == {Disconnected}
+
+
+def certificates(folder: Path, *, days: int = 30, name: str = "127.0.0.1") -> tuple[Path, Path]:
+    """A certificate that signs itself, and its key, in PEM."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    whom = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "web")])
+    import ipaddress
+
+    other: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
+    made = (
+        x509.CertificateBuilder().subject_name(whom).issuer_name(whom).public_key(key.public_key()).serial_number(7)
+        .not_valid_before(now - datetime.timedelta(days=60)).not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([other]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    paths = folder / f"{name}{days}.pem", folder / f"{name}{days}.key"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("days", "name", "trusted", "words"),
+    [
+        (30, "127.0.0.1", True, ""),
+        (30, "127.0.0.1", False, "certificate is not trusted"),
+        (-1, "127.0.0.1", True, "expired"),
+        (30, "other.example", True, "certificate is not"),
+    ],
+)
+async def test_certificates_are_checked(
+    tmp_path: Path, until: Until, days: int, name: str, trusted: bool, words: str
+) -> None:
+    needed(HERE, WHAT)
+    certificate, key = certificates(tmp_path / "pki", days=days, name=name)
+    async with WebServer(certificate, key) as server:
+        await server.page("/now", {"value": 1.0})
+        more = {"ca": certificate.name} if trusted else {}
+        async with reading(server.url, tmp_path, "/now#/value", **more).running() as collected:
+            await until(lambda: bool(collected.errors or collected.values(0)), "it is tried")
+    if words:
+        assert words in str(collected.errors[0]), collected.errors[0]
+    else:
+        assert collected.values(0)[0] == 1.0
+
+
+async def test_a_missing_file_of_certificates_is_refused(tmp_path: Path, until: Until) -> None:
+    async with reading("https://127.0.0.1:9", tmp_path, "/now", ca="nowhere.pem").running() as collected:
+        await until(lambda: bool(collected.errors), "it is said")
+    assert isinstance(collected.errors[0], Refused) and "nowhere.pem" in str(collected.errors[0])
+
+
+async def test_many_paths_at_ten_times_the_rate_are_asked_without_pause(
+    server: WebServer, tmp_path: Path, until: Until
+) -> None:
+    """More than can be read is read as often as it can be; nothing piles up."""
+    for number in range(40):
+        await server.page(f"/{number}", {"value": float(number)})
+    addresses = [f"/{number}#/value" for number in range(40)]
+    async with reading(server.url, tmp_path, *addresses, every="50ms").running() as collected:
+        await until(lambda: all(len(collected.values(n)) > 3 for n in range(40)), "all are read")
+    assert all(math.isclose(collected.values(n)[0], n) for n in range(40)) and not collected.errors
