@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watching, history, backup and the quick start, on a demo that runs."""
+"""Watching, history and backup, on a demo that runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import json
 import os
 import pty
 import re
-import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +23,7 @@ from isthmus.app.archive import written
 from isthmus.app.demo.tankfarm.server import VARIABLES
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
-from tests.app.conftest import PROGRAM, Plant, invoke, plant, wait
-
-QUICK_START = Path(__file__).parents[2] / "docs" / "quick-start.md"
+from tests.app.conftest import PROGRAM, Plant, invoke
 
 
 def printed(*words: str | Path) -> str:
@@ -227,64 +223,3 @@ def test_a_damaged_backup_is_refused_and_nothing_is_made(running: Plant, tmp_pat
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["plant.tar"]
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Plant]:
-    """A demo that the test may change, with something to look back at."""
-    with plant(tmp_path, "tank-farm-data") as made:
-        made.start()
-        made.ready()
-        wait(lambda: made.status()["counters"]["accepted"] > 400, "samples are accepted")
-        yield made
-
-
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("shell", [False, pytest.param(True, marks=pytest.mark.soak)])
-def test_the_quick_start_does_what_it_says(own: Plant, shell: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def follow(scripts: list[str]) -> None:
-        if shell:
-            in_a_shell("".join(scripts))
-        else:
-            one_by_one(scripts, monkeypatch)
-
-    monkeypatch.chdir(own.data.parent)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    page = QUICK_START.read_text()
-    scripts = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(scripts) == 6
-    follow(scripts[:3])
-    file = own.data / "plant.yaml"
-    (line,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    text, revision = file.read_text(), own.status()["revision"]
-    text = re.sub(r"^      level: \{unit: m,.*\n", line, text, flags=re.MULTILINE)
-    text = re.sub(r"^      level: \{address", "      height: {address", text, flags=re.MULTILINE)
-    file.write_text(text)
-    wait(lambda: own.status()["revision"] == revision + 1, f"the rename is applied: {own.output}")
-    shown = printed("history", "storage/tank-1/height", "--from", "-5m", "--data", own.data, "--format", "csv")
-    assert len(shown.splitlines()) > 20
-    follow([scripts[0], *scripts[3:]])
-
-
-ACTIVATE = ". .venv/bin/activate\n"
-
-
-def in_a_shell(words: str) -> None:
-    """Runs the page's commands as a person would, in one shell."""
-    words = "set -e\n" + words.replace(ACTIVATE, "")
-    done = subprocess.run(["bash", "-c", words], check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-
-
-def one_by_one(scripts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs the same commands in this process, which is quicker, but those that a shell or a process is needed for."""
-    for line in "".join(scripts).replace(ACTIVATE, "").splitlines():
-        program, *words = shlex.split(line, comments=True)
-        if program == "export":
-            monkeypatch.setenv(*words[0].split("=", 1))
-        elif program != "isthmus" or words[0] in ("run", "watch") or set(line) & set("$>|"):
-            in_a_shell(line)
-        else:
-            done = invoke(*words)
-            assert done.returncode == 0, (line, done.stdout, done.stderr)
