@@ -15,6 +15,7 @@ help: ## list the targets
 
 demo: $(if $(wildcard $(READY)),$(READY),$(RUNS)) ## set up and run the demo plant with a month of history (ARGS="--past 0": none, ARGS=tank-farm, ARGS="--for 60s" to stop by itself)
 	@bash tools/setup node tests/peers
+	@bash tools/setup services
 	@bash tools/setup ui
 	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)
 
@@ -63,7 +64,7 @@ $(READY): requirements/dev.lock pyproject.toml
 
 # What the demo needs and no more, at once: a newcomer waits for it.
 $(RUNS): requirements/demo.lock pyproject.toml
-	@bash tools/setup node tests/peers & bash tools/setup ui & \
+	@bash tools/setup node tests/peers & bash tools/setup services & bash tools/setup ui & \
 	bash tools/setup python $(PYTHON) $(V) requirements/demo.lock; code=$$?; wait; exit $$code
 	@touch $@
 

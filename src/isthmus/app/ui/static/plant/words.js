@@ -7,7 +7,7 @@
 /** UCUM codes that people write otherwise. @type {Readonly<Record<string, string>>} */
 const UNITS = {
   Cel: "°C", m3: "m³", "m3/h": "m³/h", "kg/m3": "kg/m³", "W.h": "Wh", "kW.h": "kWh", "MW.h": "MWh", "/min": "1/min", h: "h",
-  "1": "", deg: "°", Ohm: "Ω", um: "µm", "m/s2": "m/s²", m2: "m²", "kmol/m3": "kmol/m³", "{count}": "",
+  "1": "", deg: "°", Ohm: "Ω", um: "µm", "uS/cm": "µS/cm", "m/s2": "m/s²", m2: "m²", "kmol/m3": "kmol/m³", "{count}": "",
 };
 
 /** @param {string} code */
