@@ -19,7 +19,9 @@ import structlog
 
 from isthmus.core.errors import IsthmusError, NotFound, Refused
 from isthmus.core.time import EARLIEST
+from isthmus.flow.deliver.origins import heard_of
 from isthmus.flow.deliver.output import Output, run_output
+from isthmus.flow.deliver.reading import Heard
 from isthmus.flow.secrets import reveal
 from isthmus.outputs.contract import Accepts, Surroundings
 from isthmus.outputs.registry import output_kinds
@@ -164,18 +166,20 @@ async def _close(deliverer: Deliverer, name: str) -> None:
 
 def _output(deliverer: Deliverer, setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision) -> Output:
     systems = {one.tag.number: one.system for one in tags}
+    heard = partial(heard_of, deliverer.data / "revisions", systems)
     return Output(
         setting=setting,
         systems=systems,
+        heard=heard,
         folder=folder_of(deliverer.data, setting.name),
         history=deliverer.data / "history",
-        connect=_connect(setting, tags, revision, deliverer.data),
+        connect=_connect(setting, tags, revision, deliverer.data, heard),
         log=deliverer.log,
     )
 
 
 def _connect(
-    setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision, data: Path
+    setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision, data: Path, heard: Heard
 ) -> Callable[[State], Accepts]:
     """What makes an output of its kind; its secrets are looked up then."""
     numbers = {one.tag.number: one for one in tags}
@@ -189,7 +193,7 @@ def _connect(
             spec = kind.spec.model_validate(reveal(setting.config, data))
         except ValueError as error:
             raise Refused(f"its configuration does not fit kind {setting.kind}: {error}", where=setting.name) from error
-        last = partial(_last, data / "history", numbers, delivered)
+        last = partial(_last, data / "history", numbers, delivered, heard)
         return kind.connect(
             spec, Surroundings(setting.name, revision, numbers, data, folder_of(data, setting.name), last)
         )
@@ -197,7 +201,7 @@ def _connect(
     return connect
 
 
-def _last(history: Path, tags: Mapping[int, TagSetting], delivered: State) -> Columns:
+def _last(history: Path, tags: Mapping[int, TagSetting], delivered: State, heard: Heard) -> Columns:
     """The last recorded samples of the tags, of those that reached us before what was delivered last."""
     folder = Folder(history)
     if not folder.manifest.exists():
@@ -207,5 +211,6 @@ def _last(history: Path, tags: Mapping[int, TagSetting], delivered: State) -> Co
         columns = manifest.latest(sorted(tags))
     finally:
         manifest.close()
-    heard = [delivered.heard.get(tags[number].system, EARLIEST) for number in columns.tag.tolist()]
-    return columns.pick(columns.seen <= np.array(heard, np.int64))
+    known = heard(delivered)
+    until = [known.get(number, EARLIEST) for number in columns.tag.tolist()]
+    return columns.pick(columns.seen <= np.array(until, np.int64))

@@ -22,7 +22,7 @@ from isthmus.core import time
 from isthmus.core.errors import Disconnected, IsthmusError, Refused, first, leaf
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.flow.deliver.book import MOST_PARKED, Book, Place
-from isthmus.flow.deliver.reading import Batch, Reading, beginning
+from isthmus.flow.deliver.reading import Batch, Heard, Reading, beginning
 from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
 from isthmus.plant.revision import OutputSetting
 from isthmus.store.history.columns import empty
@@ -31,8 +31,12 @@ from isthmus.stream.follow import Hole, NewStream
 from isthmus.stream.log import Log, LogState, Position
 
 SHORTEST: Final = 0.5
-LONGEST: Final = 30.0
-"""Seconds before a far end is tried again; they double from the shortest to the longest."""
+LONGEST: Final = 4.0
+"""Seconds before a far end that is away is tried again; they double from the shortest to the longest."""
+
+RARELY: Final = 30.0
+"""Seconds at most before one that turned us away is asked again: each try may count as an attack and lock the account.
+Also before an output whose book cannot be used is begun again."""
 
 PORTION: Final = 2_000
 """Samples handed over at once at most: what has to be sent again when the far end goes away in the middle."""
@@ -53,6 +57,8 @@ class Output:
     setting: OutputSetting
     systems: Mapping[int, str]
     """Number of each of its tags → the system it is read from."""
+    heard: Heard
+    """Of each tag, given how far the output came: when the last samples of its systems reached us."""
     folder: Path
     """Where its book is."""
     history: Path
@@ -110,7 +116,7 @@ async def run_output(output: Output) -> None:
         except* Exception as group:
             say.exception("output failed", output=output.setting.name)
             await _changed(output, "failed", leaf(group))
-        await asyncio.sleep(LONGEST)
+        await asyncio.sleep(RARELY)
 
 
 async def _follow_book(output: Output) -> None:
@@ -141,7 +147,9 @@ async def _beginning(output: Output) -> Place:
 
 async def _run(output: Output, book: Book) -> None:
     assert output.place is not None
-    output.reading = Reading(output.log, output.history, output.place, output.systems, partial(_lost, output))
+    output.reading = Reading(
+        output.log, output.history, output.place, output.systems, output.heard, partial(_lost, output)
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(output.reading.run())
         await _Delivering(output, book, output.reading).run()
@@ -167,20 +175,20 @@ class _Delivering:
         """Opens the far end again and again, until cancelled."""
         wait, accepts = SHORTEST, None
         while True:
-            began = asyncio.get_running_loop().time()
+            longest, began = LONGEST, asyncio.get_running_loop().time()
             try:
                 accepts = accepts or self.output.connect(self._delivered())
                 await self._session(accepts)
             except Disconnected as error:
                 await _changed(self.output, "disconnected", error)
             except Refused as error:
-                accepts = None  # what it was made with may be put right: a secret, a certificate
+                accepts, longest = None, RARELY  # what it was made with may be put right: a secret, a certificate
                 await _changed(self.output, "refused", error)
             except Exception as error:
                 say.exception("output failed", output=self.output.setting.name)
                 await _changed(self.output, "failed", error)
             lasted = asyncio.get_running_loop().time() - began
-            wait = SHORTEST if lasted > LONGEST else min(2 * wait, LONGEST)
+            wait = SHORTEST if lasted > RARELY else min(2 * wait, longest)
             self.output.again += self.batch is not None
             await asyncio.sleep(wait)
 

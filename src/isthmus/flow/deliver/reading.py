@@ -8,7 +8,7 @@ grows up to a bound; then the log is not read further.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,9 @@ AGAIN: Final = 0.25
 Lost: TypeAlias = Callable[[Hole | NewStream], Awaitable[None]]
 """Told when neither the log nor a history has what came after the position."""
 
+Heard: TypeAlias = Callable[[State], Mapping[int, int]]
+"""Tag number → when the last samples that were delivered of its systems reached us, ns; see `origins`."""
+
 say = structlog.get_logger("deliver")
 
 
@@ -54,13 +57,13 @@ class Batch:
 class Reading:
     """Reads for one output; `run` fills `batches`, which holds one at a time."""
 
-    def __init__(self, log: Log, history: Path, place: Place, systems: Mapping[int, str], lost: Lost) -> None:
-        # systems: number of each wanted tag → the system it is read from
+    def __init__(self, log: Log, history: Path, place: Place, tags: Collection[int], heard: Heard, lost: Lost) -> None:
+        # tags: numbers of those that are wanted
         self.batches: asyncio.Queue[Batch] = asyncio.Queue(1)
         self.recalling = place.state.position is None or bool(place.taken)
         """It goes on from history."""
-        self._log, self._history, self._systems, self._lost = log, history, systems, lost
-        self._wanted = _mask(systems)
+        self._log, self._history, self._heard, self._lost = log, history, heard, lost
+        self._wanted = _mask(tags)
         self._overtaken: Hole | NewStream | None = None
         """Why it goes on from history; None: it began there."""
         self._begin(place)
@@ -123,8 +126,7 @@ class Reading:
         state = self._place.state
         if not Folder(self._history).manifest.exists():
             return None
-        heard = {number: state.heard[name] for number, name in self._systems.items() if name in state.heard}
-        return since(self._history, state.position, heard, self._place.taken)
+        return since(self._history, state.position, self._heard(state), self._place.taken)
 
     async def _given(self, found: Iterator[State | Part]) -> State:
         """Hands over all of `found`; how far that goes."""
@@ -171,7 +173,7 @@ async def _next(found: Iterator[State | Part]) -> State | Part | None:
         raise
 
 
-def _mask(numbers: Mapping[int, str]) -> NDArray[np.bool_]:
+def _mask(numbers: Collection[int]) -> NDArray[np.bool_]:
     """By tag number, whether it is wanted; the last place stands for all beyond."""
     wanted = np.zeros(max(numbers, default=0) + 2, np.bool_)
     wanted[list(numbers)] = True

@@ -5,8 +5,7 @@ Segments and kept files say up to which position of the log they hold, so those 
 A segment that begins behind it is given whole. Samples do not say it, but when they reached us; of what other files
 hold, those of each source that came before the last ones the reader had are left out. A collector publishes in order,
 so nothing is missed; what came within `SLACK` before is given again, for its clock may have been set back. (Set back
-further while the reader stands there, or with a tag that was moved to a source that was heard of later, samples of
-compacted days are left out that the reader never had.)
+further while the reader stands there, samples of compacted days are left out that the reader never had.)
 """
 
 from __future__ import annotations
@@ -68,8 +67,8 @@ def since(
 ) -> Iterator[State | Part]:
     """First how far the history goes, then all samples up to there that the log had after `position` (None: all).
 
-    `heard`: tag number → when the last samples of its source that the reader had reached us (ns); tags that are not in
-    it are given whole. Of `taken` files nothing is given. Of a file that is damaged its intact row groups are given.
+    `heard`: tag number → when the last samples of its source that the reader had reached us (ns), of a tag that was
+    moved those of the source of which it had least; tags that are not in it are given whole. Of `taken` files nothing is given. Of a file that is damaged its intact row groups are given.
     Days come in their order, then what is not compacted yet in that of the log. Files stay while this is iterated.
     """
     folder = Folder(root)
