@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HistoryRead by node-opcua's client answers what `isthmus history` does: raw, processed, at times; in bounded pages."""
+"""HistoryRead by node-opcua's client answers what `isthmus history` does: raw, processed, at times; page by page."""
 
 from __future__ import annotations
 
@@ -172,7 +172,10 @@ async def test_values_at_times_are_those_of_our_history(archive: House, reader: 
 
 async def test_an_absurd_question_is_answered_in_bounded_pages(archive: House, reader: OpcUaClient) -> None:
     paths = [one.tag.path for one in archive.server._house.tags.values()] * 100
-    ten_years = {"start": ms(from_iso("2017-01-01T00:00:00Z")), "end": ms(from_iso("2027-01-01T00:00:00Z"))}
+    ten_years: dict[str, Any] = {
+        "start": ms(from_iso("2017-01-01T00:00:00Z")),
+        "end": ms(from_iso("2027-01-01T00:00:00Z")),
+    }
     found = await history(reader, *paths, **ten_years)
     assert len(found) == len(paths) and sum(len(one["values"]) for one in found) <= VALUES
     assert all(one["point"] for one in found[:1])

@@ -17,6 +17,8 @@ from isthmus.outputs.opcua.library import UNKNOWN, Channel, Door, House
 
 FRAME: Final = 65_535
 """Bytes of a chunk."""
+SMALLEST: Final = 8192
+"""Bytes that a client's buffer has to hold."""
 MESSAGE: Final = 16 << 20
 """Bytes of a message, ours or a client's."""
 UNREAD: Final = 1 << 20
@@ -25,6 +27,15 @@ DEAF: Final = 60.0
 """Seconds it may do so; then its connection is closed."""
 
 _FRAMES: Final = (b"HELF", b"OPNF", b"MSGF", b"MSGC", b"MSGA", b"CLOF")
+
+
+class Limits(TransportLimits):  # type: ignore[misc]  # asyncua has no types that mypy knows
+    """What fits into a chunk and a message; a client whose buffers hold less than Part 6, 7.1.2.3 allows is refused."""
+
+    def create_acknowledge_and_set_limits(self, msg: ua.Hello) -> ua.Acknowledge:
+        if min(msg.ReceiveBufferSize, msg.SendBufferSize) < SMALLEST:
+            raise ServiceError(ua.StatusCodes.BadConnectionRejected)
+        return super().create_acknowledge_and_set_limits(msg)
 
 
 class Connection(OPCUAProtocol):  # type: ignore[misc]
@@ -131,7 +142,7 @@ class PlantServer(Server):  # type: ignore[misc]
     def __init__(self, door: Door) -> None:
         super().__init__(iserver=House(door))
         self.application_type = ua.ApplicationType.Server
-        self.limits = TransportLimits(FRAME, FRAME, MESSAGE // FRAME + 1, MESSAGE)
+        self.limits = Limits(FRAME, FRAME, MESSAGE // FRAME + 1, MESSAGE)
 
     async def start(self) -> None:
         """Begins to listen; raises OSError when it cannot."""

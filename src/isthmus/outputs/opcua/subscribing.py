@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
+from asyncua.ua.uaprotocol_auto import DataChangeFilter  # what is decoded; `ua` has another one by that name
 
 from isthmus.outputs.opcua import wire
 from isthmus.outputs.opcua.attributes import Attributes, several
@@ -318,7 +319,7 @@ def _filter(asked: Any, setting: TagSetting | None, *, is_value: bool) -> tuple[
     """Trigger and absolute deadband of a filter (Part 4, 7.22.2; percent: Part 8, 6.2)."""
     if asked is None or (isinstance(asked, ua.ExtensionObject) and asked.TypeId.is_null()):
         return Trigger.STATUS_VALUE, 0.0
-    if not isinstance(asked, ua.DataChangeFilter):
+    if not isinstance(asked, DataChangeFilter):
         raise ServiceError(ua.StatusCodes.BadMonitoredItemFilterUnsupported)
     if not is_value:
         raise ServiceError(ua.StatusCodes.BadFilterNotAllowed)

@@ -71,7 +71,10 @@ class Value:
         self._bytes = b""
 
     def encoded(self, stamps: int) -> bytes:
-        """The DataValue (Part 6, 5.2.2.17) with the timestamps of `TimestampsToReturn`."""
+        """The DataValue (Part 6, 5.2.2.17) with the timestamps of `TimestampsToReturn`, to 100 ns.
+
+        Without picoseconds: asyncua's clients take them for part of the next field.
+        """
         if stamps != self._stamps:
             self._bytes, self._stamps = self.marked(stamps, self.status), stamps
         return self._bytes
@@ -88,9 +91,6 @@ class Value:
         if self.at is not None and stamps in (SOURCE, BOTH):
             mask |= 0x04
             parts.append(_i64(ticks(self.at)))
-            if self.at % 100:
-                mask |= 0x10
-                parts.append(_u16(self.at % 100 * 100))
         if stamps in (SERVER, BOTH):
             mask |= 0x08
             parts.append(_i64(ticks(self.seen)))
