@@ -14,12 +14,14 @@ from tests.contract.http_far_end import HttpPeer
 from tests.contract.s7_far_end import S7Peer
 from tests.contract.sparkplug_far_end import SparkplugFarEnd
 from tests.contract.sql_far_end import PostgresPeer, SqlitePeer
+from tests.contract.webhook_far_end import WebhookPeer
 
 PEERS: dict[str, Callable[[Path], Peer]] = {
     "files": FilesPeer,
     "http": lambda _: HttpPeer(),
     "modbus": lambda _: ModbusPeer(),
     "mqtt": MqttPeer,
+    "webhook": lambda _: WebhookPeer(),
     "opcua-node": lambda folder: OpcUaPeer(folder, "node"),
     "s7": lambda _: S7Peer(),
     "sparkplug": SparkplugFarEnd,

@@ -27,6 +27,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SENSOR_FAILURE = 0x808C_0000
 
 
+def missed(peer: Peer, what: str = "that it is gone") -> None:
+    """Skips where nobody can notice what does not come: the far end calls us."""
+    if getattr(peer, "calls", False):
+        pytest.skip(f"the far end comes to us: {what} cannot be noticed")
+
+
 def collecting(peer: Peer, folder: Path, addresses: list[Address] | None = None) -> Collected:
     return Collected(peer.kind, peer.config, folder, addresses or peer.addresses)
 
@@ -74,6 +80,7 @@ async def no_time_is_made_up(peer: Peer, tmp_path: Path) -> None:
 
 
 async def test_a_bad_address_harms_only_itself_and_is_named(peer: Peer, tmp_path: Path) -> None:
+    missed(peer, "that it never has rows of an address")
     addresses = [Address(peer.bad_address, DataType.FLOAT), *peer.addresses]
     async with collecting(peer, tmp_path, addresses).running() as collected:
         await eventually(lambda: collected.values(0) and collected.values(3))
@@ -108,6 +115,7 @@ async def test_an_address_that_goes_and_comes_back_is_said_to_and_harms_no_other
 
 
 async def test_it_survives_a_cut_and_says_so(peer: Peer, tmp_path: Path) -> None:
+    missed(peer)
     async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(0))
         await peer.cut()
@@ -122,6 +130,7 @@ async def test_it_survives_a_cut_and_says_so(peer: Peer, tmp_path: Path) -> None
 
 
 async def test_a_far_end_that_was_killed_flows_again_within_five_seconds(peer: Peer, tmp_path: Path) -> None:
+    missed(peer)
     async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(0))
         await peer.kill()
@@ -133,6 +142,7 @@ async def test_a_far_end_that_was_killed_flows_again_within_five_seconds(peer: P
 
 
 async def test_a_half_open_connection_is_noticed(peer: Peer, tmp_path: Path) -> None:
+    missed(peer)
     async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: collected.values(0))
         await peer.freeze()
@@ -204,6 +214,7 @@ def is_network(task: asyncio.Task[object]) -> bool:
 
 
 async def test_a_far_end_that_is_not_there_is_said_to_be_so(peer: Peer, tmp_path: Path) -> None:
+    missed(peer)
     await peer.cut()
     async with collecting(peer, tmp_path).running() as collected:
         await eventually(lambda: len(collected.errors) > 2)
