@@ -9,15 +9,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from bench.figures import Figure, Topic
 from bench.plant import process
 from bench.sparkplug_reading import GROUP, METRICS, NODE, name
 from isthmus.core.quality import GOOD
+from isthmus.core.tag import DataType, Tag
+from isthmus.flow.deliver.output import PORTION
+from isthmus.outputs.contract import Delivery, Surroundings
 from isthmus.outputs.sparkplug.edge import Edge, opened
+from isthmus.outputs.sparkplug.node import Node, NodeSpec
+from isthmus.plant.revision import Revision, TagSetting
+from isthmus.store.history.columns import empty
 from isthmus.systems.mqtt.broker import Broker
-from isthmus.systems.sparkplug import message
 from isthmus.systems.sparkplug.address import Place
 from isthmus.systems.sparkplug.message import Metric
 from isthmus.systems.sparkplug.values import Type
@@ -26,6 +34,7 @@ from tests.peers.mosquitto import Mosquitto
 COUNT = 500_000
 EACH = 100
 """Metrics in a message."""
+SENT = 200_000
 AT = 1_795_000_000_000_000_000
 
 
@@ -35,11 +44,12 @@ def measure() -> Topic:
         f"{COUNT:,} metrics, {EACH} in a message by alias, as doubles with a time each, come from one edge node of "
         f"{METRICS:,} metrics over mosquitto to one process. Ours makes readings of them: columns with time and "
         "quality, in the order of the sequence numbers. The baseline receives with paho-mqtt and takes name, time and "
-        "value of each metric out of protobuf's own messages (upb) in a loop. Out is what our edge node needs to make "
-        "such messages."
+        "value of each metric out of protobuf's own messages (upb) in a loop. Out are "
+        f"{SENT:,} samples of {METRICS:,} tags, as the deliverer hands them over, until mosquitto has read them."
     )
     with tempfile.TemporaryDirectory() as folder:
         ours, plain = (asyncio.run(_received(Path(folder) / which, which)) for which in ("ours", "plain"))
+        out = asyncio.run(_sent(Path(folder)))
     baseline = "paho-mqtt and a loop"
     return Topic(
         "Sparkplug in and out",
@@ -48,18 +58,45 @@ def measure() -> Topic:
             Figure("in: CPU", ours["cpu"], "µs/metric", baseline, plain["cpu"]),
             Figure("in: metrics a second and core", 1e6 / ours["cpu"], "metrics/s", baseline, 1e6 / plain["cpu"]),
             Figure("in: received", ours["rate"], "metrics/s", baseline, plain["rate"]),
-            Figure("out: CPU", _written(), "µs/metric"),
+            Figure("out: CPU", out, "µs/sample"),
         ],
     )
 
 
-def _written() -> float:
-    """CPU (µs) of one metric in a message of an edge node."""
-    metrics = _metrics(0)[:EACH]
-    began = time.process_time()
-    for seq in range(256):
-        message.data(metrics, at=AT, seq=seq)
-    return (time.process_time() - began) / (256 * EACH) * 1e6
+async def _sent(folder: Path) -> float:
+    """CPU (µs) of a sample of this process, from columns until the broker has read it."""
+    settings = [
+        TagSetting(tag=Tag(n + 1, f"acme/lyon/{name(n)}", "m", DataType.FLOAT, False), system="dcs", address="")
+        for n in range(METRICS)
+    ]
+    revision = Revision(
+        number=1, created=0, author="", comment="", plant="acme/lyon", time_zone="UTC", systems=(), assets=(),
+        tags=tuple(settings),
+    )  # fmt: skip
+    with Mosquitto(folder / "broker") as broker:
+        tags = {one.tag.number: one for one in settings}
+        node = Node(
+            NodeSpec.model_validate({"url": broker.url}), Surroundings("scada", revision, tags, folder, folder, empty)
+        )
+        async with node.open() as sink:
+            deliveries = [_delivery(number) for number in range(SENT // PORTION)]
+            began = time.process_time()
+            for delivery in deliveries:
+                assert not await sink.write(delivery)
+            return (time.process_time() - began) / SENT * 1e6
+
+
+def _delivery(number: int) -> Delivery:
+    """2,000 samples, of each tag two, after those of the numbers before."""
+    at = time.time_ns() + number * 10**9
+    columns = replace(
+        empty(PORTION),
+        tag=np.tile(np.arange(1, METRICS + 1, dtype=np.uint32), PORTION // METRICS),
+        time=np.repeat(at + np.arange(PORTION // METRICS) * 10**8, METRICS),
+        seen=np.full(PORTION, at, np.int64),
+        value=np.linspace(0.0, 100.0 + number, PORTION),
+    )
+    return Delivery(columns)
 
 
 def _metrics(round_: int) -> list[Metric]:

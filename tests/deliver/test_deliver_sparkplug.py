@@ -111,8 +111,9 @@ async def test_births_say_what_the_revision_has_and_data_say_what_comes(
         assert set(found) == {f"tank-{number}/level" for number in range(1, 6)}
         first = found["tank-1/level"]
         assert (first["type"], first["alias"], first["value"]) == ("Double", "1", None)
-        assert {key: one["value"] for key, one in first["properties"].items() if key != "StatusCode"} == {
+        assert {key: one["value"] for key, one in first["properties"].items()} == {
             "engUnit": "m", "engLow": 0, "engHigh": 100, "documentation": "How full.", "Quality": 500,
+            "StatusCode": str(0x8031_0000),
         }  # fmt: skip
         assert found["tank-2/level"]["type"] == "Int64"
         assert found["tank-2/level"]["properties"]["values"]["value"] == '{"9":"filling"}'

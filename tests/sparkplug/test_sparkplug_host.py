@@ -8,7 +8,6 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -303,7 +302,7 @@ async def test_what_is_too_large_for_the_broker_is_named_and_all_else_arrives(
             opened(said, "own-edge", tmp_path, Place("plant", "own"), 0, lambda: {"": nothing}) as edge,
         ):
             await until(lambda: bool(collected.values(99)), "born")
-            told = [replace(one, value=str(n) * (9000 if n == 42 else 200)) for n, one in enumerate(nothing)]
+            told = [one._replace(value=str(n) * (9000 if n == 42 else 200)) for n, one in enumerate(nothing)]
             assert await edge.tell("", told) == [42]
             await until(lambda: len(collected.values(99)) == 2, "the last of them")
         arrived = {text for readings in collected.readings for text in readings.text or () if text}

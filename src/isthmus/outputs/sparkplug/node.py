@@ -9,10 +9,9 @@ own tree. The alias of a metric is the number of its tag, which stays the same f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -20,7 +19,7 @@ from pydantic import Field
 
 from isthmus.core import quality, time
 from isthmus.core.quality import Mark
-from isthmus.core.samples import plain
+from isthmus.core.samples import Value, plain
 from isthmus.core.tag import DataType
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.sparkplug.edge import Declared, Edge, next_bd, opened
@@ -31,7 +30,7 @@ from isthmus.systems.mqtt.broker import Broker, client_of
 from isthmus.systems.sparkplug.address import Place
 from isthmus.systems.sparkplug.message import ABOUT, HIGH, LOW, UNIT, Metric
 from isthmus.systems.sparkplug.spec import Id
-from isthmus.systems.sparkplug.values import TYPES
+from isthmus.systems.sparkplug.values import TYPES, Type
 
 WAIT: Final = 60.0
 """Seconds that it stays connected and waits for a primary host of which it was told once that it is away."""
@@ -62,14 +61,22 @@ class NodeSpec(Broker):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Home:
+class _Home(NamedTuple):
     """Where a tag is said."""
 
     device: str
-    metric: Metric
-    """Without a value."""
+    name: str
     type: DataType
+    metric: Type
+    properties: Mapping[str, bool | int | float | str]
+
+
+class _Known(NamedTuple):
+    """What a tag is."""
+
+    at: int
+    value: Value
+    quality: int
 
 
 class Node:
@@ -82,7 +89,7 @@ class Node:
         self._client = client_of(surroundings.revision.plant, surroundings.output)
         depth = surroundings.revision.plant.count("/") + 1
         self.homes = {number: _home(setting, depth) for number, setting in surroundings.tags.items()}
-        self.now: dict[int, Metric] = {}
+        self.now: dict[int, _Known] = {}
         """What each tag is, as far as it was told."""
         self.doubtful: set[int] = set()
         """Tags whose last value was not told as good."""
@@ -93,7 +100,7 @@ class Node:
         """Connects, and is born."""
         if not self._begun:
             columns = await asyncio.to_thread(self._house.last)
-            self.now = {number: replace(metric, historical=False) for number, metric in self.metrics(columns)}
+            self.now = {number: known for number, known, _ in self.known(columns)}
             self._begun = True
         host, patience = self._spec.primary_host, seconds(self._spec.patience)
         bd = await asyncio.to_thread(next_bd, self._house.folder / "birth")
@@ -109,30 +116,31 @@ class Node:
     def declared(self) -> Declared:
         """All tags by device, with what they are now."""
         found: dict[str, list[Metric]] = {}
+        never = _Known(time.now(), None, quality.BAD_NO_COMMUNICATION)
         for number, home in self.homes.items():
-            now = self.now.get(number)
-            metric = home.metric if now is None else replace(now, properties=home.metric.properties)
+            at, value, status = self.now.get(number, never)
+            metric = Metric(home.name, home.metric, value, at, number, status, False, home.properties)
             found.setdefault(home.device, []).append(metric)
-            if metric.quality:
+            if status:
                 self.doubtful.add(number)
         return found
 
-    def metrics(self, columns: Columns) -> Iterator[tuple[int, Metric]]:
-        """(tag, metric) of each sample."""
-        words = (None, *columns.words)
+    def known(self, columns: Columns) -> Iterator[tuple[int, _Known, bool]]:
+        """(tag, what it was, whether that was marked as historical) of each sample."""
+        words, homes = (None, *columns.words), self.homes
         for number, at, value, integer, text, status, mark in _rows(columns):
-            home = self.homes[number]
-            yield (
-                number,
-                replace(
-                    home.metric,
-                    value=plain(home.type, value, integer, words[text]),
-                    at=at,
-                    quality=status,
-                    historical=bool(mark & Mark.HISTORICAL),
-                    properties={},
-                ),
-            )
+            known = _Known(at, plain(homes[number].type, value, integer, words[text]), status)
+            yield number, known, bool(mark & Mark.HISTORICAL)
+
+    def said(self, number: int, known: _Known, *, historical: bool) -> Metric:
+        """A sample as it is told: without its quality where that is good, as it was told to be."""
+        home, (at, value, status) = self.homes[number], known
+        unsaid = not status and (historical or number not in self.doubtful)
+        if not historical and status:
+            self.doubtful.add(number)
+        elif not (historical or unsaid):
+            self.doubtful.discard(number)
+        return Metric(home.name, home.metric, value, at, number, None if unsaid else status, historical)
 
 
 class _Sink:
@@ -142,7 +150,7 @@ class _Sink:
         self._node, self._edge = node, edge
         self._since = time.now()
         """What reached us before is told as historical: it was kept."""
-        self._behind: dict[int, Metric] = {}
+        self._behind: dict[int, _Known] = {}
         """Of what was kept the last of each tag: what it is now, unless something comes after it."""
 
     async def write(self, delivery: Delivery) -> Sequence[Refusal]:
@@ -161,65 +169,42 @@ class _Sink:
 
     def _sorted(self, columns: Columns, kept: Sequence[bool], without: frozenset[int]) -> Iterator[_Said]:
         """What is told of each sample: as historical where that is not what the tag is now."""
-        now = self._node.now
-        for row, (number, metric) in enumerate(self._node.metrics(columns)):
+        now, said = self._node.now, self._node.said
+        for row, (number, sample, historical) in enumerate(self._node.known(columns)):
             if row in without:
                 continue
-            known = now.get(number)
-            newest = not metric.historical and (known is None or metric.at >= known.at)
+            last = now.get(number)
+            newest = not historical and (last is None or sample.at >= last.at)
             if newest:
-                now[number] = metric
-            if newest and not kept[row]:
+                now[number] = sample
+            if newest and kept[row]:
+                self._behind[number] = sample
+            elif newest:
                 self._behind.pop(number, None)
-                yield row, number, metric
-                continue
-            if newest:
-                self._behind[number] = metric
-            yield row, number, replace(metric, historical=True)
+            yield row, number, said(number, sample, historical=not newest or kept[row])
 
     def _caught_up(self) -> list[_Said]:
         """What the tags are now of which only what was kept was told."""
         found, self._behind = self._behind, {}
-        return [(-1, number, metric) for number, metric in found.items()]
+        return [(-1, number, self._node.said(number, known, historical=False)) for number, known in found.items()]
 
     async def _tell(self, found: Iterable[_Said]) -> list[Refusal]:
         """Tells device by device; what is too large for the broker."""
         devices: dict[str, list[tuple[int, Metric]]] = {}
         for row, number, metric in found:
-            devices.setdefault(self._node.homes[number].device, []).append((row, self._quality_said(number, metric)))
+            devices.setdefault(self._node.homes[number].device, []).append((row, metric))
         refused: list[Refusal] = []
         for device, told in devices.items():
             large = await self._edge.tell(device, [metric for _, metric in told])
             refused += [Refusal(told[position][0], LARGE) for position in large if told[position][0] >= 0]
         return refused
 
-    def _quality_said(self, number: int, metric: Metric) -> Metric:
-        """The metric without its quality where that is good, as it was told to be."""
-        doubtful = self._node.doubtful
-        if metric.quality:
-            doubtful.update(() if metric.historical else (number,))
-            return metric
-        if metric.historical or number not in doubtful:
-            return replace(metric, quality=None)
-        doubtful.discard(number)
-        return metric
-
 
 def _home(setting: TagSetting, depth: int) -> _Home:
     """`depth`: parts of the plant's name."""
     parts = setting.tag.path.split("/")[depth:]
     device, name = (parts[0], "/".join(parts[1:])) if len(parts) > 1 else ("", parts[0])
-    type_ = setting.tag.type
-    nothing = Metric(
-        name=name,
-        type=TYPES[type_],
-        value=None,
-        at=time.now(),
-        alias=setting.tag.number,
-        quality=quality.BAD_NO_COMMUNICATION,
-        properties=dict(_properties(setting)),
-    )
-    return _Home(device, nothing, type_)
+    return _Home(device, name, setting.tag.type, TYPES[setting.tag.type], dict(_properties(setting)))
 
 
 def _properties(setting: TagSetting) -> Iterator[tuple[str, bool | int | float | str]]:

@@ -39,9 +39,9 @@ An address is who declares a metric, a colon, and the metric's name as it is dec
 | `plant/boiler/pump 1:Motor/speed` | the metric `Motor/speed` of its device `pump 1` |
 | `plant/east%3A1:level` | an edge node called `east:1`: before the colon `%3A` stands for one, and `%25` for `%` |
 
-`isthmus browse` lists what edge nodes declare, with units and ranges where their births say them (`engUnit`, `engLow`,
-`engHigh`). Births are not kept by the broker, so it asks every edge node that it hears for them; one that says nothing
-in these seconds is found when it is named: `isthmus browse SYSTEM plant/boiler`.
+`isthmus browse --kind sparkplug mqtt://broker:1883` lists what edge nodes declare, with units and ranges where their
+births say them (`engUnit`, `engLow`, `engHigh`). Births are not kept by the broker, so it asks every edge node that it
+hears for them; one that says nothing in these seconds is found when it is named: `--start plant/boiler`.
 
 | of type | is |
 | --- | --- |

@@ -8,8 +8,8 @@ again after 255; `bd` the same in a node's birth and in the death that was left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from isthmus.core import quality, time
 from isthmus.core.samples import Value
@@ -28,8 +28,7 @@ ABOUT: Final = "documentation"
 _PROPERTIES: Final = {bool: Type.BOOLEAN, int: Type.INT64, float: Type.DOUBLE, str: Type.STRING}
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One value of one metric."""
 
     name: str
@@ -42,7 +41,7 @@ class Metric:
     quality: int | None = None
     """OPC UA StatusCode; None leaves it unsaid, which hosts take for good."""
     historical: bool = False
-    properties: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    properties: Mapping[str, bool | int | float | str] = MappingProxyType({})
     """Said in births: see UNIT, LOW, HIGH, ABOUT."""
 
 
@@ -94,24 +93,26 @@ def asks_rebirth(command: Any) -> bool:
 
 
 def _add(message: Any, metric: Metric, *, full: bool) -> None:
-    added = message.metrics.add(timestamp=metric.at // time.MILLISECOND, datatype=metric.type)
-    if metric.alias is not None:
-        added.alias = metric.alias
-    if full or metric.alias is None:
-        added.name = metric.name
+    name, type_, value, at, alias, status, historical, properties = metric
+    added = message.metrics.add()
+    added.timestamp, added.datatype = at // time.MILLISECOND, type_
+    if alias is not None:
+        added.alias = alias
+    if full or alias is None:
+        added.name = name
     if full:
-        for key, value in metric.properties.items():
-            _add_property(added, key, _PROPERTIES[type(value)], value)
-    if metric.historical:
+        for key, said in properties.items():
+            _add_property(added, key, _PROPERTIES[type(said)], said)
+    if historical:
         added.is_historical = True
-    if metric.value is None:
+    if value is None:
         added.is_null = True
     else:
-        put(added, metric.type, metric.value)
-    if metric.quality is not None:
-        _add_property(added, QUALITY, Type.INT32, code(metric.quality))
-        if metric.quality != quality.GOOD:
-            _add_property(added, STATUS, Type.UINT32, metric.quality)
+        put(added, type_, value)
+    if status is not None:
+        _add_property(added, QUALITY, Type.INT32, code(status))
+        if status != quality.GOOD:
+            _add_property(added, STATUS, Type.INT64, status)  # Tahu's JavaScript reads no UInt32
 
 
 def _add_property(metric: Any, key: str, type_: Type, value: bool | int | float | str) -> None:

@@ -304,30 +304,58 @@ REMARKS: Final = {
 def put(holder: Any, type_: Type, value: bool | int | float | str) -> None:
     """Writes a value of a simple type into a Metric, a PropertyValue or the like; raises Unfit when it is none."""
     try:
-        setattr(holder, _PLACES[type_], _encoded(type_, value))
+        _WRITE[type_](holder, value)
     except (TypeError, ValueError, KeyError) as error:
         raise Unfit(f"{value!r:.40} is no {type_.name}") from error
 
 
-def _encoded(type_: Type, value: Any) -> Any:
-    if type_ in _WIDTHS:
-        whole, width = int(value), _WIDTHS[type_]
-        low, high = (-(1 << width - 1), 1 << width - 1) if type_ in SIGNED else (0, 1 << width)
+def _put_whole(type_: Type) -> Callable[[Any, Any], None]:
+    """Writes whole numbers; negative ones in 32 bits, or in 64 where the type has as many."""
+    width = _WIDTHS[type_]
+    low, high = (-(1 << width - 1), 1 << width - 1) if type_ in SIGNED else (0, 1 << width)
+    place, bits = ("long_value", (1 << 64) - 1) if width == 64 else ("int_value", (1 << 32) - 1)
+
+    def write(holder: Any, value: Any) -> None:
+        whole = int(value)
         if not low <= whole < high:
             raise ValueError(value)
-        return whole & ((1 << max(width, 32)) - 1)
-    return int(value) & 0xFFFF_FFFF_FFFF_FFFF if type_ is Type.DATETIME else value
+        setattr(holder, place, whole & bits)
+
+    return write
 
 
-_PLACES: Final = {
-    **{type_: "int_value" for type_ in _WIDTHS if _WIDTHS[type_] <= 32},
-    **dict.fromkeys((Type.INT64, Type.UINT64, Type.DATETIME), "long_value"),
-    **dict.fromkeys(_TEXTS, "string_value"),
-    Type.FLOAT: "float_value",
-    Type.DOUBLE: "double_value",
-    Type.BOOLEAN: "boolean_value",
+def _put(place: str) -> Callable[[Any, Any], None]:
+    def write(holder: Any, value: Any) -> None:
+        setattr(holder, place, value)
+
+    return write
+
+
+def _put_double(holder: Any, value: Any) -> None:
+    holder.double_value = value
+
+
+def _put_moment(holder: Any, value: Any) -> None:
+    holder.long_value = int(value) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+_WRITERS: Final = {
+    **{type_: _put_whole(type_) for type_ in _WIDTHS},
+    **dict.fromkeys(_TEXTS, _put("string_value")),
+    Type.DATETIME: _put_moment,
+    Type.FLOAT: _put("float_value"),
+    Type.DOUBLE: _put_double,
+    Type.BOOLEAN: _put("boolean_value"),
 }
-"""Where an encoder puts a value. UInt32: in 32 bits, as the specification has it."""
+"""How values of simple types are written. UInt32 in 32 bits, as the specification has it."""
+
+
+def _put_nothing(holder: Any, value: Any) -> None:
+    raise TypeError(value)
+
+
+_WRITE: Final = tuple(_WRITERS.get(type_, _put_nothing) for type_ in Type)
+"""By the type's number: an enumeration is a slow key."""
 
 TYPES: Final = {
     DataType.FLOAT: Type.DOUBLE,
