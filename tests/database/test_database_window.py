@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
@@ -40,6 +40,7 @@ LOOKS = st.lists(st.tuples(st.integers(0, 25), st.booleans()), min_size=1, max_s
 
 @settings(max_examples=60, deadline=None)
 @given(ROWS, LOOKS, st.integers(1, 6), st.integers(1, 3))
+@example([(1, 0), (3, 0), (3, 4), (0, 1), (0, 1), (0, 0)], [(7, False)], 1, 1)  # more late rows than a page
 def test_every_row_is_taken_once(
     rows: list[tuple[int, int]], looks: list[tuple[int, bool]], page: int, alike: int
 ) -> None:

@@ -43,7 +43,7 @@ they are released. Deleted rows stay recorded.
 
 **Late rows.** A transaction that began first may end last, and somebody enters on Monday what was measured on Friday.
 So what lies behind the watermark is read again, back to where the watermark stood `look_back` ago, and rows there that
-were not taken yet are. With up to 1,000 rows in that stretch this is done at every look, else ten times within
+were not taken yet are. The last 1,000 rows are looked through at every look, the whole stretch ten times within
 `look_back`. Up to 20,000 rows are remembered; an event says so when that is less than `look_back`. Local times without
 a zone are ambiguous for an hour in autumn: with one as `order`, `look_back` has to be more than an hour. A row more
 than a day in the future is taken, and the watermark does not move to it.
@@ -53,6 +53,9 @@ when the log has the rows. After a sudden end some rows are read again: they are
 time, value and quality, or events of the same id, and those are kept once. What the log does not take yet stays in the
 database. When `table`, `query`, `order`, `key` or `where` change, the table is read from its beginning. A tag that is
 added later has values from the rows that come then; under a new name in `tables` it is read from its beginning, too.
+
+**Events** are synced to the disk one by one: some dozens to hundreds of rows in a second. For a table with a long past
+say `begins: now`, and give tables with `event` a system of their own where others have many rows.
 
 **Values.** A sample has the row's own time. NULL, and text of blanks only, is no value. A row without a time, a text
 that is no number where a number is wanted: goes to quarantine with the row as JSON, and the other rows are taken. Times

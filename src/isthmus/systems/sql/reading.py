@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -26,7 +27,10 @@ from isthmus.systems.sql.spec import SqlSpec, Table
 from isthmus.systems.sql.window import FUTURE, MOST_EARLY, Place, Window, unpack
 
 FEW: Final = 1_000
-"""Rows behind the watermark that are looked at every time; more of them ten times within the look-back."""
+"""Rows behind the watermark that are looked at every time; where there are more, all ten times in the look-back."""
+
+EVENTS: Final = 20
+"""Rows of a page that become events: the log syncs each of them by itself, and other sources wait meanwhile."""
 
 Rows = Sequence[Sequence[Any]]
 
@@ -38,7 +42,7 @@ class Met:
     behind: Rows
     ahead: Rows
     looked: int
-    """When it was asked, ns by our clock; 0: not for what lies behind the watermark."""
+    """When it was asked, ns by our clock; 0: not for all that lies behind the watermark."""
     full: bool
     """There may be more beyond."""
     begins: Place | None = None
@@ -71,8 +75,8 @@ class Reading:
     _question: Question | None = None
     _picker: Picker | None = None
     _noted: tuple[bytes, bytes, bool] | None = None
-    _missed: float = 0.0
-    """When what lies behind the watermark was looked at."""
+    _looked: float = -math.inf
+    """When all that lies behind the watermark was looked at."""
 
     @classmethod
     def of(
@@ -109,24 +113,26 @@ class Reading:
     def ask(self, connection: Connection) -> Met:
         """The next rows. Changes nothing here: a question may be given up while it is on its way."""
         assert self._question is not None
-        window, most, begins = self.window, self.whole.rows, None
+        window, begins = self.window, None
+        most = min(self.whole.rows, EVENTS) if self.spec.event else self.whole.rows
         mark = unpack(window.mark)
         if self.new and self.spec.begins == "now":
             begins = mark = self._now(connection)
         asked = time.now()
         ahead = connection.execute(self._question.ahead(mark, most + window.early)).all()
         full, behind = len(ahead) >= most + window.early, list[Any]()
-        looks = not full and mark is not None and begins is None and self._looks_back()
-        if looks and mark is not None:
-            room = window.behind + most
-            behind = list(
-                connection.execute(self._question.behind(unpack(window.floor), mark, window.beyond, room)).all()
-            )
-        return Met(behind, ahead, asked if looks else 0, full, begins)
+        whole = self._looks_far_back()
+        if not full and mark is not None and begins is None and window.look_back:
+            floor = window.floor if whole else window.near(FEW)
+            beyond, room = whole and window.beyond, (window.behind if whole else 2 * FEW) + most
+            behind = list(connection.execute(self._question.behind(unpack(floor), mark, beyond, room)).all())
+            full, whole = len(behind) >= room, whole and len(behind) < room
+            self._looked = -math.inf if full else self._looked
+        return Met(behind, ahead, 0 if full or not whole else asked, full, begins)
 
-    def _looks_back(self) -> bool:
-        span = seconds(self.spec.look_back)
-        return span > 0 and (self.window.behind <= FEW or monotonic() - self._missed >= span / 10)
+    def _looks_far_back(self) -> bool:
+        """What is late mostly is so by little: a long stretch behind the watermark is not read at every look."""
+        return self.window.behind <= FEW or monotonic() - self._looked >= seconds(self.spec.look_back) / 10
 
     def _now(self, connection: Connection) -> Place | None:
         """Order and key of the last row that is not in the future."""
@@ -152,7 +158,7 @@ class Reading:
                 if identity is not None:
                     picker.take(identity, dict(zip(self._question.columns, row, strict=True)), page)
         if met.looked or not window.look_back:
-            window.looked, self._missed = met.looked or now, monotonic()
+            window.looked, self._looked = met.looked or now, monotonic()
         window.trim()
         window.cut = window.cut and not met.full
         return page

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -93,6 +94,12 @@ class Window:
     def behind(self) -> int:
         """Rows that are met when we look behind the watermark."""
         return len(self._taken) + len(self._edge)
+
+    def near(self, most: int) -> bytes:
+        """The place in order of the row that moved the watermark, about so many rows ago; the floor where none is."""
+        last = islice(reversed(self._taken.values()), most)
+        places = [one.place for one in last if one.standing == Standing.AHEAD]
+        return places[-1] if places else self.floor
 
     def begin(self, mark: Place, floor: Place) -> None:
         """Everything up to there does not count."""
