@@ -11,16 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
+from isthmus.app.forgetting import forget
+from isthmus.app.run.place import Place
+from isthmus.core.errors import Disconnected, IsthmusError, NotFound
 from isthmus.core.tag import DataType, Tag
 from isthmus.flow.deliver import output
 from isthmus.flow.deliver.book import Book
 from isthmus.flow.deliver.deliver import folder_of
 from isthmus.plant.revision import TagSetting
+from isthmus.store.history.columns import Columns
 from tests.conftest import Until
-from tests.deliver.plant import AT, PLANT, Plant, mqtt, setting
+from tests.deliver.plant import AT, PLANT, TAGS, Plant, mqtt, setting
 from tests.opcua.certificates import make
 from tests.peers.mosquitto import HERE, WHAT, Mosquitto
 
@@ -257,3 +262,54 @@ async def test_an_encrypted_key_is_refused_in_words_and_nobody_is_asked_for_its_
     async with floor.delivering() as told:
         await until(partial(is_, told, "namespace", "refused"), "refused")
         assert "the key is encrypted" in told["namespace"]["problem"]
+
+
+async def test_an_output_that_was_taken_out_is_forgotten_with_what_it_left_on_the_broker(
+    floor: Plant, broker: Mosquitto, until: Until
+) -> None:
+    floor.apply([mqtt("namespace", broker.url), mqtt("other", broker.url, prefix="else")])
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        await floor.publish(10)
+        await delivered(told, until, 50)
+        await delivered(told, until, 50, "other")
+        with pytest.raises(IsthmusError, match="is in the plant file"):
+            await forget(Place(floor.data), "namespace")
+        floor.apply([mqtt("other", broker.url, prefix="else")])
+        await until(lambda: retained_state(broker, "namespace") == "offline", "taken out")
+        assert LEVEL in await retained(broker)
+        assert await forget(Place(floor.data), "namespace") == 2 * TAGS
+        assert await retained(broker) == {}
+        assert len(await retained(broker, "else/#")) > TAGS
+        assert not folder_of(floor.data, "namespace").exists()
+        with pytest.raises(NotFound, match="nothing of an output 'namespac'"):
+            await forget(Place(floor.data), "namespac")
+    floor.apply([])
+    broker.kill()
+    with pytest.raises(Disconnected):
+        await forget(Place(floor.data), "other")
+    assert folder_of(floor.data, "other").exists()
+    assert await forget(Place(floor.data), "other", far_end=False) == 0
+
+
+def retained_state(broker: Mosquitto, name: str) -> str:
+    found = broker.retained(f"uns/{PLANT}/_isthmus/{name}")
+    return str(json.loads(next(iter(found.values()), b"{}")).get("state"))
+
+
+def test_long_texts_are_handed_over_in_small_portions() -> None:
+    words = ["x" * (output.TEXTS // 4), "short", "y" * (2 * output.TEXTS)]
+
+    def columns(codes: list[int]) -> Columns:
+        n, zeros = len(codes), np.zeros(len(codes), np.int64)
+        return Columns(
+            words=words, tag=zeros.astype(np.uint32), time=zeros, seen=zeros, value=np.full(n, np.nan), integer=zeros,
+            whole=np.zeros(n, np.bool_), text=np.array(codes, np.int32), quality=zeros.astype(np.uint32),
+            mark=zeros.astype(np.uint8),
+        )  # fmt: skip
+
+    assert output.fitting(columns([1] * 10), 0) == 4
+    assert output.fitting(columns([2] * 5000), 100) == output.PORTION
+    assert output.fitting(columns([0] * 5000), 0) == output.PORTION
+    assert output.fitting(columns([3, 1, 1]), 0) == 1
+    assert output.fitting(columns([3, 1, 1]), 1) == 2

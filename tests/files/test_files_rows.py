@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ from isthmus.flow.collect import Collector, _source
 from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.systems.contract import Address, Form
 from isthmus.systems.files.address import check_address
-from isthmus.systems.files.folder import PIECE
+from isthmus.systems.files.folder import PIECE, moved
 from isthmus.systems.files.rows import LONGEST, Row, Spoilt, Unreadable, opened, read_rows
 from isthmus.systems.files.spec import FilesSpec
 from isthmus.systems.registry import kinds
@@ -150,6 +151,48 @@ async def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path: Path) 
         opened(tmp_path / "drop" / "a.csv")
     with opened(tmp_path / "drop" / "b.csv") as pipe:
         assert not pipe.read(1)
+
+
+async def test_a_link_in_the_place_of_done_is_not_followed_and_told(tmp_path: Path) -> None:
+    drop(tmp_path, "a.csv", "time,a\n2026-11-23T12:00:00Z,5\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "drop" / "done").symlink_to(tmp_path / "elsewhere")
+    collected = collecting(tmp_path, ["a"])
+    with pytest.raises(Disconnected, match="symbolic link, which is not followed: make it a folder"):
+        async with collected.driver.open(collected.addresses):
+            pass
+    (tmp_path / "drop" / "done").unlink()
+    await taken(collected, tmp_path, "a.csv")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_file_moves_to_another_disk_whole(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk here")
+    with TemporaryDirectory(dir=other) as folder:
+        (tmp_path / "a.csv").write_bytes(b"x" * 100_000)
+        moved(tmp_path / "a.csv", Path(folder) / "a.csv")
+        assert [path.name for path in Path(folder).iterdir()] == ["a.csv"]
+        assert (Path(folder) / "a.csv").read_bytes() == b"x" * 100_000
+    assert not (tmp_path / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("format_", "said"),
+    [
+        ("%d.%m.%Y %H:%M:%Q", "cannot be read"),
+        ("%H:%M:%S", "no whole date"),
+        ("%m/%Y", "no whole date"),
+        ("dd.mm.yyyy", "no whole date"),
+        ("%", "cannot be read"),
+        ("", "no whole date"),
+    ],
+)
+def test_a_wrong_format_of_times_is_told_when_the_plant_file_is_checked(format_: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        FilesSpec(folder="/drop", time_format=format_)
+    assert FilesSpec(folder="/drop", time_format="%d.%m.%y %I:%M %p").time_format
 
 
 def test_a_file_we_may_not_read_is_one_that_cannot_be_read(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import Columns
@@ -67,6 +67,14 @@ class Accepts(Protocol):
 
         Leaving closes politely within a few seconds.
         """
+
+
+@runtime_checkable
+class Clears(Protocol):
+    """An output whose far end goes on showing what was delivered, also when nothing more comes."""
+
+    async def clear(self) -> int:
+        """Takes away what it left at its far end; how many things that were. Raises Disconnected, Refused."""
 
 
 @dataclass(frozen=True, slots=True)

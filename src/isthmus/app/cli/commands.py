@@ -20,7 +20,7 @@ HEADINGS: Final = {
     "Run": ("demo", "run", "service"),
     "Look": ("watch", "history", "sql", "events", "quarantine", "status", "doctor"),
     "Describe the plant": ("check", "test", "plan", "apply", "rollback", "revisions", "schema", "browse"),
-    "Deliver": ("parked",),
+    "Deliver": ("parked", "forget"),
     "Keep": ("import", "files", "share", "backup", "restore"),
 }
 
@@ -39,6 +39,7 @@ MODULES: Final = (
     "test_command",
     "browse_command",
     "parked_command",
+    "forget_command",
     "import_command",
     "share_commands",
     "backup_commands",

@@ -25,7 +25,7 @@ from isthmus.flow.deliver.book import MOST_PARKED, Book, Place
 from isthmus.flow.deliver.reading import Batch, Heard, Reading, beginning
 from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
 from isthmus.plant.revision import OutputSetting
-from isthmus.store.history.columns import empty
+from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.state import State
 from isthmus.stream.follow import Hole, NewStream
 from isthmus.stream.log import Log, LogState, Position
@@ -40,6 +40,9 @@ Also before an output whose book cannot be used is begun again."""
 
 PORTION: Final = 2_000
 """Samples handed over at once at most: what has to be sent again when the far end goes away in the middle."""
+
+TEXTS: Final = 2 << 20
+"""Characters of text that they may have together, where it is not one sample's."""
 
 BEAT: Final = 2.0
 """Seconds without anything to deliver after which the far end is looked at, and parked samples."""
@@ -225,7 +228,7 @@ class _Delivering:
     async def _deliver(self, sink: Sink, batch: Batch) -> None:
         """The rest of a batch, in portions."""
         while self.done < len(batch.columns):
-            portion = batch.columns.pick(slice(self.done, self.done + PORTION))
+            portion = batch.columns.pick(slice(self.done, self.done + fitting(batch.columns, self.done)))
             delivery = Delivery(portion, batch.recalled)
             try:
                 refused = await sink.write(delivery)
@@ -272,6 +275,15 @@ class _Delivering:
         if self.moved and self.output.place is not None:
             await asyncio.to_thread(self.book.commit, self.output.place, empty(), (), time.now())
             self.moved = False
+
+
+def fitting(columns: Columns, start: int) -> int:
+    """How many samples from row `start` on are handed over at once: at least one."""
+    codes = columns.text[start : start + PORTION]
+    if not columns.words or not codes.any():
+        return PORTION
+    lengths = np.array([0, *map(len, columns.words)])
+    return max(1, int(np.searchsorted(np.cumsum(lengths[codes]), TEXTS, side="right")))
 
 
 async def _changed(output: Output, state: str, error: BaseException | None) -> None:

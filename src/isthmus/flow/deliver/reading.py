@@ -31,7 +31,8 @@ from isthmus.stream.follow import Hole, Idle, NewStream, follow
 from isthmus.stream.log import Log, Position
 
 MOST: Final = 50_000
-"""Samples of a batch at which the log is not read further, about."""
+MOST_BYTES: Final = 32 << 20
+"""Samples of a batch, and bytes of them, at which the log is not read further, about."""
 
 AGAIN: Final = 0.25
 """Seconds until a log that went away is looked for again."""
@@ -92,8 +93,13 @@ class Reading:
                     return
                 if not isinstance(item, Idle):
                     await self._intake.take(item)
-                if self._intake.moved and (self._intake.memory.rows >= MOST or not self.batches.full()):
+                if self._intake.moved and (self._full or not self.batches.full()):
                     await self._hand_over()
+
+    @property
+    def _full(self) -> bool:
+        memory = self._intake.memory
+        return memory.rows >= MOST or memory.size >= MOST_BYTES
 
     async def _hand_over(self) -> None:
         """Gives what was read since the last time, as soon as there is room for it."""

@@ -18,7 +18,7 @@ from isthmus.outputs.mqtt.words import LONGEST_EXACT, Words, plain_topic
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.columns import Columns
 from isthmus.systems.mqtt import packet
-from isthmus.systems.mqtt.broker import Broker, client_of, greeting, reached
+from isthmus.systems.mqtt.broker import Broker, greeting, own_client, reached
 from isthmus.systems.mqtt.client import Connection
 
 _json: Final = msgspec.json.encode
@@ -44,7 +44,7 @@ class InColumns:
     def __init__(self, spec: ColumnsSpec, surroundings: Surroundings) -> None:
         self._spec, self._house = spec, surroundings
         self._topic = packet.text(spec.topic or f"columns/{surroundings.revision.plant}")
-        self._client = client_of(surroundings.revision.plant, surroundings.output)
+        self._client = own_client(f"{surroundings.revision.plant}-{surroundings.output}", surroundings.data)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[_Sink]:

@@ -23,7 +23,7 @@ from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.mqtt.words import Words, described, plain_topic
 from isthmus.store.history.columns import Columns
 from isthmus.systems.mqtt import packet
-from isthmus.systems.mqtt.broker import Broker, client_of, greeting, reached
+from isthmus.systems.mqtt.broker import Broker, greeting, own_client, reached
 from isthmus.systems.mqtt.client import Connection
 from isthmus.systems.mqtt.packet import Will
 
@@ -33,6 +33,8 @@ SCHEMA: Final = "_schema"
 OURS: Final = "_isthmus"
 """Below the plant: whether an output is online."""
 
+MEMORY: Final = "topics.json"
+"""In the output's folder: what lies retained on the broker."""
 
 BARRED: Final = 60.0
 """Seconds."""
@@ -65,7 +67,7 @@ class Namespace:
 
     def __init__(self, spec: NamespaceSpec, surroundings: Surroundings) -> None:
         self._spec, self._house = spec, surroundings
-        self._client = client_of(surroundings.revision.plant, surroundings.output)
+        self._client = own_client(f"{surroundings.revision.plant}-{surroundings.output}", surroundings.data)
         self.words = Words.of(surroundings.tags)
         self.topics = {number: self._topic(one.tag.path) for number, one in surroundings.tags.items()}
         self.encoded = {number: packet.text(topic) for number, topic in self.topics.items()}
@@ -108,6 +110,14 @@ class Namespace:
                     async with asyncio.timeout(2):
                         await self._say(connection, [(self.state_topic, self.state("offline"))])
 
+    async def clear(self) -> int:
+        """Clears every topic that was ever ours and still is: a retained message without bytes does that."""
+        topics = _topics(self._house.folder / MEMORY)
+        said = greeting(self._spec, self._client, clean=True)
+        async with reached(self._spec, said, self._house.data / "pki") as connection:
+            await self._say(connection, [(topic, b"") for topic in sorted({*topics, self.state_topic})])
+        return len(topics)
+
     async def _introduce(self, connection: Connection) -> None:
         if not self._begun:
             columns = await asyncio.to_thread(self._house.last)
@@ -128,7 +138,7 @@ class Namespace:
 
     async def _forget(self, connection: Connection, topics: set[str]) -> None:
         """Clears what was retained under topics that are not ours any more: a message without bytes does that."""
-        memory = self._house.folder / "topics.json"
+        memory = self._house.folder / MEMORY
         before = _topics(memory)
         if gone := sorted(before - topics):
             _keep(memory, before | topics)

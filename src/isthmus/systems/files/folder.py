@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import fnmatch
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ELOOP, EXDEV
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
@@ -50,8 +53,20 @@ class Folder:
         """Identity → when the file was first seen like this, by a clock that only goes forward."""
 
     def check(self) -> None:
-        """Raises OSError when the folder cannot be looked into."""
+        """Raises OSError when the folder cannot be looked into, or what is taken would go where a link leads.
+
+        Whoever may drop files could lay such a link, to have a file put where only we may write.
+        """
         next(self._path.iterdir(), None)
+        if self._spec.done == "move":
+            for where in (DONE, FAILED):
+                self._aside(where)
+
+    def _aside(self, where: str) -> Path:
+        aside = self._path / where
+        if aside.is_symlink():
+            raise OSError(ELOOP, "is a symbolic link, which is not followed: make it a folder", str(aside))
+        return aside
 
     def next(self) -> Open | None:
         """The oldest file that is whole and not taken yet, from its first line that is not in the log.
@@ -96,9 +111,24 @@ class Folder:
             return
         with suppress(FileNotFoundError):  # somebody else took it away
             if identity(file.path, file.path.lstat()) == file.identity:
-                aside = self._path / where
+                aside = self._aside(where)
                 aside.mkdir(exist_ok=True)
-                file.path.rename(_free(aside / file.path.name))
+                moved(file.path, _free(aside / file.path.name))
+
+
+def moved(path: Path, target: Path) -> None:
+    """Moves a file, also to another disk: there it is whole before the first one goes. Raises OSError."""
+    try:
+        path.rename(target)
+    except OSError as error:
+        if error.errno != EXDEV:
+            raise
+        temporary = target.with_name(f".{target.name}.part")
+        shutil.copy2(path, temporary, follow_symlinks=False)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.rename(target)
+        path.unlink()
 
 
 def _free(path: Path) -> Path:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,7 @@ from pydantic import AfterValidator, Field
 
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
-
-
-def _folder(text: str) -> str:
-    if not PurePosixPath(text).is_absolute():
-        raise ValueError(f"{text!r} depends on where Isthmus is started; write a whole path, /var/lib/lab/results")
-    return text
+from isthmus.systems.places import WholePath
 
 
 def _pattern(text: str) -> str:
@@ -34,15 +29,27 @@ def _zone(text: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
+
+
+def _format(text: str) -> str:
+    """A format that reads back what it writes: it has a date, and nothing in it that only some computers know."""
+    moment = datetime(2026, 11, 23, 16, 35, 12, tzinfo=UTC)
+    try:
+        read = datetime.strptime(moment.strftime(text), text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} cannot be read: {error}; write %d.%m.%Y %H:%M:%S") from error
+    if read.date() != moment.date():
+        raise ValueError(f"{text!r} has no whole date; write day, month and year: %d.%m.%Y %H:%M:%S")
+    return text
+
+
 """The name of a time zone in a Spec."""
 
 
 class FilesSpec(Spec):
     """A folder into which another program drops CSV or JSON lines: each row is taken once."""
 
-    folder: Annotated[str, Field(min_length=1), AfterValidator(_folder)] = Field(
-        description="The folder, with its whole path."
-    )
+    folder: WholePath = Field(description="The folder, with its whole path.")
     files: Annotated[str, Field(min_length=1), AfterValidator(_pattern)] = Field(
         default="*.csv", description="Which of its files, by name. Those beginning with a dot never count."
     )
@@ -57,7 +64,7 @@ class FilesSpec(Spec):
     decimal: Literal[".", ","] = Field(default=".", description="What stands before the decimals of a number.")
     encoding: Literal["utf-8", "latin-1", "cp1252"] = Field(default="utf-8", description="How text is written.")
     time: str = Field(default="time", min_length=1, description="The column with the time of the row.")
-    time_format: str | None = Field(
+    time_format: Annotated[str, AfterValidator(_format)] | None = Field(
         default=None,
         description="How it is written, `%d.%m.%Y %H:%M:%S`; without it ISO 8601, or a number: seconds since 1970 with "
         "10 digits, milliseconds with 13, microseconds with 16, nanoseconds with 19.",

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -70,7 +71,11 @@ class Broker(Spec):
     ca: str = Field("", description="Certificates to trust (PEM file, relative to `pki/`); else the system's own.")
     certificate: str = Field("", description="Our certificate (PEM file, relative to `pki/`) where the broker asks.")
     key: str = Field("", description="Private key (PEM file, relative to `pki/`) of `certificate`.")
-    client: Said = Field("", description="Client identifier; without one it is made of the plant's name and this one.")
+    client: Said = Field(
+        "",
+        description="Client identifier; without one it is made of its name here and of where it runs, and nobody else "
+        "has the same.",
+    )
     keep_alive: Annotated[Duration, between("1s", "1h")] = Field(
         "15s", description="How often broker and we make sure of each other when there is nothing else to say."
     )
@@ -108,6 +113,15 @@ def _here(url: str) -> bool:
 def client_of(plant: str, name: str) -> str:
     """A client identifier of letters and digits, which every broker takes (MQTT 3.1.3.1), but maybe a longer one."""
     return _UNSAFE.sub("-", f"isthmus-{plant}-{name}")
+
+
+def own_client(name: str, data: Path) -> str:
+    """The client identifier of what is called `name` in the plant whose data directory this is, and of nothing else.
+
+    A broker ends the connection of whoever comes with an identifier that is in use. The same plant file may run in two
+    places, a trial beside the plant, so where it runs is part of it.
+    """
+    return client_of(name, sha256(str(data.absolute()).encode()).hexdigest()[:8])
 
 
 def greeting(broker: Broker, client: str, *, clean: bool, expiry: int = 0, receive: int = 0) -> Greeting:

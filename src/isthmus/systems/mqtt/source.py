@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from hashlib import sha256
 from typing import Final
 
 from isthmus.core import quality, time
 from isthmus.core.errors import IsthmusError
 from isthmus.systems.bare import bad, no_values
 from isthmus.systems.contract import Address, Found, Readings, Surroundings
-from isthmus.systems.mqtt.broker import client_of, greeting, reached
+from isthmus.systems.mqtt.broker import greeting, own_client, reached
 from isthmus.systems.mqtt.client import Connection
 from isthmus.systems.mqtt.packet import Published
 from isthmus.systems.mqtt.reading import Reader, Topics, topics_of
@@ -39,8 +38,7 @@ class MqttSource:
     def __init__(self, spec: MqttSpec, surroundings: Surroundings) -> None:
         self._spec, self._house = spec, surroundings
         self._reader = Reader(spec, surroundings.system)
-        place = sha256(str(surroundings.folder.absolute()).encode()).hexdigest()[:8]
-        self._client = client_of(surroundings.system, place)
+        self._client = own_client(surroundings.system, surroundings.folder)
 
     @asynccontextmanager
     async def open(self, addresses: Sequence[Address]) -> AsyncIterator[AsyncIterator[Readings]]:
