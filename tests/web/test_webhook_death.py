@@ -98,7 +98,7 @@ async def killed(folder: Path, rounds: int) -> None:
 
 
 async def test_a_collector_killed_while_messages_come_keeps_each_once(tmp_path: Path) -> None:
-    await killed(tmp_path, 2)
+    await killed(tmp_path, 1)
 
 
 @pytest.mark.soak

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,8 @@ _WHOLE = re.compile(r"[+-]?\d{1,20}")
 _EPOCH: Final = {10: time.SECOND, 13: time.MILLISECOND, 16: 1000, 19: 1}
 _TRUTH: Final = {"true": 1.0, "yes": 1.0, "on": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "off": 0.0, "0": 0.0}
 _ROUND: Final = (DataType.INTEGER, DataType.UNSIGNED, DataType.ENUMERATION)
+REMEMBERED: Final = 1_000
+"""Times, and qualities, whose writing is remembered."""
 LARGEST: Final = 65_536
 """Bytes of a spoilt row that are kept."""
 
@@ -111,6 +114,8 @@ class Picker:
         self._types = [address.type for address in addresses]
         self.cells = [parse(address.text) for address in addresses]
         self._columns: Set[str] = frozenset()
+        self._known: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        """Times and qualities as they were written → what they are: rows repeat them."""
         self._missing: set[int] = set()
         self._groups: dict[tuple[str, ...], dict[tuple[str, ...], list[tuple[int, str]]]] = {}
         for position, cell in enumerate(self.cells):
@@ -167,7 +172,15 @@ class Picker:
                     yield position, column
 
     def _time(self, cells: Mapping[str, Any]) -> int:
-        said = _plain(cells.get(self._spec.time))
+        said, known = _plain(cells.get(self._spec.time)), self._known[0]
+        if (at := known.get(said)) is None:
+            at = self._timed(said)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[said] = at
+        return at
+
+    def _timed(self, said: str) -> int:
         try:
             at = self._moment(said)
         except (IsthmusError, ValueError, OverflowError):
@@ -188,16 +201,22 @@ class Picker:
     def _quality(self, cells: Mapping[str, Any]) -> int:
         if self._spec.quality is None:
             return quality.GOOD
-        said = _plain(cells.get(self._spec.quality))
-        code = quality.code(said) if said else quality.GOOD
+        said, known = _plain(cells.get(self._spec.quality)), self._known[1]
+        code = known.get(said)
         if code is None:
-            raise Unfit(
-                f"column {self._spec.quality!r} holds {said[:60]!r}, no quality; write Good or BadSensorFailure"
-            )
+            code = quality.code(said) if said else quality.GOOD
+            if code is None:
+                raise Unfit(
+                    f"column {self._spec.quality!r} holds {said[:60]!r}, no quality; write Good or BadSensorFailure"
+                )
+            if len(known) < REMEMBERED:
+                known[said] = code
         return code
 
     def _value(self, cell: Any, type_: DataType) -> tuple[int, float, int, str | None]:
         """(form, value, integer, text) of a cell."""
+        if type(cell) is float and type_ is DataType.FLOAT and isfinite(cell):
+            return Form.FLOAT, cell, 0, None
         said = _plain(cell)
         if type_ is DataType.TEXT:
             return Form.TEXT, np.nan, 0, said

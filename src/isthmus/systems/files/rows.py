@@ -116,17 +116,21 @@ def _object(lines: _Lines, text: str) -> Row | Spoilt:
     try:
         found = msgspec.json.decode(text)
         if isinstance(found, dict):
-            return Row(lines.line, lines.raw, dict(flat(found)))
+            return Row(lines.line, lines.raw, flat(found))
     except (msgspec.DecodeError, RecursionError) as error:
         return Spoilt(lines.line, lines.raw, f"no JSON: {error}")
     return Spoilt(lines.line, lines.raw, "JSON, but no object")
 
 
-def flat(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys and values of an object; of objects inside it `outer.inner`."""
+def flat(found: dict[str, Any]) -> dict[str, Any]:
+    """Keys and values of an object; of objects inside it `outer.inner`. Raises RecursionError."""
+    return dict(_flat(found)) if dict in map(type, found.values()) else found
+
+
+def _flat(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in found.items():
         if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
+            yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 

@@ -52,6 +52,10 @@ class Remarks:
         message = f"{names(found, 3)} can be read again"
         return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
 
+    def told(self, position: int) -> bool:
+        """This address was told as unreadable, and not taken back."""
+        return position in self._wrong
+
     def result(self, target: Target, result: Reading | str, body: bytes, now: int) -> tuple[list[Event], list[Oddity]]:
         """What one address found in an answer that could be read."""
         if not isinstance(result, str):

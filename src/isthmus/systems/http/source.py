@@ -223,8 +223,9 @@ class Polling:
         except Unfit as error:
             return self._spoilt(resource, error, answer, events)
         for target, result in zip(resource.targets, self._stamps.results(body, resource.targets), strict=True):
-            happened, odd = self._remarks.result(target, result, answer.body, now)
-            events, oddities = [*events, *happened], [*oddities, *odd]
+            if isinstance(result, str) or self._remarks.told(target.position):
+                happened, odd = self._remarks.result(target, result, answer.body, now)
+                events, oddities = [*events, *happened], [*oddities, *odd]
             rows.append(unreadable(target.position) if isinstance(result, str) else result)
         resource.keep(rows, answer)
         return rows, events + self._remarks.restored(resource), oddities

@@ -105,29 +105,34 @@ def rows_of(body: bytes, kind: str, charset: str, at: int, spec: WebhookSpec) ->
     if len(found) > MOST_ROWS:
         raise Turned(413, f"the message has more than {MOST_ROWS:,} rows")
     stamp, rows = time.to_iso(at), list[Row]()
-    for number, one in enumerate(found, 1):
+    for number, (raw, one) in enumerate(found, 1):
         if not isinstance(one, dict):
             raise Turned(400, f"row {number} is no object", 'write {"tag": "TT101", "value": 81.5}, or a list of such')
         try:
-            cells = dict(flat(one))
+            cells = flat(one)
         except RecursionError as error:
             raise Turned(400, f"row {number} is nested too deep") from error
         cells.setdefault(spec.time, stamp)
-        rows.append(Row(number, msgspec.json.encode(one), cells))
+        rows.append(Row(number, raw, cells))
     return rows
 
 
-def _objects(body: bytes, kind: str) -> list[Any]:
-    """What a body holds: one thing, a list of them, or a line each."""
+def _objects(body: bytes, kind: str) -> list[tuple[bytes, Any]]:
+    """What a body holds, with its bytes: one thing, a list of them, or one in each line."""
     lined = any(word in kind for word in _LINES)
     try:
-        if lined:
-            return [msgspec.json.decode(line) for line in body.splitlines() if line.strip()]
-        found = msgspec.json.decode(body)
-        return found if isinstance(found, list) else [found]
+        pieces = [line for line in body.split(b"\n") if line.strip()] if lined else _pieces(body)
+        return [(piece, msgspec.json.decode(piece)) for piece in pieces]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         hint = "" if lined else "for JSON lines say Content-Type: application/x-ndjson"
         raise Turned(400, f"the body is no JSON: {str(error)[:200]}", hint) from error
+
+
+def _pieces(body: bytes) -> list[bytes]:
+    """The members of a list, or the whole of anything else."""
+    if not body.lstrip().startswith(b"["):
+        return [body]
+    return [bytes(piece) for piece in msgspec.json.decode(body, type=list[msgspec.Raw])]
 
 
 def digest_of(body: bytes) -> bytes:
