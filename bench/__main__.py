@@ -14,7 +14,10 @@ from importlib import import_module
 from bench.figures import PAGE, Topic, alone, page, section, with_section
 
 ALONE = (("history", "--rows"), ("month", "--days"), ("gateways", "--runs"))
-TOPICS = ("receive", "modbus", "replay", "delay", "mqtt", "sparkplug", "namespace", "opcuaserver", "start", "history", "screen")
+TOPICS = (
+    "receive", "modbus", "replay", "delay", "mqtt", "sparkplug",
+    "namespace", "http", "opcuaserver", "start", "history", "screen",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> int:
