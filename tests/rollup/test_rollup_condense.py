@@ -58,11 +58,20 @@ class Rolled(History):
         return self.late.pick(wanted & (self.late.time >= start) & (self.late.time < end))
 
     def derived(
-        self, kind: Kind, numbers: Sequence[int] | None, first_day: int, last_day: int
+        self,
+        kind: Kind,
+        numbers: Sequence[int] | None,
+        first_day: int,
+        last_day: int,
+        columns: Sequence[str] | None = None,
     ) -> Iterator[tuple[Kept, pa.Table]]:
         for (of, day), table in self.tables.items():
             if of is kind and first_day <= day <= last_day:
-                yield Kept(f"{kind}-{day}", kind, day, 0, 1, 1, 0, 9, day * DAY, (day + 1) * DAY), table
+                some = columns is not None and {*columns} <= {*table.schema.names}
+                yield (
+                    Kept(f"{kind}-{day}", kind, day, 0, 1, 1, 0, 9, day * DAY, (day + 1) * DAY),
+                    (table.select(list(columns or ())) if some else table),
+                )
 
     def borders(self) -> Borders:
         return self.retired

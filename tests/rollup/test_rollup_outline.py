@@ -60,7 +60,12 @@ class Grouped(History):
             yield replace(found, integer=nothing, seen=nothing if "seen" in unread else found.seen)
 
     def derived(
-        self, kind: Kind, numbers: Sequence[int] | None, first_day: int, last_day: int
+        self,
+        kind: Kind,
+        numbers: Sequence[int] | None,
+        first_day: int,
+        last_day: int,
+        columns: Sequence[str] | None = None,
     ) -> Iterator[tuple[Kept, pa.Table]]:
         return iter(())
 

@@ -115,6 +115,14 @@ class Opened(Generic[F]):
     def __init__(self, path: Path, metadata: pq.FileMetaData, footer: F, places: Places) -> None:
         self.path, self.footer, self.places = path, footer, places
         self._metadata = metadata
+        self._readers: list[_Reader] = []
+        """Those that nobody uses: making one takes as long as decoding a column."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of its columns."""
+        names: Sequence[str] = self._metadata.schema.names
+        return names
 
     def read(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
         """One row group, or some of its columns; raises Damaged when it is not what was written."""
@@ -122,8 +130,13 @@ class Opened(Generic[F]):
         data = _bytes(self.path, place.start, place.stop - place.start)
         if crc32(data) != place.checksum:
             raise Damaged(f"row group {group} is not what was written", where=str(self.path))
-        file = pq.ParquetFile(_Window(data, place.start), metadata=self._metadata, pre_buffer=False)
-        return file.read_row_group(group, columns=columns, use_threads=False)
+        try:
+            reader = self._readers.pop()
+        except IndexError:
+            reader = _Reader(self._metadata, max(group.stop for group in self.footer.groups))
+        table = reader.read(group, columns, data, place.start)
+        self._readers.append(reader)
+        return table
 
     def columns(self, group: int, wanted: NDArray[np.uint32] | None = None, unread: Sequence[str] = ()) -> Columns:
         """One row group of samples as columns; with `wanted` (ascending) at least those of these tags.
@@ -224,10 +237,30 @@ def _bytes(path: Path, start: int, length: int) -> bytes:
         raise Damaged("the disk cannot read it", where=str(path)) from error
 
 
+class _Reader:
+    """Decodes row groups of one file, one after the other; all of them lie before `end`."""
+
+    def __init__(self, metadata: pq.FileMetaData, end: int) -> None:
+        self._window = _Window(end)
+        self._file = pq.ParquetFile(self._window, metadata=metadata, pre_buffer=False)
+
+    def read(self, group: int, columns: Sequence[str] | None, data: bytes, start: int) -> pa.Table:
+        """The row group that `data` is, which begins in the file at `start`."""
+        self._window.show(data, start)
+        table = self._file.read_row_group(group, columns=columns, use_threads=False)
+        self._window.show(b"", 0)
+        return table
+
+
 class _Window(RawIOBase):
     """The part of a file that was compared, at the place it has in the file: all that pyarrow gets to decode."""
 
-    def __init__(self, data: bytes, start: int) -> None:
+    def __init__(self, end: int) -> None:
+        self._end = end
+        self.show(b"", 0)
+
+    def show(self, data: bytes, start: int) -> None:
+        """From now on it is this part, which begins at `start`."""
         self._data, self._start, self._place = data, start, 0
 
     def readable(self) -> bool:
@@ -237,7 +270,7 @@ class _Window(RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        ends = {0: 0, 1: self._place, 2: self._start + len(self._data)}
+        ends = {0: 0, 1: self._place, 2: self._end}
         self._place = ends[whence] + offset
         return self._place
 

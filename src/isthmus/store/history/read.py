@@ -132,11 +132,17 @@ class History:
         return [*(kept for kept in self.kept if kept.kind.of_samples), *self.segments]
 
     def derived(
-        self, kind: Kind, numbers: Sequence[int] | None, first_day: int, last_day: int
+        self,
+        kind: Kind,
+        numbers: Sequence[int] | None,
+        first_day: int,
+        last_day: int,
+        columns: Sequence[str] | None = None,
     ) -> Iterator[tuple[Kept, pa.Table]]:
         """Row groups of one kind of these UTC days (included) that may hold rows of these tags (None: of any).
 
-        Of a file that turns out damaged (`is_sound`) no more is given: the next compaction makes it again.
+        Only these `columns`, always the same ones of a kind, of a file that has all of them. Of a file that turns out
+        damaged (`is_sound`) no more is given: the next compaction makes it again.
         """
         wanted = _numbers(numbers)
         for kept in self.kept:
@@ -145,17 +151,19 @@ class History:
             try:
                 found = opened(self.folder, kept)
                 for group in found.places.holding(wanted, EARLIEST, LATEST):
-                    yield kept, self._decoded(kept, found, group)
+                    yield kept, self._decoded(kept, found, group, columns)
             except Damaged as error:
                 self._set_aside(kept, error.what)
             except FileNotFoundError:
                 self._missing(kept)
 
-    def _decoded(self, kept: Kept, found: Opened[Footer] | Opened[KeptFooter], group: int) -> pa.Table:
+    def _decoded(
+        self, kept: Kept, found: Opened[Footer] | Opened[KeptFooter], group: int, columns: Sequence[str] | None
+    ) -> pa.Table:
         """A row group of what is derived, decoded once for the tags of one question."""
         table = self._recent.pop((kept.file, group), None)
         if table is None:
-            table = found.read(group)
+            table = found.read(group, columns if columns is not None and {*columns} <= {*found.names} else None)
         self._recent[kept.file, group] = table
         if len(self._recent) > RECENT:
             del self._recent[next(iter(self._recent))]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from isthmus.core.errors import Damaged
 from isthmus.store.history.kept import Kept, Kind
 from isthmus.store.history.read import History
-from isthmus.store.history.rollup.sheaf import Sheaves, Unpacked, bundle, unpacked
+from isthmus.store.history.rollup.rows import Rows
+from isthmus.store.history.rollup.sheaf import NEEDED, Sheaves, Unpacked, bundle, rows_of, unpacked
 
 _NOTHING: Final = bundle(())
 
@@ -27,6 +28,12 @@ def fetch(history: History, kind: Kind, numbers: Sequence[int] | NDArray[np.uint
     return _by_time(bundle(found)) if found else _NOTHING
 
 
+def fetch_rows(history: History, kind: Kind, number: int, day: int) -> tuple[Rows, Callable[[], Sheaves]]:
+    """The rows of what `fetch` finds of one tag and UTC day; and all of it, for who needs more than these."""
+    found = _found(history, kind, [number], day, day)
+    return _in_time(rows_of(found)), lambda: _by_time(bundle(found))
+
+
 def fetch_each(history: History, kind: Kind, numbers: Sequence[int], first: int, last: int) -> dict[int, Sheaves]:
     """What `fetch` finds of each of these tags, of those of which it finds anything."""
     parts: dict[int, list[Unpacked]] = {}
@@ -37,7 +44,7 @@ def fetch_each(history: History, kind: Kind, numbers: Sequence[int], first: int,
 
 def _found(history: History, kind: Kind, numbers: Sequence[int], first: int, last: int) -> list[Unpacked]:
     found: list[tuple[Kept, Unpacked]] = []
-    for file, table in history.derived(kind, numbers, first, last):
+    for file, table in history.derived(kind, numbers, first, last, NEEDED):
         try:
             found.append((file, unpacked(table, numbers)))
         except Damaged:  # packed by a later version: the samples are there
@@ -46,7 +53,10 @@ def _found(history: History, kind: Kind, numbers: Sequence[int], first: int, las
 
 
 def _by_time(sheaves: Sheaves) -> Sheaves:
-    rows = sheaves.rows
+    return replace(sheaves, rows=_in_time(sheaves.rows))
+
+
+def _in_time(rows: Rows) -> Rows:
     if not (rows.time[1:] < rows.time[:-1]).any():
-        return sheaves
-    return replace(sheaves, rows=rows.pick(np.argsort(rows.time, kind="stable")))
+        return rows
+    return rows.pick(np.argsort(rows.time, kind="stable"))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from isthmus.store.history.columns import Columns, current
 from isthmus.store.history.excerpt import first_good, last_good
 from isthmus.store.history.kept import Kind, day_of
 from isthmus.store.history.read import History
-from isthmus.store.history.rollup.fetch import fetch
+from isthmus.store.history.rollup.fetch import fetch_rows
 from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows
 from isthmus.store.history.rollup.sheaf import WIDTHS, Sheaves
 from isthmus.store.history.rollup.thin import FIRST, LAST, told_sample
@@ -42,8 +42,8 @@ def _nearest(
     if setting.formers:
         return None
     for kind in _KINDS:
-        found = fetch(history, kind, [number], day, day)
-        samples = _of(found, WIDTHS[kind], setting, gaps, edge, before=before)
+        rows, sheaves = fetch_rows(history, kind, number, day)
+        samples = _of(rows, sheaves, WIDTHS[kind], setting, gaps, edge, before=before)
         if samples is None:
             continue
         low, high = (int(samples.time[0]), edge) if before else (edge, int(samples.time[-1]) + 1)
@@ -52,10 +52,16 @@ def _nearest(
 
 
 def _of(
-    found: Sheaves, width: int, setting: TagSetting, gaps: NDArray[np.int64], edge: int, *, before: bool
+    rows: Rows,
+    sheaves: Callable[[], Sheaves],
+    width: int,
+    setting: TagSetting,
+    gaps: NDArray[np.int64],
+    edge: int,
+    *,
+    before: bool,
 ) -> Columns | None:
     """The samples of the row next to the edge; None where it does not tell, or lies across the edge."""
-    rows = found.rows
     place = int(np.searchsorted(rows.time, edge))
     if place and rows.time[place - 1] + width > edge:
         return None
@@ -68,9 +74,10 @@ def _of(
         return None if _doubtful(row, sample, gaps) else sample
     if not row.marked(Remark.BESIDE).any():
         return None
+    found = sheaves()
     if len(found.minutes) and width > MINUTE:
-        finer = replace(found, rows=found.minutes.pick(np.argsort(found.minutes.time, kind="stable")))
-        return _of(finer, MINUTE, setting, gaps, edge, before=before)
+        finer = found.minutes.pick(np.argsort(found.minutes.time, kind="stable"))
+        return _of(finer, lambda: found, MINUTE, setting, gaps, edge, before=before)
     time = found.samples.time
     samples = current(found.samples.pick((time >= row.time[0]) & (time < row.time[0] + width)))
     return last_good(samples) if before else first_good(samples)

@@ -34,6 +34,9 @@ SCHEMA: Final = pa.schema(
 )
 """A row for each sheaf, ordered by tag: when its first row begins, all remarks, and the rows."""
 
+NEEDED: Final = ("tag", "body")
+"""Columns of it that say all."""
+
 FORM: Final[dict[str, Any]] = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
 """How the tables are written to Parquet: bodies are compressed already."""
 
@@ -241,10 +244,13 @@ def unpacked(table: pa.Table, numbers: Iterable[int] | None = None) -> Unpacked:
 def bundle(parts: Sequence[Unpacked]) -> Sheaves:
     """All of them, one after the other."""
     packed = [each for part in parts for each in part.packed]
-    rows, minutes = (_rows(_blocks(packed, _ROWS, place)) for place in (0, 1))
-    samples = _samples(_blocks(packed, _SAMPLES, 2))
-    former = [part.former for part in parts if part.former is not None]
-    return Sheaves(joined([rows, *former]), minutes, samples)
+    return Sheaves(rows_of(parts), _rows(_blocks(packed, _ROWS, 1)), _samples(_blocks(packed, _SAMPLES, 2)))
+
+
+def rows_of(parts: Sequence[Unpacked]) -> Rows:
+    """The rows of all of them, without what stands beside these."""
+    rows = _rows(_blocks([each for part in parts for each in part.packed], _ROWS, 0))
+    return joined([rows, *(part.former for part in parts if part.former is not None)])
 
 
 class _Packed(NamedTuple):
