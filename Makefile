@@ -6,6 +6,7 @@ V := .venv
 BIN := $(V)/bin
 READY := $(V)/.ready
 RUNS := $(V)/.runs
+SOAKS := $(V)/.soaks
 PEERS_READY := tests/peers/node_modules/.ready
 
 .PHONY: help demo test check bench soak docs lock format wheel clean
@@ -42,7 +43,7 @@ docs: $(READY) ## write the generated pages of docs/
 bench: $(READY) $(PEERS_READY) ## measure; writes docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(READY) $(PEERS_READY) ## the long proofs: 200 and more rounds of every fault
+soak: $(READY) $(PEERS_READY) $(SOAKS) ## the long proofs: 200 and more rounds of every fault
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 format: $(READY) ## format the code
@@ -53,6 +54,7 @@ lock: ## write requirements/*.lock anew from pyproject.toml (needs uv)
 	@uv pip compile -q pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/run.lock
 	@uv pip compile -q pyproject.toml --group checkout --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/demo.lock
 	@uv pip compile -q pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.lock
+	@uv pip compile -q --group soak --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/soak.lock
 	@uv pip compile -q bench/peers/thingsboard.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o bench/peers/thingsboard.lock
 
 clean: ## remove what the set-up made
@@ -60,6 +62,11 @@ clean: ## remove what the set-up made
 
 $(READY): requirements/dev.lock pyproject.toml
 	@bash tools/setup python $(PYTHON) $(V) requirements/dev.lock
+	@touch $@
+
+# What only the long proofs need, beside the rest.
+$(SOAKS): requirements/soak.lock $(READY)
+	@bash tools/setup python $(PYTHON) $(V) requirements/soak.lock
 	@touch $@
 
 # What the demo needs and no more, at once: a newcomer waits for it.

@@ -174,6 +174,8 @@ def _add(archive: Writer, place: Place, copy: Folder, files: list[str], scratch:
         copy_database(book, scratch / "book.db")
         archive.add(book.relative_to(place.root).as_posix(), scratch / "book.db")
         (scratch / "book.db").unlink()
+    for stage in sorted(place.root.glob("outputs/*/stage")):  # after the books, which count what is in it as delivered
+        archive.add(stage.relative_to(place.root).as_posix(), stage)
     for folder in FOLDERS:
         for name, path in _below(place.root, folder):
             archive.add(name, path)
