@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ import typer
 from isthmus.app.cli.history_group import ASKING, Group
 
 if TYPE_CHECKING:
+    from isthmus.outputs.contract import OutputKind
     from isthmus.systems.contract import Kind
 
 ROOT: Final = Path(__file__).parents[3]
@@ -92,15 +93,17 @@ def plant_file() -> str:
 
 def systems() -> str:
     """`docs/systems.md`, from the Specs of the kinds."""
+    from isthmus.outputs.registry import output_kinds
     from isthmus.plant.reference import kind_section
     from isthmus.systems.registry import kinds
 
     opening = (
         "# Kinds of systems\n\nWhat stands under `systems:` in the [plant file](plant-file.md), besides the keys that "
-        "every system has. `isthmus browse` prints what a system has, ready to paste, where there is a list of it.\n"
+        "every system has. `isthmus browse` prints what a system has, ready to paste, where there is a list of it. "
+        "Kinds that accept samples stand under `outputs:`, and on [their own page](outputs.md).\n"
     )
     table = ["| kind | is | " + " | ".join(_POWERS) + " | tested against |", "| --- " * (len(_POWERS) + 3) + "|"]
-    table += map(_powers_row, kinds().values())
+    table += (_powers_row(kind, output_kinds()) for kind in kinds().values())
     sections = (kind_section(kind) + _addresses(kind) for kind in kinds().values())
     return "\n".join((opening, *table, "", *sections))
 
@@ -108,9 +111,19 @@ def systems() -> str:
 _POWERS: Final = ("reads", "writes", "browses", "accepts")
 
 
-def _powers_row(kind: Kind) -> str:
-    able = ("yes" if power in kind.powers else "" for power in _POWERS)
+def _powers_row(kind: Kind, outputs: Mapping[str, OutputKind]) -> str:
+    able = ["yes" if power in kind.powers else "" for power in _POWERS]
+    if kind.name in outputs:
+        able[_POWERS.index("accepts")] = f"[yes](outputs.md#{_section(outputs[kind.name])})"
     return f"| `{kind.name}` | {_cell(kind.title)} | {' | '.join(able)} | {_cell(', '.join(kind.tested))} |"
+
+
+def _section(kind: OutputKind) -> str:
+    return _anchor(f"{kind.name}: {kind.title}")
+
+
+def _outputs_row(kind: OutputKind) -> str:
+    return f"| [`{kind.name}`](#{_section(kind)}) | {_cell(kind.title)} | {_cell(', '.join(kind.tested))} |"
 
 
 def _addresses(kind: Kind) -> str:
@@ -121,6 +134,8 @@ def _addresses(kind: Kind) -> str:
 
 _OUTPUTS: Final = """\
 # Outputs
+
+{table}
 
 What stands under `outputs:` in the [plant file](plant-file.md#outputs-where-samples-go-on-to): where samples go on to,
 besides history. `isthmus run` starts a process for them, `deliver`, once the plant file has some; `isthmus apply`
@@ -160,7 +175,8 @@ def outputs() -> str:
     from isthmus.plant.reference import kind_section
 
     sections = (kind_section(kind, shape=OUTPUT) + f"\n{kind.about}" for kind in output_kinds().values())
-    return _OUTPUTS + "\n".join(sections)
+    table = ["| kind | is | tested against |", "| --- | --- | --- |", *map(_outputs_row, output_kinds().values())]
+    return _OUTPUTS.format(table="\n".join(table)) + "\n".join(sections)
 
 
 def chemical_plant() -> str:
@@ -207,7 +223,11 @@ def broken_links(path: Path) -> Iterator[str]:
 def _anchors(path: Path) -> set[str]:
     """What headings are called in links: lower case, without punctuation, spaces as hyphens."""
     headings = _HEADING.findall(_CODE.sub("", path.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return set(map(_anchor, headings))
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def undocumented_dependencies(root: Path = ROOT) -> Iterator[str]:

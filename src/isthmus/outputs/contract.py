@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -110,5 +110,11 @@ class OutputKind:
     """A runnable piece of plant file: the `outputs:` entry."""
     secrets: tuple[str, ...] = ()
     """Spec fields that must be written `!secret name`."""
+    sole: Callable[[Mapping[str, Any]], Sequence[str]] = field(default=lambda config: ())
+    """(own keys, as the plant file says them) → what no other system or output should also be: `the device at HOST`."""
+    sole_hint: str = ""
+    """What to do where two are the same."""
     about: str = ""
     """What arrives at the far end, as Markdown for the page of outputs."""
+    tested: tuple[str, ...] = ()
+    """Far ends that it is tested against; none of them shares a library with it unless that is said."""

@@ -58,4 +58,5 @@ KIND: Final = OutputKind(
     example=_EXAMPLE,
     secrets=("token", "password", "secret"),
     about=_ABOUT,
+    tested=("a Node.js server", "our own webhook"),
 )

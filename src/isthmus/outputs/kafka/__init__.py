@@ -50,4 +50,5 @@ KIND: Final = OutputKind(
     example=_EXAMPLE,
     secrets=("password",),
     about=_ABOUT,
+    tested=("librdkafka's mock cluster (it has its client side in common with the output)",),
 )

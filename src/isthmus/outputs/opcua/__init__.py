@@ -101,4 +101,5 @@ KIND: Final = OutputKind(
     example=_EXAMPLE,
     secrets=("users",),
     about=_ABOUT,
+    tested=("node-opcua's client", "our own kind `opcua`"),
 )

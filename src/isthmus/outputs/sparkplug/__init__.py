@@ -66,4 +66,5 @@ KIND: Final = OutputKind(
     example=_EXAMPLE,
     secrets=("password",),
     about=_ABOUT,
+    tested=("sparkplug-client and sparkplug-payload (Eclipse Tahu, JavaScript) over mosquitto",),
 )

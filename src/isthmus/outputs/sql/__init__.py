@@ -92,4 +92,5 @@ outputs:
     table: plant.samples
 """,
     about=_ABOUT,
+    tested=("PostgreSQL 15", "SQLite"),
 )
