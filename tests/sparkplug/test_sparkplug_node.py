@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from isthmus.core import quality
 from isthmus.core.errors import IsthmusError
 from isthmus.core.event import EventKind
+from isthmus.systems.contract import Readings, nothing
 from isthmus.systems.sparkplug import message, payload
 from isthmus.systems.sparkplug.address import Place, address, check_address, split
 from isthmus.systems.sparkplug.message import Metric
 from isthmus.systems.sparkplug.node import GRACE, Node, nodes
 from isthmus.systems.sparkplug.remarks import Remarks
-from isthmus.systems.sparkplug.scope import Take
+from isthmus.systems.sparkplug.scope import Scope, Take
+from isthmus.systems.sparkplug.source import readings
 from isthmus.systems.sparkplug.topic import Topic, plain, topic
 from isthmus.systems.sparkplug.values import Type
 
@@ -36,6 +38,7 @@ class Watched:
         wanted = [(position, *split(text)) for position, text in enumerate(addresses)]
         self.node: Node = nodes(wanted, self.remarks, reorder, 0.0)["g", "n"]
         self.rows: list[tuple[Any, ...]] = []
+        self.taken: list[Take] = []
         self.historical: list[tuple[Any, ...]] = []
         self.events: list[Any] = []
         self.oddities: list[Any] = []
@@ -45,6 +48,7 @@ class Watched:
         self.now += after
         take = Take(AT + int(self.now * 1e9))
         self.node.take(Topic("g", verb, "n", device), raw, self.now, take)
+        self.taken.append(take)
         self._keep(take)
 
     def wait(self, seconds: float) -> None:
@@ -54,7 +58,8 @@ class Watched:
         self._keep(take)
 
     def _keep(self, take: Take) -> None:
-        self.rows += take.live
+        live = [one for one in readings(take, nothing) if not one.historical]
+        self.rows += [row for one in live for row in rows_of(one)]
         self.historical += take.historical
         self.events += take.events
         self.oddities += take.oddities
@@ -76,6 +81,15 @@ class Watched:
 
     def told(self, kind: EventKind) -> list[str]:
         return [event.message for event in self.events if event.kind is kind]
+
+
+def rows_of(one: Readings) -> list[tuple[Any, ...]]:
+    """(position, at, quality, form, value, integer, text) of each reading."""
+    n = len(one)
+    integer = [0] * n if one.integer is None else one.integer.tolist()
+    text = [None] * n if one.text is None else list(one.text)
+    columns = (one.index, one.at, one.quality, one.form, one.value)
+    return list(zip(*(column.tolist() for column in columns), integer, text, strict=True))
 
 
 def both(names: str, values: Iterable[float], alias: int = 0) -> list[Metric]:
@@ -353,6 +367,46 @@ def test_a_value_that_lies_is_bad_kept_in_quarantine_and_harms_no_other(
     assert len(watched.told(EventKind.TAG)) == 1
     watched.tell(3, 1.0)
     assert watched.told(EventKind.TAG)[-1] == "g/n:a can be read again"
+
+
+PLAIN = {"timestamp": MS, "double_value": 1.5}
+TWISTS: list[dict[str, Any]] = [
+    {}, {}, {}, {"double_value": -2.5}, {"alias": 0}, {"alias": 3}, {"alias": 77}, {"timestamp": 0},
+    {"timestamp": 2**63},
+    {"name": "a"}, {"name": "nobody"}, {"is_null": True}, {"is_historical": True}, {"string_value": "x"},
+    {"int_value": 7}, {"float_value": 0.5}, {"properties": {"keys": ["Quality"], "values": [{"int_value": 0}]}},
+]  # fmt: skip
+"""What makes a metric another one than most; of several values the last counts."""
+METRICS = st.builds(
+    lambda alias, twist: {"alias": alias, **PLAIN, **twist}, st.sampled_from([1, 2]), st.sampled_from(TWISTS)
+)
+MESSAGES = st.lists(st.lists(METRICS, max_size=3), min_size=1, max_size=6)
+
+
+@given(MESSAGES)
+def test_a_message_taken_as_columns_is_what_it_is_row_by_row(messages: Sequence[Sequence[dict[str, Any]]]) -> None:
+    found = []
+    for quick in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not quick:
+                patch.setattr(Scope, "_read_floats", lambda *_: False)
+            watched = Watched(["g/n:a", "g/n:b", "g/n:c", "g/n:c", "g/n:d"])
+            watched.hear("NBIRTH", message.birth(both("abcd", range(4)), at=AT, seq=0, bd=0))
+            take = Take(AT)
+            for seq, metrics in enumerate(messages, 1):
+                raw = payload.Payload(timestamp=MS + 9, seq=seq, metrics=metrics).SerializeToString()
+                watched.node.take(Topic("g", "NDATA", "n"), raw, 1.0, take)
+            said = [(one.historical, rows_of(one)) for one in readings(take, nothing)]
+        events = [event.message for event in take.events]
+        found.append(repr((said, events, [one.reason for one in take.oddities], watched.node.ask)))
+    assert found[0] == found[1]
+
+
+def test_most_messages_are_taken_as_columns() -> None:
+    watched = Watched()
+    watched.born()
+    watched.tell(1, 5.0, name="b", alias=1)
+    assert watched.taken[-1].before and not watched.taken[-1].live
 
 
 @given(

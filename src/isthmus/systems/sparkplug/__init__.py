@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.mqtt.broker import SOLE_HINT, clients
 from isthmus.systems.sparkplug.address import PATTERN, check_address
 from isthmus.systems.sparkplug.spec import SparkplugSpec
 
@@ -28,6 +29,8 @@ KIND = Kind(
     check_address=check_address,
     powers=("reads", "browses"),
     secrets=("password",),
+    sole=clients,
+    sole_hint=SOLE_HINT,
     tested=("sparkplug-client and sparkplug-payload (Eclipse Tahu, JavaScript) over mosquitto",),
     pattern=PATTERN,
     addresses="""\

@@ -26,15 +26,39 @@ LATEST: Final = time.LATEST // time.MILLISECOND
 """ms since 1970 that can be a time."""
 
 
+class Floats(NamedTuple):
+    """Good live readings of floats, as columns that grow."""
+
+    position: list[int]
+    at: list[int]
+    """ms since 1970."""
+    value: list[float]
+
+
 @dataclass(slots=True)
 class Take:
     """What messages come to."""
 
     seen: int
     live: list[Row] = field(default_factory=list)
+    """What came after all of `before`."""
+    before: list[Floats | list[Row]] = field(default_factory=list)
     historical: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     oddities: list[Oddity] = field(default_factory=list)
+
+    def floats(self) -> Floats:
+        """Where readings go that are as simple as most."""
+        last = self.before[-1] if self.before and not self.live else None
+        if not isinstance(last, Floats):
+            self.before += [self.live] if self.live else []
+            self.live, last = [], Floats([], [], [])
+            self.before.append(last)
+        return last
+
+    def parts(self) -> list[Floats | list[Row]]:
+        """All live readings in their order."""
+        return [*self.before, self.live] if self.live else self.before
 
     def bad(self, positions: Iterable[int], code: int, at: int = time.UNKNOWN) -> None:
         """Readings that say why there is none."""
@@ -58,6 +82,8 @@ class Scope:
         self._remarks = remarks
         self._names: dict[str, _Column] = {}
         self._aliases: dict[int, _Column] = {}
+        self._plain: dict[int, int] = {}
+        """Alias → position of metrics that are floats and one tag each."""
         self.born = False
 
     @property
@@ -91,6 +117,11 @@ class Scope:
             if len(names) > 1:
                 self._aliases[alias] = _NOBODY
         self._names |= dict.fromkeys(doubtful, _NOBODY)
+        self._plain = {
+            alias: column.positions[0]
+            for alias, column in self._aliases.items()
+            if column.type in _FLOATS and len(column.positions) == 1 and alias  # 0 is also what none looks like
+        }
         return [position for name in sorted(doubtful) for position in self._wanted.get(name, ())]
 
     def end(self, take: Take, code: int, why: str, at: int = time.UNKNOWN) -> None:
@@ -101,9 +132,12 @@ class Scope:
 
     def read(self, payload: Any, raw: bytes, take: Take) -> int:
         """Takes the values of a message; how many of its metrics nobody declared."""
+        metrics = list(payload.metrics)  # each look at one of protobuf's own makes it anew
+        if self._read_floats(metrics, take):
+            return 0
         names, aliases, wrong = self._names, self._aliases, self._remarks.wrong
         unknown, sent, again = 0, payload.timestamp, list[int]()
-        for metric in payload.metrics:
+        for metric in metrics:
             name, alias = metric.name, metric.alias
             column = names.get(name) if name else aliases.get(alias)
             if column is None or not (name or alias or metric.HasField("alias")):
@@ -124,12 +158,36 @@ class Scope:
         take.events += self._remarks.readable(again)
         return unknown
 
+    def _read_floats(self, metrics: Sequence[Any], take: Take) -> bool:
+        """Takes a message of floats that say an alias, a time and a value, and no more; False: it is another one.
+
+        Most messages are so. What it does is what `read` does row by row.
+        """
+        try:
+            position = [self._plain[metric.alias] for metric in metrics]
+        except KeyError:
+            return False
+        at = [metric.timestamp for metric in metrics]
+        if not at or min(at) == 0 or max(at) > LATEST or not self._remarks.wrong.isdisjoint(position):
+            return False
+        if any([m.name or m.is_null or m.is_historical or m.HasField("properties") for m in metrics]):  # noqa: C419
+            return False
+        if not all([metric.HasField("double_value") for metric in metrics]):  # noqa: C419  (lists are quicker here)
+            return False
+        floats = take.floats()
+        floats.position.extend(position)
+        floats.at.extend(at)
+        floats.value.extend([metric.double_value for metric in metrics])
+        return True
+
     def _odd(self, column: _Column, what: str, raw: bytes, take: Take) -> None:
         take.bad(column.positions, quality.BAD_TYPE_MISMATCH)
         take.events += self._remarks.unreadable(column.positions, f"it holds {what}")
         for position in column.positions:
             take.oddities += self._remarks.odd(position, what, raw, take.seen)
 
+
+_FLOATS: Final = frozenset((Type.FLOAT, Type.DOUBLE))
 
 _NOBODY: Final = _Column(Type.UNKNOWN, {}, ())
 """What is meant by an alias that a birth gave to more than one metric."""

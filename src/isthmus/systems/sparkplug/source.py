@@ -9,15 +9,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from isthmus.core import time
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.bare import no_values
-from isthmus.systems.contract import Address, Form, Found, Readings, Surroundings, nothing
+from isthmus.systems.contract import Address, Found, Readings, Surroundings, nothing
 from isthmus.systems.durations import seconds
 from isthmus.systems.mqtt import packet
 from isthmus.systems.mqtt.broker import client_of, greeting, reached
@@ -25,9 +23,10 @@ from isthmus.systems.mqtt.client import Connection
 from isthmus.systems.mqtt.packet import Published, Will
 from isthmus.systems.sparkplug import message
 from isthmus.systems.sparkplug.address import split
+from isthmus.systems.sparkplug.columns import columns
 from isthmus.systems.sparkplug.node import Node, nodes
 from isthmus.systems.sparkplug.remarks import Remarks
-from isthmus.systems.sparkplug.scope import Row, Take
+from isthmus.systems.sparkplug.scope import Take
 from isthmus.systems.sparkplug.spec import SparkplugSpec
 from isthmus.systems.sparkplug.topic import SPACE, UP, Topic, said, state, state_topic, topic
 from isthmus.systems.telling import happened, names
@@ -205,22 +204,6 @@ class _Listening:
 def readings(take: Take, done: Callable[[], None]) -> Iterator[Readings]:
     """What was taken: what edge nodes had kept first, then what is live."""
     if take.historical:
-        yield replace(_columns(take.historical, take.seen), historical=True)
-    live = _columns(take.live, take.seen) if take.live else no_values(seen=take.seen)
+        yield replace(columns([take.historical], take.seen), historical=True)
+    live = columns(parts, take.seen) if (parts := take.parts()) else no_values(seen=take.seen)
     yield replace(live, events=take.events, oddities=take.oddities, done=done)
-
-
-def _columns(rows: Sequence[Row], seen: int) -> Readings:
-    columns: tuple[Any, ...] = tuple(zip(*rows, strict=True))
-    position, at, status, form, value, integer, text = columns
-    kinds = set(form)
-    return Readings(
-        index=np.array(position, np.uint32),
-        at=np.array(at, np.int64),
-        quality=np.array(status, np.uint32),
-        form=np.array(form, np.uint8),
-        value=np.array(value, np.float64),
-        integer=np.array(integer, np.int64) if kinds & {Form.SIGNED, Form.UNSIGNED} else None,
-        text=text if Form.TEXT in kinds else None,
-        seen=seen,
-    )
