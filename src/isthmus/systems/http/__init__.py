@@ -5,15 +5,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.http.address import PATTERN, check_address
 from isthmus.systems.http.spec import HttpSpec
+
+_TEST = """\
+path: /now
+body: {air: {temperature: 81.5}, wind: {speed: 3.2}, rain: false, observed: "2026-11-23T06:30:00Z"}
+"""
 
 
 def _connect(spec: HttpSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.http.source import HttpSource
 
     return HttpSource(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.http.reading import Answered, begin
+
+    return Replay(Answered, begin, _TEST)
 
 
 KIND = Kind(
@@ -24,6 +35,7 @@ KIND = Kind(
     check_address=check_address,
     powers=("reads",),
     secrets=("token", "password"),
+    replay=_replay,
     tested=("a Node.js server",),
     pattern=PATTERN,
     addresses="""\

@@ -18,19 +18,11 @@ from isthmus.systems.changes import Changes
 from isthmus.systems.contract import Address, Oddity, Readings, Surroundings
 from isthmus.systems.http import resource as resource_
 from isthmus.systems.http.client import BUSY, Answer, Client, Silence, talking
+from isthmus.systems.http.reading import Reader
 from isthmus.systems.http.remarks import Remarks
-from isthmus.systems.http.resource import (
-    Resource,
-    Unfit,
-    refused,
-    resources,
-    stamps_of,
-    text_of,
-    trouble,
-    wait_of,
-)
+from isthmus.systems.http.resource import Resource, refused, resources, trouble, wait_of
 from isthmus.systems.http.spec import HttpSpec
-from isthmus.systems.payload import Reading, columns, unreadable
+from isthmus.systems.payload import Reading, columns
 
 BEAT: Final = 5.0
 """Seconds without an answer after which the last one counts as a sign of life."""
@@ -99,7 +91,7 @@ class Polling:
 
     def __init__(self, client: Client, plan: Plan, spec: HttpSpec, observed: Observed) -> None:
         self._client, self._plan, self._spec, self._remarks = client, plan, spec, plan.remarks
-        self._stamps, self._changes = stamps_of(spec), Changes(plan.addresses, spec.changes)
+        self._reader, self._changes = Reader(spec, plan.remarks), Changes(plan.addresses, spec.changes)
         self._loop = asyncio.get_running_loop()
         self._running: dict[asyncio.Task[Told], Resource] = {}
         self._ready: deque[Told] = deque()
@@ -190,50 +182,27 @@ class Polling:
 
     async def _turn(self, told: Told) -> Readings:
         """The readings of one answer, or of none."""
-        unfit = trouble(told.answer)
         if isinstance(told.answer, Silence):
             rows, events, oddities = await self._missed(told, told.answer)
         else:
-            self._answered(told, told.answer)
-            took = self._refused if unfit is not None else self._read
-            rows, events, oddities = took(told, told.answer)
+            late = self._answered(told, told.answer)
+            rows, events, oddities = self._reader.read(told.resource, told.answer)
+            events = [*late, *events]
         seen = time.now()
         if not isinstance(told.answer, Silence):
             events = [*events, *self._outage(seen)]
         found = columns(rows, seen, events, oddities) if rows else no_values(events, oddities, seen)
         return self._changes.of(found)
 
-    def _answered(self, told: Told, answer: Answer) -> None:
+    def _answered(self, told: Told, answer: Answer) -> Sequence[Event]:
+        """Notes an answer, and sets when its resource is due again; what was left out is told of."""
         self._check(answer)
-        self._silent = 0
-        if told.resource in self._heard:
-            self._heard.remove(told.resource)
-        self._heard.append(told.resource)
-
-    def _read(self, told: Told, answer: Answer) -> tuple[list[Reading], list[Event], list[Oddity]]:
-        """An answer with values."""
-        resource, events, oddities = told.resource, list[Event](), list[Oddity]()
-        missed = resource.next(told.began, told.ended)
-        events += self._remarks.round(resource, told.began, told.ended, missed)
-        if resource.same(answer):
-            return resource.steady, events + self._remarks.restored(resource), oddities
-        rows, now = list[Reading](), time.now()
-        try:
-            body = text_of(answer)
-        except Unfit as error:
-            return self._spoilt(resource, error, answer, events)
-        for target, result in zip(resource.targets, self._stamps.results(body, resource.targets), strict=True):
-            if isinstance(result, str) or self._remarks.told(target.position):
-                happened, odd = self._remarks.result(target, result, answer.body, now)
-                events, oddities = [*events, *happened], [*oddities, *odd]
-            rows.append(unreadable(target.position) if isinstance(result, str) else result)
-        resource.keep(rows, answer)
-        return rows, events + self._remarks.restored(resource), oddities
-
-    def _refused(self, told: Told, answer: Answer) -> tuple[list[Reading], list[Event], list[Oddity]]:
-        """An answer without values."""
-        resource, unfit = told.resource, trouble(answer)
-        assert unfit is not None
+        self._silent, resource = 0, told.resource
+        if resource in self._heard:
+            self._heard.remove(resource)
+        self._heard.append(resource)
+        if trouble(answer) is None:
+            return self._remarks.round(resource, told.began, told.ended, resource.next(told.began, told.ended))
         if answer.status in BUSY:
             resource.rest(told.ended, wait_of(answer))
             if answer.status == 429:
@@ -243,17 +212,7 @@ class Polling:
         else:
             resource.misses += 1
             resource.rest(told.ended, min(resource_.RAREST, 2.0**resource.misses) if resource.misses > 1 else 0.0)
-        return self._spoilt(resource, unfit, answer, [])
-
-    def _spoilt(
-        self, resource: Resource, unfit: Unfit, answer: Answer, events: list[Event]
-    ) -> tuple[list[Reading], list[Event], list[Oddity]]:
-        """A resource whose answer cannot be read, or says no."""
-        events = [*events, *self._remarks.trouble(resource, str(unfit))]
-        odd = (
-            self._remarks.odd(resource.targets[0], str(unfit), answer.body, time.now()) if answer.status == 200 else []
-        )
-        return resource.bad(unfit.status), events, odd
+        return ()
 
     async def _missed(self, told: Told, silence: Silence) -> tuple[list[Reading], list[Event], list[Oddity]]:
         """No answer: it is asked for once more, then less often; where nothing else answers, Disconnected is raised."""

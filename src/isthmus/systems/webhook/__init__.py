@@ -3,17 +3,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.files.address import PATTERN, check_address
 from isthmus.systems.webhook.spec import WebhookSpec
+
+_TEST = """\
+body: {tag: TT101, value: 81.5, time: "2026-11-23T06:30:00Z"}
+"""
 
 
 def _connect(spec: WebhookSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.webhook.source import WebhookSource
 
     return WebhookSource(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.webhook.replay import Pushed, begin
+
+    return Replay(Pushed, begin, _TEST)
+
+
+def _port(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What these keys of a plant file listen on, if they say it."""
+    said = config.get("listen")
+    return (f"the webhook on {said}",) if isinstance(said, str) else ()
 
 
 KIND = Kind(
@@ -24,6 +41,9 @@ KIND = Kind(
     check_address=check_address,
     powers=("reads",),
     secrets=("secret",),
+    replay=_replay,
+    sole=_port,
+    sole_hint="give each a port of its own",
     waits=True,
     tested=("curl and openssl",),
     pattern=PATTERN,
