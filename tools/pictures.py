@@ -26,6 +26,8 @@ PICTURES = {
     "screen-trend-dark": f"{TREND}&from=-8h&to=now",
     "screen-events": f"{TREND}&from=-1h&to=now",
     "screen-systems": "/?page=systems",
+    "chemical-systems": "/?page=systems",
+    "chemical-utilities": f"/?path={PLANT}/utilities",
     "screen-find": f"/?path={PLANT}/feed",
     "screen-overview-phone": f"/?path={PLANT}/feed",
     "screen-equipment-phone-dark": f"/?path={PLANT}/reaction/transfer-pump",

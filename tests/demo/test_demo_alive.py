@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import psutil
@@ -28,14 +30,21 @@ from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.quality import GOOD
 from tests.app.conftest import Plant, invoke, plant, processes, wait
+from tests.app.test_app_readme import shape, told
+from tests.conftest import needed
+from tests.peers import mosquitto, postgres
 from tests.peers.opcua_peer import HERE, need_node
 
 TAGS = len(list(rows()))
+AWAY = ("meters", "treatment", "quality")
+"""Systems that need programs of others."""
 PRESSURE = "utilities/cooling-water/supply-pressure"
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    needed(mosquitto.HERE, mosquitto.WHAT)
+    needed(postgres.HERE and which("psql"), postgres.WHAT)
     with pytest.MonkeyPatch.context() as patch, plant(tmp_path_factory.mktemp("chemical")) as made:
         patch.setenv("NODE_PATH", str(HERE / "node_modules"))
         made.words = ["demo", "chemical"]
@@ -49,9 +58,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         yield made
 
 
-def good(made: Plant) -> int:
-    """Tags with a good value from a server that is connected."""
-    systems = made.status()["systems"].values()
+def good(made: Plant, *away: str) -> int:
+    """Tags with a good value from a system that is connected; those that are known to be away do not count."""
+    systems = [system for name, system in made.status()["systems"].items() if name not in away]
     if any(system["state"] != "connected" for system in systems):
         return 0
     fresh = {row.setting.tag.path for row in found(made, "**", "-3s") if row.quality == GOOD}
@@ -90,6 +99,35 @@ def test_the_banner_says_which_servers_there_are(story: Plant) -> None:
     second = "node-opcua" if node_server.program() else "asyncua; node-opcua was not found"
     assert f"/dcs (asyncua)\nIts server: {url(story, 'packages')} ({second})\n" in story.output
     assert f"{TAGS} tags of {len(FACES)} systems" in story.output
+
+
+def test_other_programs_can_call_it_as_its_page_says(story: Plant) -> None:
+    page = (Path(__file__).parents[2] / "docs/chemical-plant.md").read_text().split("## Calling it", 1)[1]
+    doors = dict(
+        re.findall(r"^  (\S+ \S+) +\S+:(\d+)", story.output.partition("with other programs:")[2], re.MULTILINE)
+    )
+    doors |= dict(re.findall(r"^  (PostgreSQL) +\S+:(\d+)/", story.output, re.MULTILINE))
+    ports = {"mosquitto_sub": doors["MQTT broker"], "uaread": doors["OPC UA server"], "psql": doors["PostgreSQL"]}
+    secret = f"export PGPASSWORD=$(cat '{story.data}/secrets/quality')\n"
+    ran = []
+    for block in re.findall(r"^```\n(.*?)^```", page.split("\n## ", 1)[0], re.MULTILINE | re.DOTALL):
+        for piece in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, sample = piece.partition("\n")
+            if (program := command.split()[0]) == "export":
+                continue
+            here = re.sub(r"(-p |127\.0\.0\.1:)\d+", rf"\g<1>{ports[program]}", command)
+            told(sample, in_shell(secret + here), lambda line: re.sub("-+", "-", shape(line)))
+            ran.append(program)
+    assert ran == ["mosquitto_sub", "uaread", "psql", "psql"]
+
+
+def in_shell(words: str) -> str:
+    """What a person sees who types this, with our programs on the path."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", words], env={**os.environ, "PATH": path}, capture_output=True, text=True,
+                          timeout=60, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), words
+    return done.stdout
 
 
 def test_the_second_server_is_node_opcua_where_that_is_there(story: Plant) -> None:
@@ -145,7 +183,7 @@ def test_a_fault_of_the_past_has_its_true_beginning_on_file(story: Plant) -> Non
 
 def test_what_is_killed_comes_back_and_the_plant_goes_on_where_it_stood(story: Plant) -> None:
     before = newest(story, "production/product-made")
-    killed(story, "packages", "dcs", "simulation")
+    killed(story, "packages", "dcs", "simulation", "field", "broker", "database")
     assert newest(story, "production/product-made") >= before - 50  # kg; half a minute may be lived again
     assert len(truth.read(story.data / "simulation/truth.jsonl")) == 1
 
@@ -206,12 +244,12 @@ def test_an_included_file_is_followed_too(story: Plant) -> None:
     wait(lambda: "applied revision 2:" in story.output, f"it is applied: {story.output}")
 
 
-def test_a_demo_that_is_killed_leaves_no_process_and_its_backup_goes_on_where_it_stood_also_without_node(
+def test_a_demo_that_is_killed_leaves_no_process_and_its_backup_goes_on_also_without_node_broker_and_database(
     story: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before, ended = newest(story, "production/product-made"), truth.read(story.data / "simulation/truth.jsonl")
     assert story.process is not None
-    assert len(processes(story.data)) >= 6
+    assert len(processes(story.data)) >= 12
     story.process.kill()
     story.gone(within=10)
     assert invoke("backup", tmp_path / "demo.tar", "--data", story.data).returncode == 0
@@ -222,7 +260,11 @@ def test_a_demo_that_is_killed_leaves_no_process_and_its_backup_goes_on_where_it
     monkeypatch.setenv("PATH", "/nonexistent")
     story.start("--tempo", "60")
     story.ready(60)
-    wait(lambda: good(story) == TAGS, f"all is good again: {story.output}", 60)
+    missing = [row for row in rows() if row.tag.server in AWAY]
+    wait(lambda: good(story, *AWAY) == TAGS - len(missing), f"all else is good again: {story.output}", 60)
+    assert {story.status()["systems"][name]["state"] for name in AWAY} == {"disconnected"}
+    assert "Missing: mosquitto is not installed: " in story.output
+    assert "Missing: postgres is not installed: " in story.output
     assert newest(story, "production/product-made") >= before - 50
     assert newest(story, "production/grade") == 2
     assert truth.read(story.data / "simulation/truth.jsonl") == ended

@@ -12,13 +12,13 @@ from typing import Final
 
 import typer
 
-from isthmus.app.cli.banner import Door
+from isthmus.app.cli.banner import Door, called
 from isthmus.app.cli.demo_command import Chosen
 from isthmus.app.demo.chemical import desk
 from isthmus.app.demo.chemical.catalogue import CATALOGUE
 from isthmus.app.demo.chemical.database import DATABASE as QUALITY
 from isthmus.app.demo.chemical.database import USER
-from isthmus.app.demo.chemical.demo import BROKER, DATABASE, HELPERS, Wishes, chemical, folder, makes, secret
+from isthmus.app.demo.chemical.demo import BROKER, DATABASE, HELPERS, OPCUA, Wishes, chemical, folder, makes, secret
 from isthmus.app.demo.chemical.story import Story, command, lived, plan, planned, recorded
 from isthmus.app.demo.pieces.fault import Fault, FaultKind
 from isthmus.app.demo.play import Demo
@@ -83,9 +83,13 @@ def _doors(place: Place, demo: Demo) -> list[Door]:
     if BROKER.here:
         port = ports[BROKER.name]
         found.append(Door("MQTT broker", f"mqtt://{here}:{port}", f"mosquitto_sub -h {here} -p {port} -t 'uns/#' -v"))
+    url = f"opc.tcp://{here}:{ports[OPCUA]}"
+    found.append(Door("OPC UA server", url, f"{called()} browse {url}"))
     if DATABASE.here:
         port, word = ports[DATABASE.name], f'PGPASSWORD="$(cat {quote(str(secret(place)))})"'
-        command = f"{word} psql -h {here} -p {port} -U {USER} {QUALITY} -c 'TABLE releases'"
+        command = (
+            f"{word} psql -h {here} -p {port} -U {USER} {QUALITY} -c 'SELECT * FROM reactor ORDER BY time DESC LIMIT 5'"
+        )
         found.append(Door("PostgreSQL", f"postgresql://{here}:{port}/{QUALITY}", command))
     gateway = f"mbpoll -m tcp -p {ports['gateway']} -a 1 -0 -r 1 -t 4:float -B {here}"
     return [*found, Door("Modbus gateway", f"{here}:{ports['gateway']}", gateway)]

@@ -80,9 +80,12 @@ def chemical(place: Place, wishes: Wishes, served: Mapping[str, str]) -> Demo:
     return Demo(NAME, place, files(_PACKAGE) / "plantfile", tuple(SERVERS), jobs, SPOTS, {_LABORATORY: "laboratory"})
 
 
+OPCUA: Final = "opcua"
+"""The output that is an OPC UA server."""
 SPOTS: Final = {
     "gateway": re.compile(r"(host: 127\.0\.0\.1\n    port: )(\d+)"),
     broker.NAME: re.compile(r"(mqtt://127\.0\.0\.1:)(\d+)"),
+    OPCUA: re.compile(r"(listen: 127\.0\.0\.1:)(\d+)"),
     database.NAME: re.compile(r"(postgresql://127\.0\.0\.1:)(\d+)"),
 }
 """What else listens → where its port stands in the plant file."""

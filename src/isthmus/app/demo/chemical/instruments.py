@@ -16,6 +16,8 @@ from isthmus.core.tag import DataType
 
 _UNCERTAIN_RANGE: Final = 0x4094_0000
 """UncertainEngineeringUnitsExceeded: the transmitter is at the end of its signal."""
+_DIGITS: Final = 9
+"""Decimals on the wire: what a change of unit adds beyond them is no measurement."""
 
 
 class Instruments:
@@ -38,7 +40,7 @@ class Instruments:
 
     def show(self, value: NDArray[np.float64], quality: NDArray[np.uint32], at: NDArray[np.int64]) -> None:
         """Fills in these instruments' places of the columns of all tags."""
-        wire = self.bank.signals * self._factor + self._offset
+        wire = np.round(self.bank.signals * self._factor + self._offset, _DIGITS)
         wire[self._whole] = np.rint(wire[self._whole])
         value[self.positions] = wire
         quality[self.positions[self.bank.saturated]] = _UNCERTAIN_RANGE

@@ -30,17 +30,17 @@ def _density(process: Process) -> float:
     return LIQUID.density + 12.0 * (process.plant.column.liquid[0] - 0.5)
 
 
-ANALYSES: Final[Mapping[str, tuple[Callable[[Process], float], float]]] = {
-    "R1": (lambda p: p.plant.reactors["R1"].product, 0.002),
-    "R2": (lambda p: p.plant.reactors["R2"].product, 0.002),
-    "purity": (lambda p: p.plant.column.liquid[0], 0.0004),
-    "bottoms": (lambda p: p.plant.column.liquid[-1], 0.001),
-    "tank": (lambda p: p.plant.tanks["T401"].product, 0.0004),
-    "catalyst": (lambda p: p.plant.reactors["R1"].catalyst, 6e-6),
-    "colour": (_colour, 0.7),
-    "density": (_density, 0.12),
+ANALYSES: Final[Mapping[str, tuple[Callable[[Process], float], float, int]]] = {
+    "R1": (lambda p: p.plant.reactors["R1"].product, 0.002, 5),
+    "R2": (lambda p: p.plant.reactors["R2"].product, 0.002, 5),
+    "purity": (lambda p: p.plant.column.liquid[0], 0.0004, 5),
+    "bottoms": (lambda p: p.plant.column.liquid[-1], 0.001, 5),
+    "tank": (lambda p: p.plant.tanks["T401"].product, 0.0004, 5),
+    "catalyst": (lambda p: p.plant.reactors["R1"].catalyst, 6e-6, 7),
+    "colour": (_colour, 0.7, 1),
+    "density": (_density, 0.12, 2),
 }
-"""Name → truth, standard deviation of the analysis."""
+"""Name → truth, standard deviation of the analysis, decimals that are reported."""
 
 
 @dataclass(slots=True)
@@ -76,9 +76,9 @@ class Laboratory:
     def _take(self, process: Process) -> None:
         self._drawn = process.moment
         errors = self.stream.standard_normal(len(ANALYSES))
-        for (name, (truth, deviation)), error in zip(ANALYSES.items(), errors, strict=True):
+        for (name, (truth, deviation, digits)), error in zip(ANALYSES.items(), errors, strict=True):
             value = truth(process) + deviation * float(error)
-            self._pending[name] = value if name in ("colour", "density") else clamp(value, 0.0, 1.0)
+            self._pending[name] = round(value if name in ("colour", "density") else clamp(value, 0.0, 1.0), digits)
 
     def _report(self) -> None:
         self.results, self._pending = self._pending, {}

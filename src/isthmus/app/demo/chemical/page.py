@@ -21,6 +21,7 @@ from isthmus.outputs.registry import output_kinds
 from isthmus.plant.check import Checked, check_plant
 from isthmus.systems.registry import kinds
 
+_PACKAGE: Final = "isthmus.app.demo.chemical"
 AREAS: Final = ("feed", "reaction", "distillation", "storage", "utilities")
 STREAMS: Final = (
     ("feed/reactant-tank", "feed/reactant-pump", ""),
@@ -56,7 +57,7 @@ STREAMS: Final = (
 
 def checked() -> Checked:
     """The demo's plant file as it is shipped."""
-    with importlib.resources.as_file(files("isthmus.app.demo.chemical") / "plantfile") as folder:
+    with importlib.resources.as_file(files(_PACKAGE) / "plantfile") as folder:
         return check_plant(folder / "plant.yaml", kinds(), outputs=output_kinds())
 
 
@@ -78,6 +79,7 @@ def _parts(plant: Checked) -> Iterator[str]:
     yield from _running()
     yield from _systems(plant)
     yield from _servers()
+    yield (files(_PACKAGE) / "calling.md").read_text(encoding="utf-8").strip()
     yield from _operators()
     yield from _faults()
     yield from _past()
@@ -157,6 +159,8 @@ def _systems(plant: Checked) -> Iterator[str]:
         "The laboratory takes a sample every ten minutes and reports it four minutes later; the first file and the "
         "first row are there at once."
     )
+    yield "![The systems and outputs of the plant](pictures/chemical-systems.png)"
+    yield "![The picture of its utilities](pictures/chemical-utilities.png)"
     yield (
         f"mosquitto and PostgreSQL are Debian's (`{' '.join(one.package for one in HELPERS)}`): `make demo` installs "
         "them when it is root. Where one is missing the demo says at its start what stays away and what to install, "

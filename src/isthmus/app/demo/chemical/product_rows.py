@@ -46,8 +46,8 @@ def _quality(place: Place) -> Iterator[Row]:
     yield place.written("UN2", "decision", "what was decided of it", lambda s: s.quality.decision, taken=_decided)
     yield place.written("UN3", "sample", "sample that it was decided by", lambda s: s.quality.sample, taken=_decided)
     yield place.told("QI1", "purity", DataType.FLOAT, "%", (90, 100), "mean of the lot's samples so far",
-                     lambda s: s.quality.purity, taken=_decided)  # fmt: skip
+                     lambda s: round(s.quality.purity, 5), taken=_decided)  # fmt: skip
     yield place.told("QI2", "colour", DataType.FLOAT, "1", (0, 100), "mean of the lot's samples so far, APHA",
-                     lambda s: s.quality.colour, taken=_decided)  # fmt: skip
+                     lambda s: round(s.quality.colour, 1), taken=_decided)  # fmt: skip
     yield place.told("WQ1", "mass", DataType.FLOAT, "kg", (0, 30e3), "made of the lot by then",
-                     lambda s: s.quality.mass, taken=_decided)  # fmt: skip
+                     lambda s: round(s.quality.mass, 1), taken=_decided)  # fmt: skip

@@ -51,7 +51,8 @@ class User:
 def found(name: str) -> Path | None:
     """The program of this name: on the path, and where Debian puts what is for the system or has versions beside it."""
     for folder in map(Path, os.environ.get("PATH", "").split(os.pathsep)):
-        for place in (folder, folder.parent / "sbin", *_versions(folder.parent)):
+        beside = (folder.parent / "sbin", *_versions(folder.parent)) if folder.name == "bin" else ()
+        for place in (folder, *beside):
             if os.access(place / name, os.X_OK):
                 return place / name
     return None

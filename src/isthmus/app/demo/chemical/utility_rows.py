@@ -152,7 +152,9 @@ def _treatment(asset: str) -> Iterator[Row]:
                             for topic in ("analysis", "dosing", "blow-down"))  # fmt: skip
     yield water.measured("QT451", "conductivity", "analyser", "uS/cm", (0, 5000), "of the basin, at 25 Cel",
                          of_treatment(lambda t: t.conductivity))  # fmt: skip
-    yield water.measured("QT452", "ph", "analyser", "[pH]", (0, 14), "of the basin", of_treatment(lambda t: t.acidity))
+    yield water.measured(
+        "QT452", "acidity", "analyser", "[pH]", (0, 14), "of the basin", of_treatment(lambda t: t.acidity)
+    )
     yield water.measured("QT453", "inhibitor", "analyser", "[ppm]", (0, 100), "in the basin",
                          of_treatment(lambda t: t.inhibitor))  # fmt: skip
     yield dosing.measured("FT451", "dosing-rate", "flow", "g/h", (0, 450), "inhibitor to the basin",
