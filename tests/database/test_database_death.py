@@ -83,7 +83,7 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int) -> None
     server.do("CREATE TABLE results (id bigserial PRIMARY KEY, value float8)")
     query = f"SELECT id, to_timestamp({START} + id) AS time, id::float8 AS value FROM results"
     tables = {"r": {"query": query, "order": "id"}}
-    config = {**server.config, "password": PASSWORD, "every": "50ms", "rows": 500, "tables": tables}
+    config = {**server.config, "password": PASSWORD, "every": "50ms", "page": 500, "tables": tables}
     async with LogServer(folder / "log") as log:
         floor = Floor(folder, log)
         setting = TagSetting(
@@ -114,7 +114,7 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int) -> None
 async def test_a_collector_killed_while_rows_come_takes_each_once(
     tmp_path: Path, plant_server: Server, until: Until
 ) -> None:
-    await kills(tmp_path, plant_server, until, 3)
+    await kills(tmp_path, plant_server, until, 2)
 
 
 @pytest.mark.soak

@@ -63,7 +63,7 @@ async def test_rows_that_agree_in_order_are_all_taken_however_small_the_pages(
     database.do("CREATE TABLE results (at TEXT, k TEXT, value INTEGER)")
     database.do(*(f"INSERT INTO results VALUES ('2026-11-23T06:00:0{i // 20}Z', 'k{i:02}', {i})" for i in range(50)))
     tables = {"r": {"table": "results", "time": "at", "key": "k"}}
-    async with collecting(database, tmp_path, tables, [("r.value", DataType.INTEGER)], rows=3).running() as collected:
+    async with collecting(database, tmp_path, tables, [("r.value", DataType.INTEGER)], page=3).running() as collected:
         await until(lambda: len(collected.values(0)) >= 50, "fifty rows")
     assert collected.values(0) == [float(i) for i in range(50)]
 
@@ -123,11 +123,11 @@ async def test_a_year_typed_wrongly_does_not_hide_what_comes_then(
     database.do("CREATE TABLE results (at TEXT, id INTEGER, value REAL)")
     tables = {"r": {"table": "results", "time": "at", "key": "id"}}
     rows = ["2026-11-23T06:00:00Z", "2062-11-23T06:00:01Z", "2026-11-23T06:00:02Z", "2026-11-23T06:00:03Z"]
-    async with collecting(database, tmp_path, tables, [("r.value", FLOAT)], rows=1).running() as collected:
+    async with collecting(database, tmp_path, tables, [("r.value", FLOAT)], page=1).running() as collected:
         for number, at in enumerate(rows):
             database.do(f"INSERT INTO results VALUES ('{at}', {number}, {number})")
             await until(collected.saw(0, number), f"row {number}")
-    again = collecting(database, tmp_path, tables, [("r.value", FLOAT)], rows=1)
+    again = collecting(database, tmp_path, tables, [("r.value", FLOAT)], page=1)
     database.do("INSERT INTO results VALUES ('2026-11-23T06:00:04Z', 4, 4)")
     async with again.running():
         await until(again.saw(0, 4), "the last row")
@@ -275,7 +275,7 @@ async def test_what_was_not_acknowledged_comes_again_and_another_condition_reads
 ) -> None:
     database.do(NARROW)
     narrow(database, [(n, "2026-11-23T06:00:00Z", "T", "t", str(n)) for n in range(10)])
-    collected = collecting(database, tmp_path, {"r": BY_ID}, [("r.value", FLOAT)], rows=2)
+    collected = collecting(database, tmp_path, {"r": BY_ID}, [("r.value", FLOAT)], page=2)
     collected.keep = False
     async with collected.running():
         await until(lambda: len(collected.values(0)) == 10, "all")

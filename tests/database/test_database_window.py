@@ -29,7 +29,7 @@ START = 1_790_000_000
 
 def spec(file: Path, rows: int) -> SqlSpec:
     table = {"table": "t", "time": "at", "order": "number", "key": "id", "look_back": f"{LOOK_BACK}s"}
-    return SqlSpec.model_validate({"url": f"sqlite:///{file}", "rows": rows, "tables": {"t": table}})
+    return SqlSpec.model_validate({"url": f"sqlite:///{file}", "page": rows, "tables": {"t": table}})
 
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, LOOK_BACK)), min_size=1, max_size=40)

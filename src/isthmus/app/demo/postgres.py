@@ -51,7 +51,7 @@ class Postgres:
 
     def __init__(self, folder: Path, password: str, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self.password, self.port = folder, password, port or _free_port()
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
         self._user = _unprivileged() if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -84,7 +84,7 @@ class Postgres:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
-            **self._settings,
+            **self.settings,
         }
         words = [str(home / "postgres"), "-D", str(self.folder / "data")]
         words += [word for name, value in said.items() for word in ("-c", f"{name}={value}")]

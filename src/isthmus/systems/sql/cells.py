@@ -31,6 +31,7 @@ _FAR = re.compile(r"infinity|\d{5,}-.*")
 
 Reading = tuple[int, float, int, str | None]
 """(form, value, integer, text) of one value."""
+NOTHING: Final[Reading] = (Form.NONE, math.nan, 0, None)
 
 
 class Unfit(Exception):

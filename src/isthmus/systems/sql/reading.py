@@ -114,7 +114,7 @@ class Reading:
         """The next rows. Changes nothing here: a question may be given up while it is on its way."""
         assert self._question is not None
         window, begins = self.window, None
-        most = min(self.whole.rows, EVENTS) if self.spec.event else self.whole.rows
+        most = min(self.whole.page, EVENTS) if self.spec.event else self.whole.page
         mark = unpack(window.mark)
         if self.new and self.spec.begins == "now":
             begins = mark = self._now(connection)

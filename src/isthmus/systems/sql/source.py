@@ -11,17 +11,19 @@ from functools import partial
 from time import monotonic
 from typing import Final, TypeVar
 
-from isthmus.core import quality
+from isthmus.core import quality, time
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.tag import DataType
 from isthmus.systems.bare import bad, no_values
 from isthmus.systems.contract import Address, Found, Readings, Surroundings
 from isthmus.systems.durations import seconds
+from isthmus.systems.sql import cells
 from isthmus.systems.sql.account import Account, Entry
 from isthmus.systems.sql.address import Cell, parse
 from isthmus.systems.sql.browse import found
 from isthmus.systems.sql.database import Failed, Link, connected
+from isthmus.systems.sql.picking import Page
 from isthmus.systems.sql.reading import Reading
 from isthmus.systems.sql.spec import SqlSpec
 from isthmus.systems.telling import happened, listed, names
@@ -134,16 +136,17 @@ class Taking:
 
     async def _look(self, table: Reading) -> Readings:
         """The next page of a table, or why there is none."""
+        fresh = not table.described
         try:
-            if not table.described or table.lost:  # a row that is taken without a column is not taken again with it
+            lost: Mapping[int, str] = table.lost
+            if fresh or lost:  # a row that is taken without a column is not taken again with it
                 lost = await self._link.ask(table.describe)
-                if lost != table.lost or table.failed:
-                    return self._told(table, lost)
             met = await self._link.ask(table.ask)
         except Failed as error:
-            return self._failed(table, error)
+            return self._failed(table, error, fresh)
         page = await asyncio.to_thread(table.page, met)
-        table.due = monotonic() + (0.0 if met.full else seconds(self._spec.every))
+        table.due, table.failed = monotonic() + (0.0 if met.full else seconds(self._spec.every)), ""
+        self._tell(table, lost, page)
         page.events += self._remarks(table)
         entry = table.window.entry()
         if not entry.taken and not entry.forgotten and not page.events:
@@ -151,43 +154,35 @@ class Taking:
         self._waiting += 1
         return page.readings(done=partial(self._accepted, table, entry))
 
-    def _told(self, table: Reading, lost: Mapping[int, str]) -> Readings:
-        """Addresses that can be read, or cannot, since the table's columns were looked at."""
+    def _tell(self, table: Reading, lost: Mapping[int, str], page: Page) -> None:
+        """Adds to a page what addresses can be read, or cannot, other than before."""
         news = {position: why for position, why in lost.items() if table.lost.get(position) != why}
-        back = [position for position in table.lost if position not in lost]
-        table.lost, table.failed = dict(lost), ""
-        events = list[Event]()
+        back = [self._texts[position] for position in table.lost if position not in lost]
+        table.lost = dict(lost)
+        for position in news:
+            page.add(position, time.UNKNOWN, quality.BAD_NODE_ID_UNKNOWN, cells.NOTHING)
         for why in dict.fromkeys(news.values()):
             found = [self._texts[position] for position, one in news.items() if one == why]
-            events.append(self._event(Severity.ERROR, f"{names(found, 3)}: {why}; tried again", found))
+            page.events.append(self._event(Severity.ERROR, f"{names(found, 3)}: {why}; tried again", found))
         if back:
-            found = [self._texts[position] for position in back]
-            events.append(self._event(Severity.INFORMATION, f"{names(found, 3)} can be read again", found))
-        return bad(dict.fromkeys(news, quality.BAD_NODE_ID_UNKNOWN), events)
+            page.events.append(self._event(Severity.INFORMATION, f"{names(back, 3)} can be read again", back))
 
-    def _failed(self, table: Reading, error: Failed) -> Readings:
-        """The database did not take a question. Once it may be that a column is gone: that harms only who reads it."""
-        if table.described and not error.passing:
+    def _failed(self, table: Reading, error: Failed, fresh: bool) -> Readings:
+        """The database did not take a question. It may be that a column is gone: that harms only who reads it."""
+        if not fresh and not error.passing:
             table.described = False
             return no_values()
+        table.described = table.described and error.passing
         table.due = monotonic() + (seconds(self._spec.every) if error.passing else AGAIN)
         why = f"{error.what}; {error.hint}" if error.hint else error.what
-        if table.failed == why:
-            return no_values()
+        page = Page(table.name)
+        if table.failed != why and (error.passing or not table.wanted):
+            found = [self._texts[position] for position in table.wanted]
+            page.events.append(self._event(Severity.WARNING, f"table {table.name} cannot be read: {why}", found))
+        elif not error.passing:
+            self._tell(table, dict.fromkeys(table.wanted, why), page)
         table.failed = why
-        if not error.passing:
-            every = dict.fromkeys(table.wanted, why)
-            if not every:
-                return no_values([self._event(Severity.ERROR, f"table {table.name}: {why}")])
-            return self._told_all(table, every)
-        found = [self._texts[position] for position in table.wanted]
-        return no_values([self._event(Severity.WARNING, f"table {table.name} could not be read: {why}", found)])
-
-    def _told_all(self, table: Reading, every: Mapping[int, str]) -> Readings:
-        why = table.failed
-        told = self._told(table, every)
-        table.failed = why
-        return told
+        return page.readings()
 
     def _remarks(self, table: Reading) -> list[Event]:
         """Rows behind the watermark that are more than can be remembered, told now and then."""

@@ -169,4 +169,4 @@ class SqlSpec(Database):
         default="UTC", description="The time zone of times that do not say theirs."
     )
     every: Annotated[Duration, between("50ms", "1d")] = Field(default="10s", description="How often to look.")
-    rows: int = Field(default=5000, ge=1, le=100_000, description="Rows taken of one table at once.")
+    page: int = Field(default=5000, ge=1, le=100_000, description="Rows taken of one table at once.")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that turn us away, are slow, or speak TLS: what is said then, and what is not harmed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus.core.errors import Disconnected, Refused
+from isthmus.core.event import EventKind
+from isthmus.core.tag import DataType
+from isthmus.systems.registry import kinds
+from isthmus.systems.sql.database import connected
+from tests.conftest import Until
+from tests.database.tables import Server, collecting
+from tests.peers.postgres import OWNER, PASSWORD, Postgres, postgres
+
+FLOAT = DataType.FLOAT
+TABLES = {"r": {"table": "results", "time": "at", "order": "id"}}
+MADE = "CREATE TABLE results (id bigserial, at timestamptz DEFAULT now(), value float8)"
+
+
+async def meets(config: dict[str, Any]) -> None:
+    """Connects, and asks for one thing."""
+    spec = kinds()["sql"].spec.model_validate({"timeout": "1s", "tables": TABLES, **config})
+    async with connected(spec, "test") as link:  # type: ignore[arg-type]  # a Database, as every SqlSpec is
+        await link.ask(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+
+
+@pytest.mark.parametrize(
+    ("change", "class_", "says"),
+    [
+        ({"password": "wrong"}, Refused, "password authentication failed"),
+        ({"user": "nobody here"}, Refused, "password authentication failed"),
+        ({"password": None}, Refused, "no password"),
+        ({"database": "nowhere"}, Refused, "does not exist"),
+        ({"query": "?sslmode=require"}, Disconnected, "SSL"),
+        ({"query": "?sslmode=maybe"}, Refused, "sslmode"),
+        ({"query": "?colour=red"}, Refused, "colour"),
+        ({"port": 1}, Disconnected, "refused"),
+    ],
+)
+async def test_a_server_that_does_not_take_us_says_why(
+    plant_server: Server, change: dict[str, Any], class_: type[Exception], says: str
+) -> None:
+    port, database = change.pop("port", plant_server.server.port), change.pop("database", "postgres")
+    url = f"postgresql://127.0.0.1:{port}/{database}{change.pop('query', '')}"
+    with pytest.raises(class_, match=says) as found:
+        await meets({"url": url, "user": OWNER, "password": PASSWORD, **change})
+    assert PASSWORD not in str(found.value) and str(port) in str(found.value)
+
+
+async def test_too_many_connections_may_pass(plant_server: Server) -> None:
+    plant_server.do("DROP ROLE IF EXISTS one", "CREATE ROLE one LOGIN PASSWORD 'w' CONNECTION LIMIT 0")
+    with pytest.raises(Disconnected, match="too many connections"):
+        await meets({**plant_server.config, "user": "one", "password": "w"})
+
+
+async def test_a_server_that_answers_garbage_counts_as_away() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"\xff" * 100)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Disconnected):
+            await meets({"url": f"postgresql://127.0.0.1:{port}/x", "user": "me", "password": "w"})
+
+
+async def test_nothing_can_be_written_through_a_system_that_is_read(
+    plant_server: Server, tmp_path: Path, until: Until
+) -> None:
+    wipe = "CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM results; SELECT 1'"
+    plant_server.do(MADE, "INSERT INTO results (value) VALUES (1)", wipe)
+    tables = {"r": {**TABLES["r"], "where": "wipe() = 1"}, "q": {"query": "SELECT 1; DROP TABLE results", "order": "x"}}
+    async with collecting(plant_server, tmp_path, tables, [("r.value", FLOAT), ("q.x", FLOAT)]).running() as collected:
+        await until(lambda: len(collected.told(EventKind.TAG)) >= 2, "told of both")
+        before = len(collected.readings)
+        await asyncio.sleep(0.3)
+        assert len(collected.readings) <= before + 2  # it is not asked again and again
+    said = "\n".join(event.message for event in collected.told(EventKind.TAG))
+    assert "read-only transaction" in said and "syntax error" in said
+    assert plant_server.ask("SELECT count(*) FROM results") == [(1,)]
+
+
+async def test_a_table_that_takes_too_long_harms_only_itself(
+    plant_server: Server, tmp_path: Path, until: Until
+) -> None:
+    plant_server.do(MADE, "INSERT INTO results (value) VALUES (1)")
+    slow = {
+        "query": "SELECT id, at AS time, value, pg_sleep(5) FROM results WHERE pg_sleep(5) IS NOT NULL",
+        "order": "id",
+    }
+    tables = {**TABLES, "slow": slow}
+    addresses = [("r.value", FLOAT), ("slow.value", FLOAT)]
+    async with collecting(plant_server, tmp_path, tables, addresses, timeout="300ms").running() as collected:
+        await until(collected.saw(0, 1), "the quick table")
+        await until(lambda: bool(collected.told(EventKind.TAG)), "told")
+        plant_server.do("INSERT INTO results (value) VALUES (2)")
+        await until(collected.saw(0, 2), "the quick table again")
+    assert "longer than 300ms" in collected.told(EventKind.TAG)[0].message and not collected.errors
+
+
+def certify(certificate: Path, key: Path, name: str) -> None:
+    """A certificate for a name, signed by itself."""
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}"]
+    words += ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(words, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Postgres, Path]]:
+    """A server with a certificate for `localhost` that it made itself, and that certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    certify(folder / "cert", folder / "key", "localhost")
+    with postgres() as server:
+        server.stop()
+        for name in ("key", "cert"):
+            to = server.folder / "data" / name
+            to.write_bytes((folder / name).read_bytes())
+            to.chmod(0o600)
+            said = (server.folder / "data").stat()
+            os.chown(to, said.st_uid, said.st_gid)
+        server.settings |= {"ssl": "on", "ssl_key_file": "key", "ssl_cert_file": "cert"}
+        server.start()
+        yield server, folder / "cert"
+
+
+async def test_tls_is_as_the_address_says(secure: tuple[Postgres, Path], tmp_path: Path) -> None:
+    server, certificate = secure
+    login = {"user": OWNER, "password": PASSWORD}
+
+    def url(host: str, query: str) -> dict[str, Any]:
+        return {"url": f"postgresql://{host}:{server.port}/postgres?{query}", **login}
+
+    await meets(url("localhost", "sslmode=require"))
+    await meets(url("localhost", f"sslmode=verify-full&sslrootcert={certificate}"))
+    other = tmp_path / "other"
+    await asyncio.to_thread(certify, other, tmp_path / "key", "x")
+    for wrong in (url("localhost", f"sslmode=verify-full&sslrootcert={other}"),
+                  url("127.0.0.1", f"sslmode=verify-full&sslrootcert={certificate}")):  # fmt: skip
+        with pytest.raises(Refused, match="certificate"):
+            await meets(wrong)
