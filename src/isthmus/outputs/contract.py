@@ -104,8 +104,11 @@ class OutputKind:
     """The word in the plant file: `kind: mqtt`."""
     title: str
     spec: type[Spec]
-    connect: Callable[[Any, Surroundings], Accepts]
-    """(validated spec with secrets resolved, surroundings) → the output; connects nothing yet."""
+    connect: Callable[[Any, Surroundings], Accepts] | None
+    """(validated spec with secrets resolved, surroundings) → the output; connects nothing yet.
+
+    None: nothing is handed over, the API shows what its tags are.
+    """
     example: str
     """A runnable piece of plant file: the `outputs:` entry."""
     secrets: tuple[str, ...] = ()

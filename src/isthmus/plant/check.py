@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isthmus.core.errors import Problem
+from isthmus.plant.alone import Said, check_alone
 from isthmus.plant.assets import Progress, Survey
 from isthmus.plant.calendar import PLAIN, Calendar
 from isthmus.plant.classes import check_types, read_retention
-from isthmus.plant.doors import Kinds, read_doors
+from isthmus.plant.doors import Door, Kinds, read_doors
 from isthmus.plant.findings import Findings
 from isthmus.plant.former import Named
 from isthmus.plant.grammar import STREAM
@@ -77,6 +78,7 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent, *, output
     pictures = read_pictures(loaded, models, plant, (asset.path for asset in floor.assets), findings)
     exits = read_outputs(loaded, outputs, [setting.tag.path for setting in floor.tags], findings)
     findings.raise_problems()
+    _alone(loaded, doors, exits, outputs, findings)
     return Checked(
         plant=plant,
         time_zone=loaded.header["time_zone"],
@@ -94,6 +96,19 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent, *, output
         sources={printable(name): text for name, text in loaded.sources.items()},
         warnings=findings.warnings,
     )
+
+
+def _alone(
+    loaded: Loaded, doors: Mapping[str, Door], exits: Iterable[OutputSetting], outputs: OutputKinds, findings: Findings
+) -> None:
+    """Warns of systems and outputs that get in each other's way."""
+    said: list[Said] = [
+        ("systems", name, door.key, door.kind, door.setting.config)
+        for name, door in doors.items()
+        if door.kind is not None
+    ]
+    said += [("outputs", one.name, loaded.outputs[one.name][0], outputs[one.kind], one.config) for one in exits]
+    check_alone(said, findings)
 
 
 def _stream(loaded: Loaded, findings: Findings) -> dict[str, Any]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from isthmus.core.errors import IsthmusError
+from isthmus.plant import forms
+from isthmus.plant.alone import Alone
 from isthmus.plant.findings import Findings, closest, nearest, one_of
 from isthmus.plant.grammar import SYSTEM
 from isthmus.plant.load import Loaded
-from isthmus.plant.nodes import Map
+from isthmus.plant.nodes import Map, Scalar
 from isthmus.plant.reading import as_map, below, read
 from isthmus.plant.revision import Place, SystemSetting
-from isthmus.plant.specs import Specified, configured, guarded, keys
+from isthmus.plant.specs import configured, guarded, keys
+from isthmus.plant.template import instances, is_template
 
 
-class KindLike(Specified, Protocol):
+class KindLike(Alone, Protocol):
     """What the plant file needs to know of a kind of system; `systems.contract.Kind` is one."""
 
     @property
@@ -29,6 +33,8 @@ class KindLike(Specified, Protocol):
 
 Kinds = Mapping[str, KindLike]
 
+MOST_SYSTEMS: Final = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -36,6 +42,8 @@ class Door:
 
     setting: SystemSetting
     kind: KindLike | None
+    key: Scalar
+    """Where its name stands."""
 
     def address(self, text: str) -> str:
         """The canonical writing of an address; raises IsthmusError when it cannot be one."""
@@ -57,15 +65,53 @@ def read_doors(loaded: Loaded, kinds: Kinds, findings: Findings) -> dict[str, Do
     doors: dict[str, Door] = {}
     for name, (key, node) in loaded.systems.items():
         found = as_map(node, SYSTEM, f"systems.{name}", findings)
-        if found is not None:
-            place = Place(loaded.relative(key), key.line)
-            doors[name] = _door(name, found, place, kinds, findings)
+        if found is None:
+            continue
+        if is_template(name, found):
+            _template(key, found, doors, loaded, kinds, findings)
+        else:
+            _add(name, key, found, doors, loaded, kinds, findings)
+    findings.repeating = False
     return doors
 
 
-def _door(name: str, node: Map, place: Place, kinds: Kinds, findings: Findings) -> Door:
+def _template(key: Scalar, node: Map, doors: dict[str, Door], loaded: Loaded, kinds: Kinds, findings: Findings) -> None:
+    """A system for each number of a range in its name, or for each row of a file."""
+    path = f"systems.{key.text}"
+
+    def say(spot: Scalar, what: str, hint: str) -> None:
+        findings.problem(spot, path, what, hint)
+        findings.settle(spot)
+
+    findings.repeating = False
+    try:
+        for count, instance in enumerate(instances(key, node, loaded, say)):
+            if len(doors) >= MOST_SYSTEMS:
+                raise IsthmusError(f"more than {MOST_SYSTEMS:,} systems")
+            findings.repeating = count > 0
+            name = forms.NAME.read(instance.key)
+            _add(name, instance.key, instance.node, doors, loaded, kinds, findings)
+    except IsthmusError as error:
+        findings.repeating = False
+        findings.problem(key, path, error.what, error.hint)
+    findings.repeating = False
+
+
+def _add(
+    name: str, key: Scalar, node: Map, doors: dict[str, Door], loaded: Loaded, kinds: Kinds, findings: Findings
+) -> None:
+    first = doors.get(name)
+    if first is not None:
+        hint = f"the first is at {first.key.file}:{first.key.line}"
+        findings.problem(key, f"systems.{name}", "is there twice", hint)
+        return
+    doors[name] = _door(name, key, node, Place(loaded.relative(key), key.line), kinds, findings)
+
+
+def _door(name: str, key: Scalar, node: Map, place: Place, kinds: Kinds, findings: Findings) -> Door:
     path = f"systems.{name}"
     said = read(node, SYSTEM, path, findings, others=True)
+    said.pop("rows", None)
     word = said.pop("kind", None)
     kind = kinds.get(word) if word else None
     if word and kind is None:
@@ -76,7 +122,7 @@ def _door(name: str, node: Map, place: Place, kinds: Kinds, findings: Findings) 
     if kind is None:
         _unknown(node, path, kinds, findings)
     config = configured(kind, node, SYSTEM, path, findings) if kind is not None else {}
-    return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind)
+    return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind, key)
 
 
 def _meant(word: str, kinds: Kinds) -> KindLike | None:

@@ -253,6 +253,12 @@ def _name(node: Node) -> str:
     return text
 
 
+def _names(node: Node) -> str:
+    """A name, or a template's that becomes one."""
+    text = written(node)
+    return text if "{" in text or "}" in text else _name(node)
+
+
 def _type(node: Node) -> str:
     text = written(node)
     match = _TYPE.fullmatch(text)
@@ -372,6 +378,7 @@ _WRITTEN: Final[Json] = {"type": ["string", "number"]}
 
 TEXT: Final = Form("text", _text, _WRITTEN)
 LINE: Final = Form("line of text", _line, _WRITTEN)
+NAMES: Final = Form("name", _names, _WRITTEN, "as a name, or a template of names: `meter-{1..500}`")
 NAME: Final = Form("name", _name, _WRITTEN, "1 to 64 of `A-Z a-z 0-9 _ - .`")
 PATH: Final = Form("path", _path, _WRITTEN, "names joined with `/`")
 TYPE: Final = Form("type", _type, _STRING, "a type's name, `@` and its version unless that is 1")

@@ -88,7 +88,7 @@ _SHARED_SECTIONS: Final = (
     Key("include", Listed(forms.LINE), "Other files with more types, systems and assets: names relative to this file, "
         "inside the plant file's folder."),
     Key("types", Entries(forms.TYPE, "type"), "The models that assets follow."),
-    Key("systems", Entries(forms.NAME, "system"), "Everything the plant talks to."),
+    Key("systems", Entries(forms.NAMES, "system"), "Everything the plant talks to: single ones and templates."),
     Key("outputs", Entries(forms.NAME, "output"), "Where its samples go on to."),
     Key("assets", Entries(forms.PATH, "asset"), "The equipment: paths below `plant`, single ones and templates."),
     Key("pictures", Entries(forms.PICTURED, "picture"), "What the screen draws of the plant, an area or an asset."),
@@ -314,8 +314,10 @@ WRITE: Final = Shape(
 SYSTEM: Final = Shape(
     "system",
     "systems: everything the plant talks to",
-    "The key is the system's name. Beside these keys a system has those of its kind.",
+    "The key is the system's name. Beside these keys a system has those of its kind. `meter-{1..500}` makes five "
+    "hundred alike, `{n}` in any value the number; with `rows` there is one for each row of a file.",
     (
+        Key("rows", forms.LINE, "A CSV file: one system per row, `{column}` in its name and in any value is the cell."),
         Key("kind", forms.NAME, "What it is: the word of a kind of system.", required=True),
         Key("zone", forms.NAME, "The security zone it stands in (IEC 62443)."),
         Key("owner", forms.LINE, "Who answers for it."),
@@ -326,6 +328,7 @@ SYSTEM: Final = Shape(
             "What the collector does with this system's samples when the log is away and its hold is full.",
         ),
     ),
+    templated=True,
 )
 OUTPUT: Final = Shape(
     "output",

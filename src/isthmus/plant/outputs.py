@@ -8,15 +8,16 @@ from types import MappingProxyType
 from typing import Final
 
 from isthmus.core.path import matcher
+from isthmus.plant.alone import Alone
 from isthmus.plant.findings import Findings, one_of
 from isthmus.plant.grammar import OUTPUT
 from isthmus.plant.load import Loaded
 from isthmus.plant.nodes import List, Map, Node
 from isthmus.plant.reading import as_map, below, read
 from isthmus.plant.revision import OutputSetting, Place, TagSetting
-from isthmus.plant.specs import Specified, configured
+from isthmus.plant.specs import configured
 
-OutputKinds = Mapping[str, Specified]
+OutputKinds = Mapping[str, Alone]
 
 NO_OUTPUTS: Final[OutputKinds] = MappingProxyType({})
 

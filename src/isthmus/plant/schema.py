@@ -103,11 +103,20 @@ def _specified(shape: Shape, kinds: OutputKinds) -> Json:
     }
 
 
+def _or_placeholder(said: Json) -> Json:
+    """What a template may also fill in."""
+    described = {"description": said["description"]} if "description" in said else {}
+    return {"anyOf": [said, _PLACEHOLDER], **described}
+
+
 def _kind(shape: Shape, kind: Specified) -> dict[str, Json]:
     """The definitions of one kind: its Spec's own, and the whole of such a system or output."""
     prefix = f"{shape.name}.{kind.name}"
     spec = kind.spec.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
     inner = {f"{prefix}.{name}": definition for name, definition in spec.pop("$defs", {}).items()}
+    for definition in (spec, *inner.values()) if shape.templated else ():
+        if "properties" in definition:
+            definition["properties"] = {name: _or_placeholder(said) for name, said in definition["properties"].items()}
     common = {key.name: _key(key, shape) for key in shape.keys}
     properties = {**common, **spec.get("properties", {}), "kind": {"const": kind.name}}
     for name in kind.secrets:

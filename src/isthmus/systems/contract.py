@@ -233,6 +233,10 @@ class Kind:
     """Why nothing can be written to a valid address, of a tag that says `write:`; empty: something can."""
     secrets: tuple[str, ...] = ()
     """Spec fields that must be written `!secret name`."""
+    sole: Callable[[Mapping[str, Any]], Sequence[str]] = field(default=lambda config: ())
+    """(own keys, as the plant file says them) → what no other system or output should also be: `the device at HOST`."""
+    sole_hint: str = ""
+    """What to do where two are the same."""
     waits: bool = False
     """Its far end keeps what we do not take: while the hold is full the driver waits, whatever `overflow` says, and
     nothing of it is discarded."""

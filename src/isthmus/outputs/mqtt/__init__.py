@@ -7,6 +7,7 @@ from typing import Final
 
 from isthmus.outputs.contract import OutputKind
 from isthmus.outputs.mqtt.namespace import Namespace, NamespaceSpec
+from isthmus.systems.mqtt.broker import SOLE_HINT, clients
 
 _EXAMPLE: Final = """\
 outputs:
@@ -58,5 +59,8 @@ KIND: Final = OutputKind(
     connect=Namespace,
     example=_EXAMPLE,
     secrets=("password",),
+    sole=clients,
+    sole_hint=SOLE_HINT,
     about=_ABOUT,
+    tested=("mosquitto and its command-line clients",),
 )

@@ -18,7 +18,7 @@ from isthmus.outputs.mqtt.words import LONGEST_EXACT, Words, plain_topic
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.columns import Columns
 from isthmus.systems.mqtt import packet
-from isthmus.systems.mqtt.broker import Broker, greeting, own_client, reached
+from isthmus.systems.mqtt.broker import SOLE_HINT, Broker, clients, greeting, own_client, reached
 from isthmus.systems.mqtt.client import Connection
 
 _json: Final = msgspec.json.encode
@@ -148,5 +148,8 @@ KIND: Final = OutputKind(
     connect=InColumns,
     example=_EXAMPLE,
     secrets=("password",),
+    sole=clients,
+    sole_hint=SOLE_HINT,
     about=_ABOUT,
+    tested=("mosquitto and its command-line clients",),
 )

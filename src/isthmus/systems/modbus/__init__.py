@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.modbus.address import PATTERN, check_address, check_write
-from isthmus.systems.modbus.spec import ModbusSpec
+from isthmus.systems.modbus.spec import PORT, ModbusSpec
 
 _TEST = """\
 holding: {100: [0x42a2, 0x0000], 102: 17}
@@ -26,6 +27,10 @@ def _replay() -> Replay:
     return Replay(Registers, begin, _TEST)
 
 
+def _device(config: Mapping[str, Any]) -> tuple[str, ...]:
+    return (f"the Modbus device at {config['host']}:{config.get('port', PORT)}",) if "host" in config else ()
+
+
 KIND = Kind(
     name="modbus",
     title="Modbus TCP device or gateway",
@@ -35,6 +40,9 @@ KIND = Kind(
     check_write=check_write,
     powers=("reads", "writes"),
     replay=_replay,
+    sole=_device,
+    sole_hint="each opens a connection of its own, and many devices take only one: make them one system, and say the "
+    "unit in its addresses, 2/holding.100:int16",
     tested=("libmodbus (a server in C)",),
     pattern=PATTERN,
     addresses="""\

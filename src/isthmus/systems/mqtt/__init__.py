@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.mqtt.address import PATTERN, check_address
+from isthmus.systems.mqtt.broker import SOLE_HINT, clients
 from isthmus.systems.mqtt.spec import MqttSpec
 
 _TEST = """\
@@ -36,6 +37,8 @@ KIND = Kind(
     powers=("reads", "browses"),
     secrets=("password",),
     replay=_replay,
+    sole=clients,
+    sole_hint=SOLE_HINT,
     tested=("mosquitto and its command-line clients",),
     pattern=PATTERN,
     addresses="""\

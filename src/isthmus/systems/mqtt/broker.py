@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -113,6 +113,20 @@ def _here(url: str) -> bool:
 def client_of(plant: str, name: str) -> str:
     """A client identifier of letters and digits, which every broker takes (MQTT 3.1.3.1), but maybe a longer one."""
     return _UNSAFE.sub("-", f"isthmus-{plant}-{name}")
+
+
+SOLE_HINT: Final = (
+    "a broker ends the connection of one when the other comes, again and again: without client: each has its own"
+)
+"""What to do about two of one client identifier."""
+
+
+def clients(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which client of which broker these keys of a plant file name, if they name one."""
+    said = config.get("url", ())
+    urls = [said] if isinstance(said, str) else said
+    hosts = sorted({urlsplit(url).hostname or url for url in urls}) if config.get("client") else ()
+    return tuple(f"the client {config['client']!r} of the broker {host}" for host in hosts)
 
 
 def own_client(name: str, data: Path) -> str:
