@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -55,6 +56,7 @@ class OpcUaServer:
     async def open(self) -> AsyncIterator[_Sink]:
         """Listens until left; raises Refused when it cannot."""
         spec, pki = self._spec, trust.folder(self._house.data)
+        self._check_port()
         server = PlantServer(self._door(pki))
         await server.init()
         space, attributes = await self._furnished(server, pki)
@@ -69,16 +71,24 @@ class OpcUaServer:
             sink.shown = self._shown
             for number, value in self._shown.items():
                 space.tags[number].change(value, 0.0)
-        try:
-            await server.start()
-        except OSError as error:
-            await server.stop()
-            raise Refused(f"nothing can listen on {spec.listen}: {error.strerror}", where=self._house.output) from error
+        await server.start()
         say.info("listening", output=self._house.output, address=spec.listen)
         try:
             yield sink
         finally:
             await server.stop()
+
+    def _check_port(self) -> None:
+        """Raises Refused when nothing can listen there, before the address space is made for nothing."""
+        spec = self._spec
+        with socket.socket(socket.AF_INET6 if ":" in spec.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((spec.host, spec.port))
+                probe.listen()
+            except OSError as error:
+                what = f"nothing can listen on {spec.listen}: {error.strerror}"
+                raise Refused(what, where=self._house.output, hint="choose another address with listen:") from error
 
     def _door(self, pki: Path) -> Door:
         clients = pki / CLIENTS
