@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from isthmus.core.errors import IsthmusError
 from isthmus.core.event import EventKind
 from isthmus.systems.contract import Readings, nothing
 from isthmus.systems.sparkplug import message, payload
-from isthmus.systems.sparkplug.address import Place, address, check_address, split
+from isthmus.systems.sparkplug.address import PATTERN, Place, address, check_address, split
 from isthmus.systems.sparkplug.message import Metric
 from isthmus.systems.sparkplug.node import GRACE, Node, nodes
 from isthmus.systems.sparkplug.remarks import Remarks
@@ -457,6 +458,7 @@ def test_an_address_finds_what_it_was_made_for(group: str, node: str, device: st
     text = address(place, name)
     assert check_address(text) == text
     assert split(text) == (place, name)
+    assert re.fullmatch(PATTERN, text, re.DOTALL)
     assert all(map(plain, (group, node)))
 
 

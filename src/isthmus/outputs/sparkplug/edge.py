@@ -52,7 +52,7 @@ class Edge:
         self._seq = 0
         self._turn = asyncio.Lock()
         """Whoever sends: numbers and messages go the same way."""
-        self._error: Disconnected | Refused | None = None
+        self._error: Disconnected | None = None
         self._online = 0
         """Of the primary host's last word the time, ms."""
         self._born = -PAUSE
@@ -155,8 +155,10 @@ class Edge:
                 for one in await self._connection.received(100, 60.0):
                     self._connection.acknowledge([one.id] if one.qos else [])
                     await self._obey(one)
-        except (Disconnected, Refused) as error:
+        except Disconnected as error:
             self._error = self._error or error
+        except Refused as error:  # of a birth that has grown: opening anew says so, and no data are blamed for it
+            self._error = self._error or Disconnected(error.what, hint=error.hint)
         finally:
             self._error = self._error or Disconnected("nobody listens to hosts any more", where=str(self._place))
 

@@ -100,7 +100,8 @@ class Node:
         """Connects, and is born."""
         if not self._begun:
             columns = await asyncio.to_thread(self._house.last)
-            self.now = {number: known for number, known, _ in self.known(columns)}
+            said = columns.pick(columns.time >= 0)
+            self.now = {number: known for number, known, _ in self.known(said)}
             self._begun = True
         host, patience = self._spec.primary_host, seconds(self._spec.patience)
         bd = await asyncio.to_thread(next_bd, self._house.folder / "birth")
@@ -195,8 +196,10 @@ class _Sink:
             devices.setdefault(self._node.homes[number].device, []).append((row, metric))
         refused: list[Refusal] = []
         for device, told in devices.items():
-            large = await self._edge.tell(device, [metric for _, metric in told])
-            refused += [Refusal(told[position][0], LARGE) for position in large if told[position][0] >= 0]
+            for position in await self._edge.tell(device, [metric for _, metric in told]):
+                row, metric = told[position]
+                self._node.now.pop(metric.alias or 0, None)  # a birth would be too large with it
+                refused += [Refusal(row, LARGE)] if row >= 0 else []
         return refused
 
 
