@@ -52,6 +52,7 @@ def output(servers: list[str], folder: Path, **config: Any) -> Any:
         tags=tuple(tags.values()),
     )  # fmt: skip
     spec = KIND.spec.model_validate({"servers": servers, "patience": "2s", **config})
+    assert KIND.connect is not None
     return KIND.connect(spec, Surroundings("stream", revision, tags, folder, folder, empty))
 
 

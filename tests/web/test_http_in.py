@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from isthmus.core import quality
-from isthmus.core.errors import Disconnected, Refused
+from isthmus.core.errors import Disconnected, IsthmusError, Refused
 from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
 from isthmus.core.time import UNKNOWN
@@ -86,6 +86,15 @@ async def test_an_unchanged_answer_without_a_time_is_a_reading_each_time_also_as
     echo = await server.do("get", what="echo")
     assert [one["headers"].get("if-none-match") for one in echo[:3]] == [None, '"v1"', '"v1"']
     assert {at for at, *_ in collected.rows(0)} == {UNKNOWN} and not collected.errors
+
+
+async def test_browsing_lists_the_single_values_of_a_path(server: WebServer, tmp_path: Path) -> None:
+    await server.page("/now", {"air": {"temperature": 1.5, "a/b": "x"}, "list": [1]})
+    driver = reading(server.url, tmp_path).driver
+    found = {one.address: one.type async for one in driver.browse("/now")}
+    assert found == {"/now#/air/temperature": DataType.FLOAT, "/now#/air/a~1b": DataType.TEXT}
+    with pytest.raises(IsthmusError, match="--start"):
+        _ = [one async for one in driver.browse("/nowhere")]
 
 
 @pytest.mark.parametrize(

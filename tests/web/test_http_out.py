@@ -54,6 +54,7 @@ def output(url: str, folder: Path, **config: Any) -> Any:
         tags=tuple(tags.values()),
     )  # fmt: skip
     spec = KIND.spec.model_validate({"url": f"{url}/samples", "timeout": "2s", **config})
+    assert KIND.connect is not None
     return KIND.connect(spec, Surroundings("push", revision, tags, folder, folder, empty))
 
 
@@ -213,7 +214,7 @@ async def cut_under_load(server: WebServer, floor: Plant, until: Until, rounds: 
 
 
 async def test_a_cut_under_load_loses_nothing(server: WebServer, floor: Plant, until: Until) -> None:
-    await cut_under_load(server, floor, until, 4, 200)
+    await cut_under_load(server, floor, until, 2, 200)
 
 
 @pytest.mark.soak

@@ -149,6 +149,8 @@ def _result(target: Target, raw: bytes, payload: Any, at: int, status: int) -> R
 
 def _valued(value: Any, status: int) -> tuple[int, int, float, int, str | None]:
     """(quality, form, value, integer, text)."""
+    if type(value) is float:
+        return status, Form.FLOAT, value, 0, None
     if value is None:
         return status if status >= codes.BAD else codes.BAD_NO_DATA, Form.NONE, np.nan, 0, None
     if isinstance(value, bool):

@@ -238,6 +238,8 @@ class Picker:
 
 def _plain(cell: Any) -> str:
     """A cell as text: of CSV without the blanks around it, of JSON as JSON writes it."""
+    if type(cell) is str:
+        return cell.strip()
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):

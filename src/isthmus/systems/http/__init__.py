@@ -33,7 +33,7 @@ KIND = Kind(
     spec=HttpSpec,
     connect=_connect,
     check_address=check_address,
-    powers=("reads",),
+    powers=("reads", "browses"),
     secrets=("token", "password"),
     replay=_replay,
     tested=("a Node.js server",),
@@ -48,6 +48,8 @@ Pointer (RFC 6901) say which value in it. Tags of one path and one interval are 
 | `/read?unit=3#/zones/2/actual` | inside objects and lists; lists count from 0 |
 | `/status#/a~1b` | the member called `a/b`: `~1` stands for `/`, `~0` for `~` |
 | `/temperature` | the whole answer: `81.5`, `true`, `"running"`, or plain text for a tag of type text |
+
+`isthmus browse --kind http URL --start /status` prints what stands there as tags, but for what stands in lists.
 
 A sample has the time that `time` points to, else that at which the answer came; the quality that `quality` points to,
 else Good. A null is BadNoData. What is not there, is no JSON, or has a time or a quality that cannot be read is

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.core import time
-from isthmus.core.errors import Refused
+from isthmus.core.errors import IsthmusError, Refused
 from isthmus.core.event import Event
 from isthmus.systems.bare import no_values
 from isthmus.systems.changes import Changes
-from isthmus.systems.contract import Address, Oddity, Readings, Surroundings
+from isthmus.systems.contract import Address, Found, Oddity, Readings, Surroundings
 from isthmus.systems.http import resource as resource_
+from isthmus.systems.http.address import check_address, split
 from isthmus.systems.http.client import BUSY, Answer, Client, Silence, talking
 from isthmus.systems.http.reading import Reader
 from isthmus.systems.http.remarks import Remarks
-from isthmus.systems.http.resource import Resource, refused, resources, trouble, wait_of
+from isthmus.systems.http.resource import Resource, Unfit, refused, resources, text_of, trouble, wait_of
 from isthmus.systems.http.spec import HttpSpec
-from isthmus.systems.payload import Reading, columns
+from isthmus.systems.payload import Reading, columns, leaves
 
 BEAT: Final = 5.0
 """Seconds without an answer after which the last one counts as a sign of life."""
@@ -57,6 +58,25 @@ class HttpSource:
                 yield polling
             finally:
                 await polling.close()
+
+    async def browse(self, start: str | None = None) -> AsyncIterator[Found]:
+        """The single values in what stands at the path `start`."""
+        path = split(check_address(start or "/"))[0]
+        async with talking(self._spec, self._house.folder / "pki") as client:
+            answer = await client.get(path, self._spec.largest)
+        if isinstance(answer, Silence):
+            raise answer.error(self._spec.where)
+        try:
+            if (unfit := trouble(answer)) is not None:
+                raise unfit
+            body = text_of(answer)
+        except Unfit as error:
+            hint = "say with --start which path, /status"
+            raise IsthmusError(
+                f"nothing to look at under {path}: {error}", where=self._spec.where, hint=hint
+            ) from error
+        for one in leaves(path, body):
+            yield one
 
 
 @dataclass(frozen=True, slots=True)

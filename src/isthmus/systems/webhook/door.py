@@ -154,6 +154,8 @@ class Door:
         largest = self._spec.largest
         if (request.content_length or 0) > largest:
             raise Turned(413, f"the body has more than {largest:,} bytes", Connection="close")
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = bytearray()
         try:
             async with asyncio.timeout(self._patience):
