@@ -13,6 +13,7 @@ from isthmus.app.run import status as files
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import DELIVER, SUPERVISOR, Place
 from isthmus.core import time
+from isthmus.plant.outputs import tags_of
 from isthmus.plant.revision import Revision
 
 COUNTERS: Final = (
@@ -51,6 +52,7 @@ def gather(place: Place) -> dict[str, Any]:
     systems = _systems(files.read(place.status("collect")), services.get("collect", {}), runs)
     away = [name for name, system in systems.items() if system["state"] != "connected"]
     outputs = _outputs(revision, files.read(place.status(DELIVER)), services.get(DELIVER, {}), runs)
+    outputs |= _shown(revision, services.get("serve", {}), runs)
     waiting = [name for name, output in outputs.items() if output["state"] != "connected"]
     state = "ready" if not away and not waiting else "not connected"
     return {
@@ -106,6 +108,22 @@ def _outputs(revision: Revision, said: files.Status | None, deliverer: dict[str,
             "heard": deliverer.get("heartbeat"),
         }
         for name, output in outputs.items()
+    }
+
+
+def _shown(revision: Revision, server: dict[str, Any], runs: bool) -> dict[str, Any]:
+    """Outputs to which nothing is delivered: the API shows them."""
+    if not revision.outputs:
+        return {}
+    from isthmus.outputs.registry import delivers  # not before: it takes a while, and few plants have any
+
+    ready = server.get("state") == "ready"
+    state = "connected" if runs and ready else "unknown" if runs else "stopped"
+    said = {"state": state, "last_state": state, "since": server.get("since"), "heard": server.get("heartbeat")}
+    return {
+        one.name: {**_UNHEARD, "kind": one.kind, "tags": len(tags_of(one, revision.tags)), **said}
+        for one in revision.outputs
+        if not delivers(one.kind)
     }
 
 

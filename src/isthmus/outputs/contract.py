@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from isthmus.core.errors import Refused
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import Columns
 from isthmus.systems.contract import Spec
@@ -96,6 +97,11 @@ class Surroundings:
     shows what is now should show at first. Reads the disk: call it in a thread."""
 
 
+def nowhere(spec: Any, surroundings: Surroundings) -> Accepts:
+    """`OutputKind.connect` of what is only shown; raises Refused."""
+    raise Refused("nothing is handed over to outputs of this kind", where=surroundings.output)
+
+
 @dataclass(frozen=True, slots=True)
 class OutputKind:
     """One kind of output, as the registry finds it under the entry-point group `isthmus.outputs`."""
@@ -104,11 +110,8 @@ class OutputKind:
     """The word in the plant file: `kind: mqtt`."""
     title: str
     spec: type[Spec]
-    connect: Callable[[Any, Surroundings], Accepts] | None
-    """(validated spec with secrets resolved, surroundings) → the output; connects nothing yet.
-
-    None: nothing is handed over, the API shows what its tags are.
-    """
+    connect: Callable[[Any, Surroundings], Accepts]
+    """(validated spec with secrets resolved, surroundings) → the output; connects nothing yet."""
     example: str
     """A runnable piece of plant file: the `outputs:` entry."""
     secrets: tuple[str, ...] = ()
@@ -117,6 +120,8 @@ class OutputKind:
     """(own keys, as the plant file says them) → what no other system or output should also be: `the device at HOST`."""
     sole_hint: str = ""
     """What to do where two are the same."""
+    shown: bool = False
+    """Nothing is handed over to it: the API shows what its tags are. `connect` is then `nowhere`."""
     about: str = ""
     """What arrives at the far end, as Markdown for the page of outputs."""
     tested: tuple[str, ...] = ()

@@ -15,6 +15,12 @@ from isthmus.systems.registry import find_kinds
 GROUP: Final = "isthmus.outputs"
 
 
+def delivers(kind: str) -> bool:
+    """Whether something is handed over to outputs of a kind; of one that is not installed that is to be found out."""
+    known = output_kinds().get(kind)
+    return known is None or not known.shown
+
+
 @cache
 def output_kinds() -> Mapping[str, OutputKind]:
     """Every kind of output installed here, by the word in the plant file."""

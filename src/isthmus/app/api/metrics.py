@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the plant for Prometheus: connections, the log, the recorder, outputs, processes; no process values."""
+"""Figures of the plant for Prometheus: connections, the log, the recorder, outputs, processes; chosen tags."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from time import monotonic_ns
 from typing import Any
 
 from litestar import Response, get
@@ -14,6 +15,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from isthmus.app.api.picture import Picture
+from isthmus.app.api.tag_figures import Chosen, TagFigures, figures
 from isthmus.app.condition import gather
 from isthmus.app.run.place import Place
 
@@ -107,10 +109,26 @@ def _counter(name: str, means: str, value: float) -> Metric:
     return CounterMetricFamily(f"isthmus_{name}", means, value=value)
 
 
+def _chosen(picture: Picture) -> Chosen | None:
+    """The tags that outputs of the kind `prometheus` show; worked out once per revision."""
+    revision = picture.watch.applied
+    if revision is not None and (picture.chosen is None or picture.chosen.revision != revision.number):
+        picture.chosen = Chosen.of(revision)
+    return picture.chosen
+
+
+def _text(*collectors: Collector) -> bytes:
+    registry = CollectorRegistry()
+    for one in collectors:
+        registry.register(one)
+    return generate_latest(registry)
+
+
 @get("/metrics", operation_id="metrics", summary="Figures for Prometheus", tags=["health"], media_type="text/plain")
 async def metrics(place: Place, picture: Picture) -> Response[bytes]:
     """In Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(_Figures(await asyncio.to_thread(gather, place), picture))
-    text = generate_latest(registry)
+    found = await asyncio.to_thread(gather, place)
+    chosen = _chosen(picture)
+    shown = figures(chosen, picture.live, monotonic_ns()) if chosen is not None else []
+    text = await asyncio.to_thread(_text, _Figures(found, picture), TagFigures(shown, chosen.left_out if chosen else 0))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.app.api.tag_figures import Chosen
 from isthmus.app.run.place import Place
 from isthmus.app.watching import News, Watch
 from isthmus.core import time
@@ -95,6 +96,8 @@ class Picture:
         """Pages are numbered anew in each life of the server."""
         self.turned_at = time.now()
         self.away = False
+        self.chosen: Chosen | None = None
+        """Tags that Prometheus is shown, as it asked last."""
         self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
         """On which page each tag number changed last; 0: never."""
         self._fresh: list[NDArray[np.intp]] = []

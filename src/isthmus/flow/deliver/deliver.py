@@ -24,7 +24,7 @@ from isthmus.flow.deliver.output import Output, run_output
 from isthmus.flow.deliver.reading import Heard
 from isthmus.flow.secrets import reveal
 from isthmus.outputs.contract import Accepts, Surroundings
-from isthmus.outputs.registry import output_kinds
+from isthmus.outputs.registry import delivers, output_kinds
 from isthmus.plant.outputs import tags_of
 from isthmus.plant.revision import OutputSetting, Place, Revision, TagSetting
 from isthmus.store.history.columns import Columns, empty
@@ -121,7 +121,7 @@ async def _follow(deliverer: Deliverer, group: asyncio.TaskGroup) -> None:
 
 async def _arrange(deliverer: Deliverer, revision: Revision, group: asyncio.TaskGroup) -> None:
     """Makes what runs be what `revision` says; what it does not change goes on untouched."""
-    wanted = {output.name: output for output in revision.outputs}
+    wanted = {output.name: output for output in revision.outputs if delivers(output.kind)}
     for name in [name for name in deliverer.running if name not in wanted]:
         await _close(deliverer, name)
     for name, setting in wanted.items():
