@@ -54,8 +54,8 @@ it by the sequence numbers and asks for births: it gets the present values, and 
 this is the time between the host's end and the broker's noticing it; without one it is all the time a host is away. For
 every sample at least once use the kind `mqtt-columns`, or another that acknowledges.
 
-A birth of a device with 10,000 tags has about a megabyte; where the broker takes only smaller messages (and says so, as
-brokers of MQTT 5 do) the output is refused in words.
+A birth of a device with 10,000 tags has about two megabytes; where the broker takes only smaller messages (and says so,
+as brokers of MQTT 5 do) the output is refused in words.
 """
 
 KIND: Final = OutputKind(

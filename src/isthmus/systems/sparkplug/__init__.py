@@ -69,7 +69,7 @@ it and sends it later as historical. What is lost on the way is noticed by the s
 too early waits for `reorder`, then an event tells of the gap, and the edge node is asked for its births, which have the
 present values. It is also asked when a message has an alias that nobody declared, or comes before its birth. What
 cannot be understood until the birth comes is lost, and an event counts it. 255 messages lost on end are noticed as so;
-256, 512 and so on are not.
+256, 512 and so on are not. Messages of more than 8 MB (a birth of about 40,000 metrics) are not taken.
 
 Isthmus says on `spBv1.0/STATE/<host>` that it listens, as host applications of Sparkplug 3.0 do; edge nodes whose
 primary host it is may wait for that, and keep what they have while it is offline. It does not write to edge nodes; all
