@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from isthmus.outputs.contract import OutputKind
 from isthmus.outputs.parquet.share import ParquetSpec, Share
@@ -61,11 +62,19 @@ network drive that is not mounted, the output waits for it.
 [`isthmus share`](command-line.md#isthmus-share) makes a share of days, with what was recorded, when you ask for it.
 """
 
+
+def _folder(config: Mapping[str, Any]) -> Sequence[str]:
+    return (f"the share in {config.get('folder')}",)
+
+
 KIND: Final = OutputKind(
     name="parquet",
     title="Parquet share, in hours",
     spec=ParquetSpec,
     connect=Share,
     example=_EXAMPLE,
+    sole=_folder,
+    sole_hint="a share is written by one output: give each a folder of its own",
     about=_ABOUT,
+    tested=("pandas", "polars", "DuckDB", "Spark"),
 )

@@ -30,9 +30,8 @@ outputs:
 """
 
 _ABOUT: Final = """\
-Nothing is sent: the tags stand at [`/metrics`](command-line.md#isthmus-status), where the figures of Isthmus itself
-are, and Prometheus comes for them. Choose them with `tags`: Prometheus is made for figures of machines and programs,
-and counts in time series.
+Nothing is sent: the tags stand at `/metrics` of the API, where the figures of Isthmus itself are, and Prometheus comes
+for them. Choose them with `tags`: Prometheus is made for figures of machines and programs, and counts in time series.
 
 ```
 isthmus_tag_value{path="acme/lyon/boiler-1/pressure",asset="acme/lyon/boiler-1",tag="pressure",unit="bar"} 7.25
@@ -61,4 +60,5 @@ KIND: Final = OutputKind(
     shown=True,
     example=_EXAMPLE,
     about=_ABOUT,
+    tested=("the parser of prometheus-client",),
 )

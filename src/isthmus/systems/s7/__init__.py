@@ -23,7 +23,7 @@ KIND = Kind(
     connect=_connect,
     check_address=check_address,
     powers=("reads",),
-    tested=("python-snap7 (its server)", "frames of the protocol, byte by byte"),
+    tested=("python-snap7's server", "frames of the protocol, byte by byte; no controller of Siemens yet"),
     pattern=PATTERN,
     addresses="""\
 An address is one line, area, first byte and type:
@@ -53,7 +53,7 @@ quarantine. So is a text whose length is longer than itself, and a time that is 
 refuses harms only itself: it is named in an event and tried again every 30 s.
 
 Addresses whose bytes are near to each other are read as one piece, up to 20 pieces with one question, as many as fit
-into the messages the controller agrees to. Nothing is written yet. Whether two values that one question reads are of
+into the messages the controller agrees to. Nothing is written. Whether two values that one question reads are of
 the same cycle of the controller is up to the controller.
 """,
     example="""\
