@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from isthmus.outputs.registry import output_kinds
 from isthmus.plant.check import Checked, check_plant
 from isthmus.plant.findings import Findings
 from isthmus.plant.grammar import ASSET, PLANT, SHAPES, STREAM, TYPE, WRITE, Entries, Nested
@@ -21,7 +22,7 @@ from tests.plant.bench_kind import HEAD, KINDS, SYSTEM
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases" / "plant"
-VALIDATOR = Draft202012Validator(schema({**kinds(), **KINDS}))
+VALIDATOR = Draft202012Validator(schema({**kinds(), **KINDS}, output_kinds()))
 
 
 def data(text: str) -> Any:
@@ -52,7 +53,7 @@ def test_the_plant_files_of_the_demo_hold_together() -> None:
     found = list((ROOT / "src").rglob("plant.yaml"))
     assert found
     for path in found:
-        check_plant(path, kinds())
+        check_plant(path, kinds(), outputs=output_kinds())
         assert [error.message for error in VALIDATOR.iter_errors(data(path.read_text(encoding="utf-8")))] == []
 
 

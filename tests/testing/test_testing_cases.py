@@ -9,6 +9,7 @@ import pytest
 
 import isthmus.app.demo
 from isthmus.app.testing.example import example_of
+from isthmus.app.testing.page import page
 from isthmus.app.testing.running import load_tests, run_tests
 from isthmus.systems.registry import kinds
 
@@ -16,7 +17,7 @@ CASES = Path(__file__).parents[1] / "cases" / "systems"
 DEMO = Path(isthmus.app.demo.__file__).parent
 KINDS = sorted(path.name for path in CASES.iterdir())
 PLANTS = [CASES / name for name in KINDS]
-PLANTS += sorted(path.parent.parent for path in DEMO.glob("*/plantfile/tests/*.yaml"))
+PLANTS += sorted(path.parent for path in DEMO.rglob("plant.tests.yaml"))
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
@@ -55,3 +56,11 @@ def test_the_example_of_a_kind_can_be_given_in_a_test(name: str, tmp_path: Path)
     assert result.error == ""
     assert result.samples
     assert not result.oddities
+
+
+def test_the_tests_on_the_page_about_them_pass_on_the_chemical_plant(tmp_path: Path) -> None:
+    path = tmp_path / "boilers.yaml"
+    path.write_text(page().split("```yaml\n", 1)[1].split("```", 1)[0], encoding="utf-8")
+    bench, tests = load_tests(DEMO / "chemical" / "plantfile", [path])
+    assert [str(difference) for one in run_tests(bench, tests) for difference in one.differences] == []
+    assert len(tests) == 2

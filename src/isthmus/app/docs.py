@@ -186,12 +186,20 @@ def chemical_plant() -> str:
     return page()
 
 
+def tests() -> str:
+    """`docs/tests.md`, from the grammar of tests and the inputs of the kinds."""
+    from isthmus.app.testing.page import page
+
+    return page()
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/chemical-plant.md": chemical_plant,
     "docs/command-line.md": command_line,
     "docs/outputs.md": outputs,
     "docs/plant-file.md": plant_file,
     "docs/systems.md": systems,
+    "docs/tests.md": tests,
 }
 """Generated page → what writes it."""
 

@@ -132,19 +132,22 @@ def _heading(kind: Specified) -> str:
     return f"{kind.name}: {kind.title}"
 
 
+def field_rows(spec: Mapping[str, Any], secrets: Sequence[str] = ()) -> Iterator[str]:
+    """A table of the fields of a Spec, given its JSON Schema."""
+    yield from ("| key | takes | without it | meaning |", "| --- | --- | --- | --- |")
+    required = spec.get("required", [])
+    for name, said in spec.get("properties", {}).items():
+        takes = "secret" if name in secrets else _json_form(said, spec.get("$defs", {}))
+        yield f"| `{name}` | {_cell(takes)} | {_default(name, said, required)} | {_cell(said.get('description', ''))} |"
+
+
 def kind_section(kind: Specified, powers: Sequence[str] = (), shape: Shape = SYSTEM) -> str:
     """What one kind of system (or output) is, can do and takes, as a section of the page of these."""
     spec = kind.spec.model_json_schema()
     lines = [f"## {_heading(kind)}", "", (spec.get("description") or "").strip(), ""]
     lines += [f"Powers: {', '.join(powers)}.", ""] if powers else []
     lines += [f"Beside the keys of [every {shape.name}](plant-file.md#{anchor(shape.title)}):", ""]
-    lines += ["| key | takes | without it | meaning |", "| --- | --- | --- | --- |"]
-    required = spec.get("required", [])
-    for name, said in spec.get("properties", {}).items():
-        takes = "secret" if name in kind.secrets else _json_form(said, spec.get("$defs", {}))
-        lines.append(
-            f"| `{name}` | {_cell(takes)} | {_default(name, said, required)} | {_cell(said.get('description', ''))} |"
-        )
+    lines += field_rows(spec, kind.secrets)
     lines += ["", "```yaml", kind.example.rstrip(), "```"]
     return "\n".join(lines) + "\n"
 

@@ -56,7 +56,7 @@ def _test(bench: Bench, wired: Wired) -> Iterator[str]:
     yield f"      system: {wired.setting.name}"
     yield f"      values: [{_flow(given)}]"
     if wired.replay is not None:
-        yield f"      # or, in place of values, as a {wired.kind.title} says it, for example:"
+        yield "      # or, in place of values, as its far end says it, for example:"
         yield from (f"      # {line}" for line in wired.replay.example.splitlines())
     yield "    expect:"
     yield "      samples:"
