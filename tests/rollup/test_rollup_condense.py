@@ -26,6 +26,7 @@ from isthmus.plant.revision import Former, TagSetting
 from isthmus.store.history.aggregates.catalogue import AGGREGATES, aggregates
 from isthmus.store.history.aggregates.intervals import Intervals, between, every
 from isthmus.store.history.aggregates.outcome import Result
+from isthmus.store.history.aggregates.pixels import draw
 from isthmus.store.history.aggregates.series import Series, Settings
 from isthmus.store.history.border import Border, Borders
 from isthmus.store.history.columns import Columns, empty, ordered
@@ -254,6 +255,29 @@ def test_rows_answer_what_samples_answer_ten_thousand_times() -> None:
         theirs = question.by_samples(list(AGGREGATES))
         for name in AGGREGATES:
             assert_same(mine[name], theirs[name], f"{name}, seed {seed}")
+
+
+def assert_drawn_alike(question: Case, told: object) -> None:
+    """Drawn from the rows that are seen it is what all samples show."""
+    edges = np.sort(question.intervals.edges)
+    asked = (question.history, question.setting, question.watch)
+    settings = Settings(treat_uncertain_as_bad=False)
+    mine = draw(condensed(*asked, between(edges), settings, drawn=True).series, edges)
+    theirs = draw(excerpt(*asked, int(edges[0]), int(edges[-1])).series, edges)
+    for name in ("time", "value", "quality", "bad"):
+        np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), err_msg=f"{name}, {told}")
+
+
+@limits(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_rows_show_what_samples_show(seed: int) -> None:
+    assert_drawn_alike(case(seed), seed)
+
+
+@pytest.mark.soak
+def test_rows_show_what_samples_show_ten_thousand_times() -> None:
+    for seed in range(10_000):
+        assert_drawn_alike(case(seed), seed)
 
 
 def test_two_numbers_of_a_tag_that_take_turns_are_read_where_one_of_them_is_rough() -> None:

@@ -77,7 +77,10 @@ class Columns:
 
     def pick(self, rows: Positions | NDArray[np.bool_] | slice) -> Columns:
         """Only these rows, in this order."""
-        return Columns(self.words, *(array[rows] for array in self.arrays()))
+        if isinstance(rows, slice):
+            return Columns(self.words, *(array[rows] for array in self.arrays()))
+        places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Columns(self.words, *(array.take(places) for array in self.arrays()))
 
 
 def empty(rows: int = 0) -> Columns:

@@ -28,8 +28,9 @@ from isthmus.store.history.kept import DAY, Kind
 from isthmus.store.history.read import History
 from isthmus.store.history.rollup import choose
 from isthmus.store.history.rollup.choose import Spans, Terms
-from isthmus.store.history.rollup.fetch import fetch
+from isthmus.store.history.rollup.fetch import fetch, in_time
 from isthmus.store.history.rollup.nearest import nearest_after, nearest_before
+from isthmus.store.history.rollup.outline import outline_of_rows
 from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined
 from isthmus.store.history.rollup.sheaf import Sheaves, bundle
 from isthmus.store.history.rollup.thin import thinned
@@ -48,11 +49,13 @@ def condensed(
     *,
     stepped: bool | None = None,
     base: Sheaves | None = None,
+    drawn: bool = False,
 ) -> Excerpt:
     """What aggregates of these intervals need of a tag; good for these intervals and settings only.
 
     `stepped` says how values lie between samples where that is not as the tag says; `base` is what there is of
-    `rows_for` in the days of the intervals, where it was fetched already. All samples, as of `excerpt`, where
+    `rows_for` in the days of the intervals, where it was fetched already. What is to be `drawn` on the intervals needs
+    no rows but those that are seen (`outline.py`). All samples, as of `excerpt`, where
     rows are of no use: of text, with sloped extrapolation, with time that runs backward.
     """
     start, end = int(intervals.edges[0]), int(intervals.edges[-1])
@@ -61,7 +64,7 @@ def condensed(
     held = setting.tag.stepped or setting.tag.type in STEPPED
     gaps = watch.spans(setting.tag.number)
     holds = held if stepped is None else stepped
-    middle = _Condensing(history, setting, gaps, intervals.edges, holds, base).middle()
+    middle = _Condensing(history, setting, gaps, intervals.edges, holds, base, drawn).middle()
     return bounded(history, setting, watch, middle, start, end)
 
 
@@ -106,6 +109,7 @@ class _Condensing:
     edges: NDArray[np.int64]
     holds: bool
     given: Sheaves | None
+    drawn: bool
 
     def middle(self) -> Middle:
         """The samples that remain, in order, and folds for the others."""
@@ -120,7 +124,8 @@ class _Condensing:
         spans = choose.together([self.lacking, choose.apart(rough, self.let_go), self.uncovered])
         read = self.samples(choose.clipped(spans, self.start, self.end))
         samples, rows = join([*read, *(each.samples for each in all_)]), joined([each.folded for each in all_])
-        rows = rows.pick(np.argsort(rows.time, kind="stable"))
+        rows = in_time(rows)
+        rows = outline_of_rows(rows, samples.time, self.edges) if self.drawn else rows
         number, whole = self.setting.tag.number, self.setting.tag.whole
         return Middle(*thinned(samples, rows, number, whole=whole), choose.common(rough, self.let_go))
 
@@ -257,7 +262,7 @@ class _Condensing:
         """
         alone, beside = left.pick(~choose.shared(left.time)), self.base.minutes
         beside = beside.pick(np.isin(_keys(beside), _keys(alone)))
-        beside = beside.pick(np.argsort(beside.time, kind="stable"))
+        beside = in_time(beside)
         found = [replace(self.base, rows=self.reaching(beside, MINUTE), minutes=beside.pick(slice(0)))]
         rest = left.pick(~np.isin(_keys(left), _keys(beside)))
         if len(rest):

@@ -31,7 +31,7 @@ def fetch(history: History, kind: Kind, numbers: Sequence[int] | NDArray[np.uint
 def fetch_rows(history: History, kind: Kind, number: int, day: int) -> tuple[Rows, Callable[[], Sheaves]]:
     """The rows of what `fetch` finds of one tag and UTC day; and all of it, for who needs more than these."""
     found = _found(history, kind, [number], day, day)
-    return _in_time(rows_of(found)), lambda: _by_time(bundle(found))
+    return in_time(rows_of(found)), lambda: _by_time(bundle(found))
 
 
 def fetch_each(history: History, kind: Kind, numbers: Sequence[int], first: int, last: int) -> dict[int, Sheaves]:
@@ -53,10 +53,11 @@ def _found(history: History, kind: Kind, numbers: Sequence[int], first: int, las
 
 
 def _by_time(sheaves: Sheaves) -> Sheaves:
-    return replace(sheaves, rows=_in_time(sheaves.rows))
+    return replace(sheaves, rows=in_time(sheaves.rows))
 
 
-def _in_time(rows: Rows) -> Rows:
+def in_time(rows: Rows) -> Rows:
+    """Of one tag or several, in order of time."""
     if not (rows.time[1:] < rows.time[:-1]).any():
         return rows
     return rows.pick(np.argsort(rows.time, kind="stable"))

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.core.quality import BAD, Mark
-from isthmus.store.history.aggregates.outcome import Rows
+from isthmus.store.history.aggregates.outcome import Rows as Places
 from isthmus.store.history.aggregates.points import Flags, Times
 from isthmus.store.history.columns import Columns, corrected, empty, join, ordered
 from isthmus.store.history.read import History
+from isthmus.store.history.rollup.rows import Rows
 
 _WORTH: Final = 3
 """Samples of a stretch, on average, that make it worth leaving some out."""
@@ -84,7 +85,17 @@ def outline(samples: Columns, edges: Times, told: Mapping[int, Times]) -> Column
     firsts = np.flatnonzero(begins[:n])
     if n < _WORTH * len(firsts):
         return samples
-    return samples.pick(np.flatnonzero(_seen(samples.value, firsts) | others))
+    return samples.pick(np.flatnonzero(_seen(samples.value, samples.value, firsts) | others))
+
+
+def outline_of_rows(rows: Rows, samples: Times, edges: Times) -> Rows:
+    """The rows of one tag, in order, of which something is to be seen on these pixel columns, none of which they cross.
+
+    Their samples are usable all of them; `samples` are times of others, which may not be.
+    """
+    column, among = np.searchsorted(edges, rows.time, "right"), np.searchsorted(np.sort(samples), rows.time)
+    firsts = np.flatnonzero(np.append(True, (column[1:] != column[:-1]) | (among[1:] != among[:-1]))[: len(rows)])
+    return rows.pick(_seen(rows.min, rows.max, firsts)) if len(rows) >= _WORTH * len(firsts) else rows
 
 
 def _begin(begins: Flags, samples: Columns) -> None:
@@ -109,7 +120,7 @@ def _between(edges: Times, times: Times) -> Times:
     return edges[first:last]
 
 
-def _came(samples: Columns, lasts: Times) -> Rows:
+def _came(samples: Columns, lasts: Times) -> Places:
     """The live samples of one tag that came first after gaps with these last times: they may end these (see Watch)."""
     live = np.flatnonzero((samples.mark & np.uint8(Mark.HISTORICAL)) == 0)
     live = live[np.argsort(samples.seen[live], kind="stable")]
@@ -119,12 +130,12 @@ def _came(samples: Columns, lasts: Times) -> Rows:
     return live[np.searchsorted(seen, firsts, "right") - 1]
 
 
-def _seen(value: NDArray[np.float64], firsts: Rows) -> Flags:
+def _seen(low: NDArray[np.float64], high: NDArray[np.float64], firsts: Places) -> Flags:
     """(n,) of each stretch the first, the last, the first least and the first greatest."""
-    lengths = np.diff(np.append(firsts, len(value)))
-    seen = np.zeros(len(value), np.bool_)
+    lengths = np.diff(np.append(firsts, len(low)))
+    seen = np.zeros(len(low), np.bool_)
     seen[firsts] = seen[firsts + lengths - 1] = True
-    for extreme in (np.fmin, np.fmax):
+    for extreme, value in ((np.fmin, low), (np.fmax, high)):
         hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, firsts), lengths))
         stretch = np.searchsorted(firsts, hits, "right")
         seen[hits[np.append(True, stretch[1:] != stretch[:-1])[: len(hits)]]] = True

@@ -83,7 +83,7 @@ class _Drawing:
     def condensed(self, setting: TagSetting, rows: Sheaves | None) -> Drawn:
         """The tag drawn from rows as far as these say enough."""
         watch, intervals = self.watches[setting.system], Intervals(self.edges)
-        found = condensed(self.history, setting, watch, intervals, _SETTINGS, base=rows)
+        found = condensed(self.history, setting, watch, intervals, _SETTINGS, base=rows, drawn=True)
         return draw(found.series, self.edges)
 
     def by_samples(self, settings: Sequence[TagSetting]) -> dict[int, Drawn]:

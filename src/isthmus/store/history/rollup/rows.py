@@ -89,7 +89,13 @@ class Rows:
 
     def pick(self, places: Positions | NDArray[np.bool_] | slice) -> Rows:
         """Only these rows, in this order."""
-        return Rows(*(array[places] for array in self.arrays()))
+        if isinstance(places, slice):
+            return Rows(*(array[places] for array in self.arrays()))
+        if places.dtype == np.bool_:
+            if places.all():
+                return self
+            places = np.flatnonzero(places)
+        return Rows(*(array.take(places) for array in self.arrays()))
 
     def marked(self, remark: Remark) -> NDArray[np.bool_]:
         """(m,) where any of the remarks is made."""
