@@ -101,12 +101,6 @@ def _questions(days: int) -> dict[str, Sequence[str]]:
     first = max(START, end - 7 * DAY)
     since, until = to_iso(first), to_iso(end)
     tag = "reactor-137/temperature"
-    hot = (
-        "SELECT tag, min(time) AS since, max(time) AS until FROM (SELECT tag, time, value > 90 AS hot, "
-        "count(*) FILTER (NOT value > 90) OVER (PARTITION BY tag ORDER BY time) AS spell FROM samples "
-        f"WHERE tag LIKE '%/temperature' AND time >= '{to_iso(end - DAY)[:10]}' AND time < '{until[:10]}') WHERE hot "
-        "GROUP BY tag, spell HAVING max(time) - min(time) > INTERVAL 5 MINUTE ORDER BY since"
-    )
     rolled = (
         "SELECT tag, sum(integral) / sum(good_time) AS average FROM rollup_15m WHERE tag LIKE '%/temperature' "
         f"AND time >= '{since[:10]}' AND time < '{until[:10]}' GROUP BY tag ORDER BY average DESC LIMIT 10"
@@ -124,7 +118,10 @@ def _questions(days: int) -> dict[str, Sequence[str]]:
         "energy per shift last week, of one": (
             "history", "reactor-137/energy", *week, "--every", "shift", "--aggregate", "Consumed",
         ),
-        "which of 400 were above 90 for 5 minutes, a day (SQL)": ("sql", hot),
+        "which of 400 were above 90 for 5 minutes, a day": (
+            "history", "reactor-*/temperature", "--from", to_iso(end - DAY), "--to", until,
+            "--above", "90", "--for", "5m",
+        ),
         "the ten hottest of 400 last week (SQL, roll-ups)": ("sql", rolled),
     }  # fmt: skip
 
