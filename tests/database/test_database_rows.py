@@ -177,6 +177,31 @@ async def test_a_row_that_cannot_be_understood_goes_to_quarantine_and_the_others
     ]
 
 
+async def test_a_table_of_nonsense_is_a_few_entries_in_quarantine(tmp_path: Path, until: Until) -> None:
+    database = File(tmp_path)
+    database.do(NARROW)
+    database.do("INSERT INTO results VALUES " + ", ".join(f"({n}, 'never', 'T', 't', 'x')" for n in range(500)))
+    async with collecting(database, tmp_path, {"r": BY_ID}, [("r.value", FLOAT)]).running() as collected:
+        await until(lambda: any(readings.oddities for readings in collected.readings), "in quarantine")
+    oddities = [oddity for readings in collected.readings for oddity in readings.oddities]
+    assert len(oddities) == 20 and "481 more rows" in oddities[-1].reason
+    assert b'"id":"20"' in oddities[-1].payload
+
+
+async def test_what_nothing_comes_after_does_not_hide_what_comes(
+    plant_server: Database, tmp_path: Path, until: Until
+) -> None:
+    plant_server.do("CREATE TABLE results (number float8, at timestamptz DEFAULT now(), value float8)")
+    plant_server.do("CREATE TABLE others (number numeric, at timestamptz DEFAULT now(), value float8)")
+    tables = {name: {"table": name, "time": "at", "order": "number"} for name in ("results", "others")}
+    addresses = [(f"{name}.value", FLOAT) for name in tables]
+    async with collecting(plant_server, tmp_path, tables, addresses).running() as collected:
+        for value, number in enumerate(("1", "'NaN'", "2")):
+            for position, name in enumerate(tables):
+                plant_server.do(f"INSERT INTO {name} VALUES ({number}, DEFAULT, {value})")
+                await until(collected.saw(position, value), f"row {value} of {name}")
+
+
 async def test_events_tell_of_rows(database: Database, tmp_path: Path, until: Until) -> None:
     database.do("CREATE TABLE lots (id INTEGER, at TEXT, lot TEXT, decision TEXT)")
     database.do("INSERT INTO lots VALUES (1, '2026-11-23T06:00:00Z', 'A-1', 'released'), "

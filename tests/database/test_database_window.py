@@ -48,7 +48,7 @@ def test_every_row_is_taken_once(
 
 
 @pytest.mark.soak
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(ROWS, LOOKS, st.integers(1, 6), st.integers(1, 3))
 def test_every_row_is_taken_once_at_length(
     rows: list[tuple[int, int]], looks: list[tuple[int, bool]], page: int, alike: int

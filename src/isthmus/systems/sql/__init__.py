@@ -58,7 +58,8 @@ added later has values from the rows that come then; under a new name in `tables
 say `begins: now`, and give tables with `event` a system of their own where others have many rows.
 
 **Values.** A sample has the row's own time. NULL, and text of blanks only, is no value. A row without a time, a text
-that is no number where a number is wanted: goes to quarantine with the row as JSON, and the other rows are taken. Times
+that is no number where a number is wanted: goes to quarantine with the row as JSON (of very
+many in one page the later ones together), and the other rows are taken. Times
 without a zone are in `time_zone`; numbers are seconds since 1970 with 10 digits, milliseconds with 13, microseconds
 with 16, nanoseconds with 19. Dates, documents (JSON), arrays and bytes are texts. A table or column that is not there
 harms

@@ -27,7 +27,7 @@ _TRUTH: Final = {
     for word in ("true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0")
 }
 _ROUND: Final = (DataType.INTEGER, DataType.UNSIGNED, DataType.ENUMERATION)
-_FAR = re.compile(r"infinity|\d{5,}-.*")
+_FAR = re.compile(r"[+-]?infinity|nan|\d{5,}-.*", re.IGNORECASE)
 
 Reading = tuple[int, float, int, str | None]
 """(form, value, integer, text) of one value."""
@@ -75,13 +75,15 @@ def _moment(cell: Any, zone: tzinfo) -> int:
     said = written(cell)
     if said.isascii() and said.isdigit():
         return int(said) * _EPOCH.get(len(said), 0)
+    if said.endswith("+00"):  # as PostgreSQL writes UTC
+        return time.from_iso(f"{said[:-3]}Z")
     return time.from_iso(_OFFSET.sub(r"\1\2:00", said), zone)
 
 
 def is_future(cell: Any, zone: tzinfo, limit: int) -> bool:
-    """Whether a column of `order` holds a time beyond `limit` (ns). A number is none: who knows what it counts."""
+    """Whether a column of `order` holds a time beyond `limit` (ns), or what no number comes after."""
     if not isinstance(cell, str):
-        return False
+        return isinstance(cell, float) and not math.isfinite(cell)
     try:
         return moment(cell, zone) > limit
     except Unfit:

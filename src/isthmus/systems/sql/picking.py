@@ -22,6 +22,8 @@ from isthmus.systems.sql.spec import Table
 
 LARGEST: Final = 65_536
 """Bytes of a row that are kept in quarantine."""
+MOST_ODD: Final = 20
+"""Entries of a page in quarantine."""
 LONGEST: Final = 1_000
 """Characters of an event."""
 
@@ -70,9 +72,17 @@ class Page:
             text=self.text,
             seen=time.now(),
             events=self.events,
-            oddities=self.oddities,
+            oddities=self._few(),
             **more,
         )
+
+    def _few(self) -> list[Oddity]:
+        """What goes to quarantine. Of very many rows those after the first share an entry: each is synced by itself."""
+        if len(self.oddities) <= MOST_ODD:
+            return self.oddities
+        rest = self.oddities[MOST_ODD - 1 :]
+        reason = f"{self.table}: {len(rest):,} more rows, the first because of {rest[0].reason}"
+        return [*self.oddities[: MOST_ODD - 1], Oddity(reason, b"\n".join(one.payload for one in rest)[:LARGEST])]
 
 
 class Picker:

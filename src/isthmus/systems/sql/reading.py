@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from time import monotonic
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -68,10 +69,9 @@ class Reading:
     """Its columns were looked at."""
     lost: dict[int, str] = field(default_factory=dict)
     """Positions that cannot be read → why."""
-    failed: str = ""
-    """Why it could not be read at all, last."""
     entries: list[Entry] = field(default_factory=list)
     """Pages that the log has and the account does not."""
+    _zone: tzinfo = UTC
     _question: Question | None = None
     _picker: Picker | None = None
     _noted: tuple[bytes, bytes, bool] | None = None
@@ -84,7 +84,7 @@ class Reading:
     ) -> Reading:
         spec = whole.tables[name]
         window = Window.of(known, time.duration(spec.look_back))
-        return cls(system, name, spec, whole, wanted, window, known is None)
+        return cls(system, name, spec, whole, wanted, window, known is None, _zone=ZoneInfo(whole.time_zone))
 
     def describe(self, connection: Connection) -> dict[int, str]:
         """Looks at which columns there are; positions that cannot be read, with why. Raises Failed when all cannot."""
@@ -101,7 +101,7 @@ class Reading:
         left = {position: one for position, one in self.wanted.items() if position not in lost}
         more = [column for cell, _ in left.values() for column in _columns(cell)]
         self._question = Question(self.spec, list(dict.fromkeys((*self._needed(), *more))))
-        self._picker = Picker(self.system, self.name, self.spec, left, ZoneInfo(self.whole.time_zone))
+        self._picker = Picker(self.system, self.name, self.spec, left, self._zone)
         self.described = True
         return lost
 
@@ -170,8 +170,7 @@ class Reading:
 
     def _waits(self, order: Place, key: Place, now: int) -> bool:
         """The watermark is not to move to a row that lies in the future, or that has no key to be compared by."""
-        zone = ZoneInfo(self.whole.time_zone)
-        return None in key or cells.is_future(order[0], zone, now + FUTURE)
+        return None in key or cells.is_future(order[0], self._zone, now + FUTURE)
 
     def known_as(self, entry: Entry) -> bool:
         """Whether the account says what `entry` does."""

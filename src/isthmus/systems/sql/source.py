@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -37,7 +38,7 @@ BEAT: Final = 5.0
 AGAIN: Final = 30.0
 """Seconds until a table that could not be read is tried again."""
 RARELY: Final = 3600.0
-"""Seconds between two events about rows that cannot be remembered."""
+"""Seconds between two events about one thing that happens again and again."""
 
 
 class SqlSource:
@@ -80,7 +81,7 @@ class Taking:
         self._room = asyncio.Event()
         self._closed = False
         self._said: dict[str, float] = {}
-        """Table → when rows that cannot be remembered were last told of."""
+        """What can happen again and again → when it was last told of."""
         self._first = self._unknown()
 
     async def remember(self) -> None:
@@ -145,7 +146,7 @@ class Taking:
         except Failed as error:
             return self._failed(table, error, fresh)
         page = await asyncio.to_thread(table.page, met)
-        table.due, table.failed = monotonic() + (0.0 if met.full else seconds(self._spec.every)), ""
+        table.due = monotonic() + (0.0 if met.full else seconds(self._spec.every))
         self._tell(table, lost, page)
         page.events += self._remarks(table)
         entry = table.window.entry()
@@ -176,20 +177,27 @@ class Taking:
         table.due = monotonic() + (seconds(self._spec.every) if error.passing else AGAIN)
         why = f"{error.what}; {error.hint}" if error.hint else error.what
         page = Page(table.name)
-        if table.failed != why and (error.passing or not table.wanted):
+        if (error.passing or not table.wanted) and self._due_again(f"{table.name}: {why}"):
             found = [self._texts[position] for position in table.wanted]
             page.events.append(self._event(Severity.WARNING, f"table {table.name} cannot be read: {why}", found))
-        elif not error.passing:
+        if not error.passing and table.wanted:
             self._tell(table, dict.fromkeys(table.wanted, why), page)
-        table.failed = why
         return page.readings()
+
+    def _due_again(self, what: str) -> bool:
+        """Whether something was not told of lately; it will have been."""
+        now = monotonic()
+        if now - self._said.get(what, -math.inf) < RARELY:
+            return False
+        self._said[what] = now
+        return True
 
     def _remarks(self, table: Reading) -> list[Event]:
         """Rows behind the watermark that are more than can be remembered, told now and then."""
-        window, now = table.window, monotonic()
-        if not window.cut or now - self._said.get(table.name, -RARELY) < RARELY:
+        window = table.window
+        if not window.cut or not self._due_again(table.name):
             return []
-        self._said[table.name], window.cut = now, False
+        window.cut = False
         message = (
             f"table {table.name}: within {table.spec.look_back} more rows come than are remembered; one that becomes "
             f"visible behind more than {window.behind:,} others is not taken"
