@@ -149,6 +149,15 @@ async def test_a_topic_that_is_not_there_is_waited_for_and_named(cluster: Cluste
             pass
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd", "gzip"])
+async def test_every_setting_is_one_that_librdkafka_takes(tmp_path: Path, mechanism: str, compression: str) -> None:
+    secret = {"user": "me", "password": "p", "mechanism": mechanism, "tls": True, "compression": compression}
+    made = output(["127.0.0.1:9"], tmp_path, patience="1s", **secret)
+    sink = made.sink()  # refused here, were a setting none
+    sink.close()
+
+
 async def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"ca\.pem"):
         async with output(["127.0.0.1:9"], tmp_path, tls=True, ca="ca.pem").open():

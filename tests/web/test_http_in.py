@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime
 import gzip
 import math
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from isthmus.core import quality
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
@@ -30,6 +27,7 @@ from tests.conftest import Until, needed
 from tests.contract.collected import Collected
 from tests.peers.network import Network
 from tests.peers.web_peer import HERE, WHAT, WebServer
+from tests.web.certificates import certificates
 
 KIND = kinds()["http"]
 
@@ -243,28 +241,6 @@ async def test_what_nobody_read_while_it_was_away_is_a_gap(server: WebServer, tm
     assert {type(error) for error in collected.errors} == {Disconnected}
 
 
-def certificates(folder: Path, *, days: int = 30, name: str = "127.0.0.1") -> tuple[Path, Path]:
-    """A certificate that signs itself, and its key, in PEM."""
-    folder.mkdir(parents=True, exist_ok=True)
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    whom = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "web")])
-    import ipaddress
-
-    other: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
-    made = (
-        x509.CertificateBuilder().subject_name(whom).issuer_name(whom).public_key(key.public_key()).serial_number(7)
-        .not_valid_before(now - datetime.timedelta(days=60)).not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([other]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    paths = folder / f"{name}{days}.pem", folder / f"{name}{days}.key"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
-    return paths
-
-
 @pytest.mark.parametrize(
     ("days", "name", "trusted", "words"),
     [
@@ -306,3 +282,49 @@ async def test_many_paths_at_ten_times_the_rate_are_asked_without_pause(
     async with reading(server.url, tmp_path, *addresses, every="50ms").running() as collected:
         await until(lambda: all(len(collected.values(n)) > 3 for n in range(40)), "all are read")
     assert all(math.isclose(collected.values(n)[0], n) for n in range(40)) and not collected.errors
+
+
+def longer(errors: list[IsthmusError], than: int) -> bool:
+    return len(errors) > than
+
+
+def holds(collected: Collected, value: float) -> bool:
+    return value in collected.values(0)
+
+
+def told(collected: Collected, gaps: int) -> bool:
+    return len(collected.told(EventKind.GAP)) >= gaps
+
+
+async def dying(server: WebServer, folder: Path, until: Until, rounds: int) -> None:
+    """The server is killed, and frozen, again and again: values flow again each time, and each gap is told."""
+    await server.page("/now", {"value": 0.0})
+    async with reading(server.url, folder, "/now#/value").running() as collected:
+        await until(lambda: 0.0 in collected.values(0), "it is read")
+        for number in range(1, rounds + 1):
+            gone = len(collected.errors)
+            if number % 2:
+                await server.kill()
+            else:
+                server.freeze()
+            await until(partial(longer, collected.errors, gone), "it is missed")
+            if number % 2:
+                await server.start()
+            else:
+                server.thaw()
+            await server.page("/now", {"value": float(number)})
+            await until(partial(holds, collected, float(number)), "it flows again", within=5)
+            await until(partial(told, collected, number), "the gap is told")
+    assert {type(error) for error in collected.errors} == {Disconnected}
+
+
+async def test_a_server_that_dies_or_freezes_flows_again_within_five_seconds(
+    server: WebServer, tmp_path: Path, until: Until
+) -> None:
+    await dying(server, tmp_path, until, 2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_two_hundred_deaths_and_freezes(server: WebServer, tmp_path: Path, until: Until) -> None:
+    await dying(server, tmp_path, until, 200)

@@ -28,6 +28,7 @@ from tests.deliver.plant import AT, PLANT, TAGS, Plant, plant, setting
 from tests.peers.network import Network
 from tests.peers.opcua_peer import free_port
 from tests.peers.web_peer import HERE, WHAT, WebServer
+from tests.web.certificates import certificates
 from tests.web.hook import SECRET
 
 KIND = output_kinds()["http"]
@@ -158,6 +159,22 @@ async def test_a_far_end_that_asks_for_time_gets_it(server: WebServer, tmp_path:
 
     await until(delivered, "it takes it")
     assert loop.time() - began > 0.9 and (await server.do("count"))["pushes"] == 2
+
+
+@pytest.mark.parametrize(("days", "words"), [(30, ""), (-1, "certificate is not trusted: certificate has expired")])
+async def test_certificates_are_checked(tmp_path: Path, days: int, words: str) -> None:
+    needed(HERE, WHAT)
+    certificate, key = certificates(tmp_path / "pki", days=days)
+    async with WebServer(certificate, key) as server:
+        made = output(server.url, tmp_path, ca=certificate.name)
+        if words:
+            with pytest.raises(Disconnected, match=words):
+                async with sinking(made):
+                    pass
+            return
+        async with sinking(made) as sink:
+            await sink.write(Delivery(samples(1.0)))
+        assert (await server.do("count"))["stored"] == 1
 
 
 async def test_no_answer_in_time_and_nobody_there_count_as_away(server: WebServer, tmp_path: Path) -> None:

@@ -110,12 +110,16 @@ class ToTopic:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[_Sink]:
         """Makes sure that the brokers are there, and the topic."""
-        sink = _Sink(self._spec, self._topic, self.messages, self._settings())
+        sink = self.sink()
         try:
             await asyncio.to_thread(sink.look)
             yield sink
         finally:
             await asyncio.to_thread(sink.close)
+
+    def sink(self) -> _Sink:
+        """A producer; raises Refused where it cannot be configured so."""
+        return _Sink(self._spec, self._topic, self.messages, self._settings())
 
     def messages(self, columns: Columns) -> list[tuple[bytes, bytes]]:
         """Key and value of each sample."""
