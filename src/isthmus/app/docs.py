@@ -165,6 +165,10 @@ What the far end refuses is parked, with the reason, so that the rest goes on: [
 parked`](command-line.md#isthmus-parked) lists it, tries it again or drops it. With 100,000 samples parked the output
 stands still until somebody does.
 
+An output that is taken out of the plant file stops, and what it published stays at its far end; under its name it may
+come back, and goes on where it was. [`isthmus forget`](command-line.md#isthmus-forget) clears what it left retained on
+a broker, its position and what it had parked.
+
 """
 
 
