@@ -16,7 +16,7 @@ import pytest_asyncio
 from asyncua import Client, ua
 
 from isthmus.core.tag import DataType
-from isthmus.outputs.opcua.connection import FRAME, UNREAD
+from isthmus.outputs.opcua.connection import UNREAD
 from isthmus.outputs.opcua.library import UNKNOWN
 from tests.conftest import Until
 from tests.opcuaserver.house import AT, PLANT, SECOND, TEMPERATURE, URI, House, house, samples, setting
@@ -26,8 +26,10 @@ from tests.peers.opcua_client_peer import OpcUaClient
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MANY = 10_000
-TAGS = tuple(setting(n, f"{PLANT}/hall/t{n}", DataType.FLOAT) for n in range(1, MANY + 1))
-PATHS = [one.tag.path for one in TAGS]
+LONG = MANY + 1
+NUMBERS = tuple(setting(n, f"{PLANT}/hall/t{n}", DataType.FLOAT) for n in range(1, MANY + 1))
+TAGS = (*NUMBERS, setting(LONG, f"{PLANT}/hall/text", DataType.TEXT))
+PATHS = [one.tag.path for one in NUMBERS]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -54,10 +56,10 @@ async def value(opened: House) -> float:
         return found
 
 
-async def change(opened: House, number: float, second: float) -> None:
-    """Gives every tag a value."""
-    tags = list(range(1, MANY + 1))
-    await opened.deliver(samples(tags, [AT + round(second * SECOND)] * MANY, [number] * MANY))
+async def change(opened: House, number: float, second: float, count: int = MANY) -> None:
+    """Gives the first tags a value."""
+    tags = list(range(1, count + 1))
+    await opened.deliver(samples(tags, [AT + round(second * SECOND)] * count, [number] * count))
 
 
 async def test_ten_thousand_items_are_heard_of_and_go_with_their_client(
@@ -84,32 +86,44 @@ async def test_ten_thousand_items_are_heard_of_and_go_with_their_client(
     assert not any(variable.items for variable in crowded.sink._space.tags.values())  # type: ignore[attr-defined]
 
 
-async def test_a_client_that_stands_still_costs_a_bounded_amount_and_reads_on(
-    crowded: House, until: Until, tmp_path: Path
-) -> None:
-    async with OpcUaClient(tmp_path, crowded.url, URI, name="slow") as client:
-        await client.do("subscribe", nodes=PATHS, size=3, interval=50)
-        await client.heard(MANY)
+async def test_a_client_that_stands_still_costs_a_bounded_amount_and_reads_on(crowded: House, tmp_path: Path) -> None:
+    some = 1000
+    async with OpcUaClient(tmp_path, crowded.url, URI) as client:
+        await client.do("subscribe", nodes=PATHS[:some], size=3, interval=50)
+        await client.heard(some)
         client.signal(signal.SIGSTOP)
         (connection,) = [one for one in inside(crowded).bserver.clients if one.processor.is_known]
-        for number in range(4, 40):
-            await change(crowded, float(number), number)
-            await asyncio.sleep(0)
-            if not connection.processor.clear:
-                break
-        for more in range(100, 110):
-            await change(crowded, float(more), more)
         (visit,) = connection.processor.visits.values()
         (subscription,) = visit.publishing.subscriptions.values()
-        assert connection.transport.get_write_buffer_size() <= UNREAD + 4 * FRAME * 10
-        assert max(len(item.queue) for item in subscription.items.values()) <= 3
-        assert await asyncio.wait_for(value(crowded), 20) == 109.0  # others do not notice
+        for number in range(4, 60):
+            await change(crowded, float(number), number, some)
+            await asyncio.sleep(0.01)
+        assert max(len(item.queue) for item in subscription.items.values()) == 3
+        assert sum(map(len, subscription.sent.values())) < 20 * some * 3 * 40
+        assert await asyncio.wait_for(value(crowded), 20) == 59.0  # others do not notice
         client.signal(signal.SIGCONT)
         async with asyncio.timeout(60):
-            while True:
-                found = await client.heard(1)
-                if any(one["value"] == 109 for one in found):
-                    break
+            while 59 not in [one["value"] for one in await client.heard(1)]:
+                pass
+
+
+async def test_a_client_that_asks_and_does_not_listen_is_asked_to_wait(crowded: House, until: Until) -> None:
+    length = 1 << 20
+    await crowded.deliver(samples(LONG, [AT], text=["x" * length]))
+    await crowded.tell(TEMPERATURE, 60.0, 60)
+    async with Client(crowded.url, timeout=60) as client:
+        asked = ua.ReadParameters(NodesToRead=[ua.ReadValueId(ua.NodeId(TAGS[-1].tag.path, 2), ua.AttributeIds.Value)])
+        (connection,) = [one for one in inside(crowded).bserver.clients if one.processor.is_known]
+        client.uaclient.protocol.transport.pause_reading()
+        asking = [asyncio.create_task(client.uaclient.read(asked)) for _ in range(20)]
+        await until(lambda: not connection.processor.clear, "its answers are held back")
+        held = connection.transport.get_write_buffer_size()
+        assert UNREAD <= held < UNREAD + 2 * length
+        assert await asyncio.wait_for(value(crowded), 20) == 60.0
+        assert connection.transport.get_write_buffer_size() <= held
+        client.uaclient.protocol.transport.resume_reading()
+        answers = await asyncio.gather(*asking)
+        assert [len(one[0].Value.Value) for one in answers] == [length] * 20
 
 
 async def test_bytes_that_mean_nothing_end_their_connection_and_no_other(crowded: House) -> None:

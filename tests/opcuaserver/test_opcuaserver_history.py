@@ -171,7 +171,7 @@ async def test_values_at_times_are_those_of_our_history(archive: House, reader: 
 
 
 async def test_an_absurd_question_is_answered_in_bounded_pages(archive: House, reader: OpcUaClient) -> None:
-    paths = [one.tag.path for one in archive.server._house.tags.values()] * 100
+    paths = [one.tag.path for one in archive.server._house.tags.values()] * 20
     ten_years: dict[str, Any] = {
         "start": ms(from_iso("2017-01-01T00:00:00Z")),
         "end": ms(from_iso("2027-01-01T00:00:00Z")),

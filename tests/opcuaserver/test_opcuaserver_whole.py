@@ -11,7 +11,7 @@ from typing import Any
 from isthmus.core.errors import Disconnected
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import OutputSetting
-from isthmus.systems.contract import Address, Form, Surroundings
+from isthmus.systems.contract import Address, Surroundings
 from isthmus.systems.opcua import KIND
 from tests.conftest import Until
 from tests.contract.collected import Collected
@@ -74,9 +74,9 @@ async def test_samples_of_the_log_are_shown_kept_and_there_again_after_the_end_o
 
 
 async def test_isthmus_reads_its_own_server(tmp_path: Path, until: Until) -> None:
-    tags = ((TEMPERATURE, "temperature", DataType.FLOAT), (STATE, "state", DataType.ENUMERATION))
-    tags += ((OPEN, "jacket/open", DataType.BOOLEAN), (PRESSURE, "pressure", DataType.FLOAT))
-    addresses = [Address(KIND.check_address(f"nsu={URI};s={REACTOR}/{name}"), type_) for _, name, type_ in tags]
+    tags = {"temperature": DataType.FLOAT, "state": DataType.ENUMERATION, "jacket/open": DataType.BOOLEAN}
+    tags["pressure"] = DataType.FLOAT
+    addresses = [Address(KIND.check_address(f"nsu={URI};s={REACTOR}/{name}"), type_) for name, type_ in tags.items()]
     async with house(tmp_path / "out") as opened:
         config = {"url": opened.url, "publishing": "50ms", "sampling": "0s"}
         collected = Collected(KIND, config, tmp_path / "in", addresses)
@@ -102,7 +102,6 @@ async def test_isthmus_reads_its_own_server(tmp_path: Path, until: Until) -> Non
         hot = found["lyon/mixing/line-1/reactor-1/temperature"]
         assert (hot.unit, hot.range, hot.type, hot.writable) == ("Cel", (0.0, 180.0), DataType.FLOAT, False)
         assert hot.address == addresses[0].text and hot.description == "In the middle."
-    assert Form.NONE == 0
 
 
 async def test_asyncua_s_own_programs_read_it_as_the_documentation_says(tmp_path: Path) -> None:

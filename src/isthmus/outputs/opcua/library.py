@@ -14,7 +14,8 @@ import hmac
 import logging
 import pickle
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -111,6 +112,18 @@ class Visit(InternalSession):  # type: ignore[misc]  # asyncua has no types that
         await super().close_session(delete_subs)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage: among half a million new objects that takes longer than making them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 @cache
 def _packed_nodes() -> bytes:
     space = AddressSpace()
@@ -120,13 +133,8 @@ def _packed_nodes() -> bytes:
 
 def _standard_nodes() -> Any:
     """The nodes of the standard's own namespace."""
-    packed, collects = _packed_nodes(), gc.isenabled()
-    gc.disable()  # looking through half a million new objects again and again takes four times as long as making them
-    try:
-        return pickle.loads(packed)
-    finally:
-        if collects:
-            gc.enable()
+    with _uncollected():
+        return pickle.loads(_packed_nodes())
 
 
 class House(InternalServer):  # type: ignore[misc]
