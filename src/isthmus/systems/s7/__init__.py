@@ -5,15 +5,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.s7.address import PATTERN, check_address
 from isthmus.systems.s7.spec import S7Spec
+
+_TEST = """\
+memory: {db10.0: 42 c8 00 00 00 00 00 11 01, i0: "08"}
+"""
 
 
 def _connect(spec: S7Spec, surroundings: Surroundings) -> Any:
     from isthmus.systems.s7.source import S7Source
 
     return S7Source(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.s7.replay import Memory, begin
+
+    return Replay(Memory, begin, _TEST)
 
 
 KIND = Kind(
@@ -23,6 +33,7 @@ KIND = Kind(
     connect=_connect,
     check_address=check_address,
     powers=("reads",),
+    replay=_replay,
     tested=("python-snap7's server", "frames of the protocol, byte by byte; no controller of Siemens yet"),
     pattern=PATTERN,
     addresses="""\
