@@ -139,10 +139,11 @@ async def test_nothing_is_acknowledged_before_the_log_has_it(port: int, tmp_path
         assert {status for status, _ in await asyncio.gather(*pushes)} == {202}
 
 
+@pytest.mark.parametrize(("bound", "value"), [("MOST_WAITING", 3), ("MOST_BYTES", 150)])
 async def test_while_the_log_takes_nothing_senders_are_told_to_come_again_and_nothing_is_lost(
-    port: int, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+    port: int, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
 ) -> None:
-    monkeypatch.setattr("isthmus.systems.webhook.door.MOST_WAITING", 3)
+    monkeypatch.setattr(f"isthmus.systems.webhook.door.{bound}", value)
     collected = hook(port, tmp_path, patience="1s")
     full = asyncio.Event()
 

@@ -64,12 +64,12 @@ same as before, no sample is made.
 
 | the answer | its addresses | then |
 | --- | --- | --- |
-| 404, 410 | BadNodeIdUnknown | named in an event, asked again every 30 s |
+| 404, 410 | BadNodeIdUnknown | named in an event, asked less often: after 1 s, 2 s, down to every 30 s |
 | 403 | BadUserAccessDenied | the same; where it is all that the server says, the system is refused |
 | another 4xx, a redirect that is not followed | BadConfigurationError | the same |
 | 401 | | the system is refused: asked again after 30 s, later every 5 minutes, for each try may lock an account |
 | 429, 503 | BadResourceUnavailable | not asked as long as `Retry-After` says (at most 1 h), else 5 s; 429: nor others |
-| 408, 504, no answer in time | BadTimeout | asked less often, down to every 30 s |
+| 408, 504, no answer in time | BadTimeout | the same |
 | 500 and others, an answer that breaks off | BadDeviceFailure, BadDecodingError | the same |
 | a body longer than `largest` | BadEncodingLimitsExceeded | the same; its beginning goes to quarantine |
 

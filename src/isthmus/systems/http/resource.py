@@ -22,9 +22,7 @@ from isthmus.systems.pointer import steps
 SOON: Final = 1.0
 """Seconds over which first requests are spread, however long the interval is."""
 AGAIN: Final = 30.0
-"""Seconds between two requests for what the server refuses."""
-RAREST: Final = 30.0
-"""Seconds between two requests for what does not answer, at most."""
+"""Seconds between two requests for what is refused or does not answer, at most; they double from 1."""
 
 BAD_USER_ACCESS_DENIED: Final = 0x801F_0000
 _STATUS: Final = {
@@ -36,7 +34,6 @@ _STATUS: Final = {
     503: quality.BAD_RESOURCE_UNAVAILABLE,
     504: quality.BAD_TIMEOUT,
 }
-_TEMPORARY: Final = frozenset({408, 429})
 _CHARSETS: Final = frozenset({"utf-16", "utf-16le", "utf-16be", "iso-8859-1", "latin-1", "windows-1252", "cp1252"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 
@@ -91,10 +88,16 @@ class Resource:
         """It is left alone for so long, and at least until it is due."""
         self.due = max(self.after(ended), ended + seconds)
 
-    def miss(self, ended: float) -> None:
-        """No answer: at once a second time, and then ever less often."""
+    def spare(self, ended: float) -> None:
+        """It says no: it is asked less often the longer it does."""
         self.misses += 1
-        self.due = ended if self.misses == 1 else max(self.after(ended), ended + min(RAREST, 2.0**self.misses))
+        self.rest(ended, min(AGAIN, 2.0 ** min(self.misses - 1, 10)))
+
+    def miss(self, ended: float) -> None:
+        """No answer: it is asked at once a second time, and then less often."""
+        self.spare(ended)
+        if self.misses == 1:
+            self.due = ended
 
     def bad(self, status: int) -> list[Reading]:
         """Its addresses, without values."""
@@ -120,11 +123,6 @@ class Resource:
     def keep(self, rows: Sequence[Reading], answer: Answer) -> None:
         """Notes what an answer said."""
         self._steady, self.tag = [row for row in rows if row.at == time.UNKNOWN], answer.tag
-
-
-def refused(answer: Answer) -> bool:
-    """The server will go on answering so."""
-    return 300 <= answer.status < 500 and answer.status not in _TEMPORARY
 
 
 def trouble(answer: Answer | Silence) -> Unfit | None:

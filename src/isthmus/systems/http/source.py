@@ -16,12 +16,11 @@ from isthmus.core.event import Event
 from isthmus.systems.bare import no_values
 from isthmus.systems.changes import Changes
 from isthmus.systems.contract import Address, Found, Oddity, Readings, Surroundings
-from isthmus.systems.http import resource as resource_
 from isthmus.systems.http.address import check_address, split
 from isthmus.systems.http.client import BUSY, Answer, Client, Silence, talking
 from isthmus.systems.http.reading import Reader
 from isthmus.systems.http.remarks import Remarks
-from isthmus.systems.http.resource import Resource, Unfit, refused, resources, text_of, trouble, wait_of
+from isthmus.systems.http.resource import Resource, Unfit, resources, text_of, trouble, wait_of
 from isthmus.systems.http.spec import HttpSpec
 from isthmus.systems.payload import Reading, columns, leaves
 
@@ -227,11 +226,8 @@ class Polling:
             resource.rest(told.ended, wait_of(answer))
             if answer.status == 429:
                 self._rests = told.ended + wait_of(answer)
-        elif refused(answer):
-            resource.rest(told.ended, resource_.AGAIN)
         else:
-            resource.misses += 1
-            resource.rest(told.ended, min(resource_.RAREST, 2.0**resource.misses) if resource.misses > 1 else 0.0)
+            resource.spare(told.ended)
         return ()
 
     async def _missed(self, told: Told, silence: Silence) -> tuple[list[Reading], list[Event], list[Oddity]]:

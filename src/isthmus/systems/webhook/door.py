@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
@@ -25,6 +25,8 @@ MOST_CONNECTIONS: Final = 100
 """Connections at once; who comes then is told to come again."""
 MOST_WAITING: Final = 200
 """Messages that nobody has taken, at which senders are told to come again."""
+MOST_BYTES: Final = 64 << 20
+"""Bytes of rows that the log does not have yet, at which senders are told the same."""
 COME_AGAIN: Final = "5"
 """Seconds."""
 _AGAIN: Final = "send it again, with the same id"
@@ -43,6 +45,8 @@ class Door:
         self._allowed, self._counted = float(spec.rate), self._loop.time()
         self._under_way: dict[str, Message] = {}
         """Messages that are not in the log yet, by id."""
+        self._held = 0
+        """Bytes of their rows."""
         self._quiet: dict[Any, float] = {}
         """Connections that we wait for, and since when."""
         self._coming = 0
@@ -131,7 +135,7 @@ class Door:
             if known.taken:
                 return {"id": id_, "repeated": True}
             rows = rows if known.at == at else self._rows(request, body, known.at)
-            message = self._under_way.get(id_) or self._put(Message(id_, digest, rows, self._loop.create_future()))
+            message = self._under_way.get(id_) or self._put(_message(id_, digest, rows))
         _check_same(message.digest, digest, id_)
         await self._logged(message)
         return {"id": id_, "rows": len(message.rows), "samples": message.samples, "spoilt": message.spoilt}
@@ -182,10 +186,10 @@ class Door:
 
     def _put(self, message: Message) -> Message:
         """A message for the log; raises Turned when there is no room."""
-        try:
-            self.waiting.put_nowait(message)
-        except asyncio.QueueFull:
-            raise _full() from None
+        if self.waiting.full() or (self._held and self._held + message.size > MOST_BYTES):
+            raise _full()
+        self.waiting.put_nowait(message)
+        self._held += message.size
         self._under_way[message.id] = message
         return message
 
@@ -201,7 +205,8 @@ class Door:
         """The log has it: whoever waits is told, and whoever comes again."""
         with suppress(Disconnected):  # when it is repeated it gives the same samples
             await self._memory.taken(message.id)
-        self._under_way.pop(message.id, None)
+        if self._under_way.pop(message.id, None) is not None:
+            self._held -= message.size
         if not message.logged.done():
             message.logged.set_result(None)
 
@@ -216,6 +221,11 @@ class _Full(asyncio.Protocol):
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
         transport.close()
+
+
+def _message(id_: str, digest: bytes, rows: Sequence[Row]) -> Message:
+    size = sum(len(row.raw) for row in rows)
+    return Message(id_, digest, rows, size, asyncio.get_running_loop().create_future())
 
 
 def _check_same(known: bytes, digest: bytes, id_: str) -> None:

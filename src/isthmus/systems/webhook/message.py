@@ -48,6 +48,8 @@ class Message:
     digest: bytes
     """Of its body."""
     rows: Sequence[Row]
+    size: int
+    """Bytes of its rows."""
     logged: asyncio.Future[None]
     """Done once the log has it."""
     samples: int = 0
