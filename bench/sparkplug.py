@@ -22,7 +22,8 @@ from isthmus.core.tag import DataType, Tag
 from isthmus.flow.deliver.output import PORTION
 from isthmus.outputs.contract import Delivery, Surroundings
 from isthmus.outputs.sparkplug.edge import Edge, opened
-from isthmus.outputs.sparkplug.node import Node, NodeSpec
+from isthmus.outputs.sparkplug.node import Node
+from isthmus.outputs.sparkplug.spec import NodeSpec
 from isthmus.plant.revision import Revision, TagSetting
 from isthmus.store.history.columns import empty
 from isthmus.systems.mqtt.broker import Broker

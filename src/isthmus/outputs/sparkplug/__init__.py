@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from isthmus.outputs.contract import OutputKind
-from isthmus.outputs.sparkplug.node import Node, NodeSpec
+from isthmus.outputs.contract import Accepts, OutputKind, Surroundings
+from isthmus.outputs.sparkplug.spec import NodeSpec
+
+
+def _connect(spec: Any, surroundings: Surroundings) -> Accepts:
+    from isthmus.outputs.sparkplug.node import Node  # protobuf's import is long: checking a plant file does without
+
+    return Node(spec, surroundings)
+
 
 _EXAMPLE: Final = """\
 outputs:
@@ -62,7 +69,7 @@ KIND: Final = OutputKind(
     name="sparkplug",
     title="Sparkplug B edge node",
     spec=NodeSpec,
-    connect=Node,
+    connect=_connect,
     example=_EXAMPLE,
     secrets=("password",),
     about=_ABOUT,

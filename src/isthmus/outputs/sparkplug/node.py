@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
-from pydantic import Field
 
 from isthmus.core import quality, time
 from isthmus.core.quality import Mark
@@ -23,13 +23,13 @@ from isthmus.core.samples import Value, plain
 from isthmus.core.tag import DataType
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.sparkplug.edge import Declared, Edge, next_bd, opened
+from isthmus.outputs.sparkplug.spec import NodeSpec
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.columns import Columns
 from isthmus.systems.durations import seconds
-from isthmus.systems.mqtt.broker import Broker, client_of
+from isthmus.systems.mqtt.broker import client_of
 from isthmus.systems.sparkplug.address import Place
 from isthmus.systems.sparkplug.message import ABOUT, HIGH, LOW, UNIT, Metric
-from isthmus.systems.sparkplug.spec import Id
 from isthmus.systems.sparkplug.values import TYPES, Type
 
 WAIT: Final = 60.0
@@ -42,23 +42,11 @@ LARGE: Final = "its message is larger than the broker takes"
 _Said: TypeAlias = tuple[int, int, Metric]
 """(row of the delivery or -1, tag, what is told of it)."""
 
+KEEP: Final = 2.0
+"""Seconds between two times that what each tag is is written down: so old may births be after a sudden end."""
+
 NAMES: Final = "values"
 """The property with the names of an enumeration's values, as JSON."""
-
-
-class NodeSpec(Broker):
-    """The plant as a Sparkplug B edge node on an MQTT broker."""
-
-    group: Id = Field("", description="The group; without one the first part of the plant's name.")
-    node: Id = Field(
-        "",
-        description="The edge node; without one the second part of the plant's name. No other in its group may be so.",
-    )
-    primary_host: Id = Field(
-        "",
-        description="The host application that must be online: while it is not, samples are kept, and sent to it "
-        "afterwards as historical. Without one they are sent as long as the broker is there.",
-    )
 
 
 class _Home(NamedTuple):
@@ -94,14 +82,13 @@ class Node:
         self.doubtful: set[int] = set()
         """Tags whose last value was not told as good."""
         self._begun = self._waited = False
+        self._memory = surroundings.folder / "now"
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[_Sink]:
         """Connects, and is born."""
         if not self._begun:
-            columns = await asyncio.to_thread(self._house.last)
-            said = columns.pick(columns.time >= 0)
-            self.now = {number: known for number, known, _ in self.known(said)}
+            self.now = await asyncio.to_thread(self._remembered)
             self._begun = True
         host, patience = self._spec.primary_host, seconds(self._spec.patience)
         bd = await asyncio.to_thread(next_bd, self._house.folder / "birth")
@@ -112,7 +99,29 @@ class Node:
             self._spec, self._client, pki, self.place, bd, self.declared, host=host, patience=wait
         ) as edge:
             self._waited = False
-            yield _Sink(self, edge)
+            try:
+                yield _Sink(self, edge)
+            finally:
+                self.keep()
+
+    def _remembered(self) -> dict[int, _Known]:
+        """What each tag was last: as it was recorded, or as it was told where that is later. Reads the disk."""
+        columns = self._house.last()
+        found = {number: known for number, known, _ in self.known(columns.pick(columns.time >= 0))}
+        try:
+            kept = msgspec.msgpack.decode(self._memory.read_bytes(), type=dict[int, _Known])
+        except (OSError, msgspec.DecodeError):
+            kept = {}
+        for number, known in kept.items():
+            if number in self.homes and (number not in found or known.at >= found[number].at):
+                found[number] = known
+        return found
+
+    def keep(self) -> None:
+        """Writes down what each tag is: a recorder may be a minute behind, and births shall not be."""
+        temporary = self._memory.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.msgpack.encode(self.now))
+        temporary.replace(self._memory)
 
     def declared(self) -> Declared:
         """All tags by device, with what they are now."""
@@ -151,6 +160,8 @@ class _Sink:
         self._node, self._edge = node, edge
         self._since = time.now()
         """What reached us before is told as historical: it was kept."""
+        self._kept = monotonic()
+        """When what the tags are was written down last."""
         self._behind: dict[int, _Known] = {}
         """Of what was kept the last of each tag: what it is now, unless something comes after it."""
 
@@ -166,6 +177,9 @@ class _Sink:
             await self._tell(self._caught_up())
         if len(delivery):
             await self._edge.confirm()
+        if monotonic() - self._kept >= KEEP:
+            await asyncio.to_thread(self._node.keep)
+            self._kept = monotonic()
         return refused
 
     def _sorted(self, columns: Columns, kept: Sequence[bool], without: frozenset[int]) -> Iterator[_Said]:
