@@ -133,7 +133,6 @@ async def run(arguments: Any) -> int:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_password(arguments.secret)
     cluster = Cluster(arguments.folder.resolve(), arguments.secret, programs.unprivileged("postgres"))
     await cluster.make()
     settings = [word for setting in (*_SETTINGS, f"cluster_name={cluster.folder}") for word in ("-c", setting)]
@@ -167,7 +166,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--status", type=Path, required=True)
-    parser.add_argument("--secret", type=Path, required=True, help="its password's file; made if need be")
+    parser.add_argument("--secret", type=Path, required=True, help="the file with its password")
     parser.add_argument(lifeline.PARENT, type=int, required=True)
     arguments = parser.parse_args()
     lifeline.end_with(arguments.parent)

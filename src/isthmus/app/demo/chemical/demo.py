@@ -73,6 +73,7 @@ def chemical(place: Place, wishes: Wishes, served: Mapping[str, str]) -> Demo:
 
     def jobs(ports: Mapping[str, int]) -> list[Job]:
         folder(place).mkdir(mode=0o700, exist_ok=True)
+        database.set_password(secret(place))  # also where PostgreSQL is missing: that is what is to be said then
         beside = [_beside(place, one, ports[one.name]) for one in HELPERS if one.here]
         servers = [_server(place, name, ports[name], served[name]) for name in SERVERS]
         return [*beside, _simulation(place, wishes), *servers, _field(place, ports)]
