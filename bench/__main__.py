@@ -15,7 +15,7 @@ from bench.figures import PAGE, Topic, alone, page, section, with_section
 
 ALONE = (("history", "--rows"), ("month", "--days"), ("gateways", "--runs"))
 TOPICS = (
-    "receive", "modbus", "replay", "delay", "mqtt", "sparkplug",
+    "receive", "modbus", "s7", "replay", "delay", "mqtt", "sparkplug",
     "namespace", "http", "sql", "opcuaserver", "start", "history", "screen",
 )  # fmt: skip
 

@@ -35,7 +35,7 @@ class S7Peer(_BehindNetwork):
 
     def __init__(self) -> None:
         self.kind = kinds()["s7"]
-        self._server = S7Server()
+        self._server = S7Server(db1=12, db2=8)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -60,8 +60,6 @@ class S7Peer(_BehindNetwork):
 
     async def restart(self) -> None:
         await self._server.start()
-        await self._server.do(f"block 1 {'00' * 12}")
-        await self.find()
 
     async def __aenter__(self) -> Self:
         await self.restart()

@@ -18,8 +18,10 @@ SLOWEST = 20.0
 class S7Server:
     """An S7 server; `do` sends it a command (see s7_server.py)."""
 
-    def __init__(self) -> None:
+    def __init__(self, **blocks: int) -> None:
+        """`db1=12`: data blocks of so many bytes, which it has whenever it starts."""
         self.port = 0
+        self._blocks = [f"{name.removeprefix('db')}:{size}" for name, size in blocks.items()]
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -32,7 +34,12 @@ class S7Server:
     async def start(self) -> None:
         """Starts it, on the port it had before, and waits until it listens."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, str(PROGRAM), str(self.port), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            str(PROGRAM),
+            str(self.port),
+            *self._blocks,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
         )
         self.port = int((await self._answer()).removeprefix("READY "))
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An S7 server of python-snap7 in a process of its own: `python s7_server.py PORT`; PORT 0 takes a free one.
+"""An S7 server of python-snap7 in a process of its own: `python s7_server.py PORT NUMBER:BYTES...`.
+
+PORT 0 takes a free one; data blocks of so many zeros are there before it listens.
 
 Commands, one a line on the input, are answered with `ok`; it ends with its input.
   block NUMBER HEX     the data block, as long as these bytes
@@ -56,10 +58,12 @@ def obey(server: Counting, blocks: dict[int, bytearray], words: list[str]) -> st
 def main() -> None:
     logging.disable()
     server = Counting(log=False)
+    blocks = {int(number): bytearray(int(size)) for number, _, size in (word.partition(":") for word in sys.argv[2:])}
+    for number, data in blocks.items():
+        server.register_area(SrvArea.DB, number, data)
     server.start_to("127.0.0.1", int(sys.argv[1]))
     assert server.server_socket
     print("READY", server.server_socket.getsockname()[1], flush=True)
-    blocks: dict[int, bytearray] = {}
     for line in sys.stdin:
         print(obey(server, blocks, line.split()), flush=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real far end (python-snap7's server): what is asked of it, absent blocks, kills, freezes, slow lines."""
+"""A real far end (python-snap7's server): what is asked of it, absent blocks, kills, freezes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ SOAK_ROUNDS = 200
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def server() -> AsyncIterator[S7Server]:
-    async with S7Server() as started:
-        await started.do(f"block 1 {'00' * 400}")
+    async with S7Server(db1=400) as started:
         yield started
 
 
@@ -113,7 +112,6 @@ async def killed(server: S7Server, how_often: int) -> None:
             await server.kill()
             await eventually(lambda value=value: len(collected.errors) >= value, 5)
             await server.start()
-            await server.do(f"block 1 {'00' * 400}")
             await server.set_real(1, 0, value)
             await eventually(collected.saw(0, float(value)), 5)
     assert all(isinstance(error, Disconnected) for error in collected.errors)
