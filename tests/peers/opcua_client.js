@@ -18,7 +18,6 @@ const answer = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 let client, session, namespace;
 const heard = [];
 const groups = new Map(); // name -> { subscription, items }
-const events = [];
 
 function plain(value) {
   if (value === null || value === undefined) return null;
@@ -74,9 +73,6 @@ async function connect() {
     options.applicationUri = config.uri;
   }
   client = OPCUAClient.create(options);
-  for (const name of ["connection_lost", "connection_reestablished", "backoff", "close"]) {
-    client.on(name, () => events.push(name));
-  }
   await client.connect(config.url);
   session = await client.createSession(
     config.user ? { type: UserTokenType.UserName, userName: config.user, password: config.password }
@@ -127,7 +123,6 @@ const commands = {
         requestedMaxKeepAliveCount: keepAlive, maxNotificationsPerPublish: most,
       });
       group = { subscription, items: [], numbers: [] };
-      subscription.on("terminated", () => events.push("terminated"));
       groups.set(name, group);
     }
     const filter = deadband !== undefined || percent !== undefined || trigger !== undefined
@@ -162,12 +157,6 @@ const commands = {
     return { status: (found.addResults || []).map((one) => one.value) };
   },
   async heard() { return { heard: heard.splice(0) }; },
-  async events() { return { events: events.splice(0) }; },
-  async counts() {
-    const counts = {};
-    for (const one of heard) counts[one.node] = (counts[one.node] || 0) + 1;
-    return { total: heard.length, nodes: Object.keys(counts).length };
-  },
   async unsubscribe({ name = "all" }) {
     await groups.get(name).subscription.terminate();
     groups.delete(name);
@@ -200,16 +189,6 @@ const commands = {
       point: one.continuationPoint && one.continuationPoint.length ? one.continuationPoint.toString("hex") : null,
       values: one.historyData && one.historyData.dataValues ? one.historyData.dataValues.map(sample) : null,
     })) };
-  },
-  async session() {
-    await session.close();
-    session = await client.createSession();
-    return {};
-  },
-  async close() {
-    await session.close();
-    await client.disconnect();
-    return {};
   },
 };
 

@@ -47,8 +47,8 @@ value.
 
 Samples that come late, or from history, change no variable that has a newer value; they are in the history.
 
-When a new revision changes the plant, the server opens anew within seconds: clients lose their connection, and those
-that reconnect by themselves (UaExpert, node-opcua) go on. Nodes that are gone are BadNodeIdUnknown.
+When a new revision changes what it shows, the server opens anew within seconds: clients lose their connection, and
+those that reconnect by themselves, as node-opcua does, go on. Nodes that are gone are BadNodeIdUnknown.
 
 Who gets in:
 
@@ -77,9 +77,9 @@ uals -u opc.tcp://127.0.0.1:4840 -n i=85 -d 3
 uaread -u opc.tcp://127.0.0.1:4840 -n "ns=2;s=acme/lyon/mixing/line-1/reactor-1/temperature"
 ```
 
-`uals` and `uaread` come with asyncua, which is installed with Isthmus. In UaExpert add the server
+`uals` and `uaread` come with asyncua, which is installed with Isthmus. UaExpert takes the server's address as it is,
 `opc.tcp://127.0.0.1:4840`; with a policy, connect once, move its certificate from `rejected` to `trusted`, and connect
-again. With node-opcua:
+again. (Tested against node-opcua's and asyncua's clients, and Isthmus' own.) With node-opcua:
 
 ```js
 const client = OPCUAClient.create({ endpointMustExist: false });

@@ -88,7 +88,8 @@ class Subscription:
     sent: dict[int, bytes] = field(default_factory=dict)
     """Messages that were not acknowledged."""
     _bytes: int = 0
-    _next: int = 1
+    next: int = 1
+    """Number of the next message."""
     _quiet: int = 0
     """Intervals since something was sent."""
     _alone: int = 0
@@ -152,9 +153,9 @@ class Subscription:
         now = time.now()
         self._first, self._quiet, self._alone = False, 0, 0
         if not self.has_news():
-            message = wire.message(self._next, now, ())
+            message = wire.message(self.next, now, ())
         else:
-            message = wire.message(self._next, now, (wire.data_change(self._drained()),))
+            message = wire.message(self.next, now, (wire.data_change(self._drained()),))
             self._keep(message)
         request.answer(wire.published(self.number, self.sent, self.has_news(), message, request.results))
 
@@ -169,9 +170,9 @@ class Subscription:
         return found
 
     def _keep(self, message: bytes) -> None:
-        self.sent[self._next] = message
+        self.sent[self.next] = message
         self._bytes += len(message)
-        self._next = self._next % 0xFFFF_FFFF + 1
+        self.next = self.next % 0xFFFF_FFFF + 1
         while self._bytes > KEPT and len(self.sent) > 1:
             self._forget(next(iter(self.sent)))
 
@@ -197,8 +198,8 @@ class Publishing:
         self._requests: deque[Request] = deque()
         self._late: dict[Subscription, None] = {}
         """Subscriptions that had something to tell when nobody asked."""
-        self._ended: list[tuple[int, int]] = []
-        """Subscriptions that ended by themselves, with the reason."""
+        self._ended: list[tuple[int, int, int]] = []
+        """Subscriptions that ended by themselves: number, number of the next message, reason."""
 
     @property
     def most(self) -> int:
@@ -217,7 +218,7 @@ class Publishing:
 
     def ended(self, subscription: Subscription, status: int) -> None:
         """Tells the client that a subscription is no more."""
-        self._ended.append((subscription.number, status))
+        self._ended.append((subscription.number, subscription.next, status))
         del self._ended[:-10]
         if (request := self._pop()) is not None:
             self._tell_ended(request)
@@ -286,8 +287,8 @@ class Publishing:
         return None
 
     def _tell_ended(self, request: Request) -> None:
-        number, status = self._ended.pop(0)
-        message = wire.message(1, time.now(), (wire.status_change(status),))
+        number, next_, status = self._ended.pop(0)
+        message = wire.message(next_, time.now(), (wire.status_change(status),))
         request.answer(wire.published(number, (), bool(self._ended), message, request.results))
 
     def _dismiss(self, status: int) -> None:
