@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.sql.address import PATTERN, check_address
 from isthmus.systems.sql.spec import SqlSpec, Table
 
@@ -15,6 +15,18 @@ def _connect(spec: SqlSpec, surroundings: Surroundings) -> Any:
 
     return SqlSource(spec, surroundings)
 
+
+def _replay() -> Replay:
+    from isthmus.systems.sql.replay import Given, begin
+
+    return Replay(Given, begin, _TEST)
+
+
+_TEST: Final = """\
+table: results
+rows:
+  - {id: 7, sampled_at: "2026-11-23 07:30:00", tank: T-101, test: pH, value: 7.2}
+"""
 
 _ADDRESSES: Final = """\
 An address is a table, as it is called under `tables`, its column, and which rows count where not all do:
@@ -91,6 +103,7 @@ KIND = Kind(
     powers=("reads", "browses"),
     secrets=("password",),
     waits=True,
+    replay=_replay,
     tested=("PostgreSQL 15", "SQLite"),
     pattern=PATTERN,
     addresses=_ADDRESSES + _keys() + _ABOUT,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, FromClause, Select, bindparam, column, litera
 from sqlalchemy.sql.elements import ColumnClause, ColumnElement, quoted_name
 from sqlalchemy.types import NullType
 
+from isthmus.systems.sql.address import Cell
 from isthmus.systems.sql.spec import Table
 from isthmus.systems.sql.window import Place
 
@@ -38,6 +39,17 @@ def column_names(connection: Connection, spec: Table) -> list[str]:
         plain = spec.query.strip().rstrip(";").replace(":", r"\:")
         return list(connection.execute(text(f"SELECT * FROM ({plain}\n) AS t LIMIT 0")).keys())
     return list(connection.execute(select(literal_column("*")).select_from(from_).limit(0)).keys())
+
+
+def needed(spec: Table) -> tuple[str, ...]:
+    """The columns that every row is read with; those of `order` and `key` come first."""
+    quality = (spec.quality,) if spec.quality else ()
+    return tuple(dict.fromkeys((*spec.ordered_by, *spec.keyed_by, spec.time, *quality, *spec.told)))
+
+
+def columns_of(cell: Cell) -> tuple[str, ...]:
+    """The columns that an address speaks of."""
+    return (cell.column, *(column for column, _ in cell.rows))
 
 
 class Question:

@@ -23,7 +23,7 @@ from isthmus.systems.sql.account import Entry, Known
 from isthmus.systems.sql.address import Cell
 from isthmus.systems.sql.database import Failed
 from isthmus.systems.sql.picking import Page, Picker
-from isthmus.systems.sql.question import Question, column_names
+from isthmus.systems.sql.question import Question, column_names, columns_of, needed
 from isthmus.systems.sql.spec import SqlSpec, Table
 from isthmus.systems.sql.window import FUTURE, MOST_EARLY, Place, Window, unpack
 
@@ -90,25 +90,20 @@ class Reading:
         """Looks at which columns there are; positions that cannot be read, with why. Raises Failed when all cannot."""
         names = column_names(connection, self.spec)
         has = f"it has {', '.join(names)[:200]}"
-        for column in self._needed():
+        for column in needed(self.spec):
             if column not in names:
                 raise Failed(f"there is no column {column!r}; {has}", where=self.name)
         lost = {
             position: f"there is no column {gone[0]!r}; {has}"
             for position, (cell, _) in self.wanted.items()
-            if (gone := [one for one in _columns(cell) if one not in names])
+            if (gone := [one for one in columns_of(cell) if one not in names])
         }
         left = {position: one for position, one in self.wanted.items() if position not in lost}
-        more = [column for cell, _ in left.values() for column in _columns(cell)]
-        self._question = Question(self.spec, list(dict.fromkeys((*self._needed(), *more))))
+        more = [column for cell, _ in left.values() for column in columns_of(cell)]
+        self._question = Question(self.spec, list(dict.fromkeys((*needed(self.spec), *more))))
         self._picker = Picker(self.system, self.name, self.spec, left, self._zone)
         self.described = True
         return lost
-
-    def _needed(self) -> tuple[str, ...]:
-        spec = self.spec
-        quality = (spec.quality,) if spec.quality else ()
-        return tuple(dict.fromkeys((*spec.ordered_by, *spec.keyed_by, spec.time, *quality, *spec.told)))
 
     def ask(self, connection: Connection) -> Met:
         """The next rows. Changes nothing here: a question may be given up while it is on its way."""
@@ -188,7 +183,3 @@ class Reading:
         spec = self.spec
         said = (spec.table, spec.query, spec.ordered_by, spec.keyed_by, spec.where)
         return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
-
-
-def _columns(cell: Cell) -> tuple[str, ...]:
-    return (cell.column, *(column for column, _ in cell.rows))
