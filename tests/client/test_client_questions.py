@@ -137,9 +137,16 @@ def test_a_limit_has_to_be_one(hot: isthmus.client.Plant) -> None:
 
 
 def test_gaps_accompany_formats_that_have_no_place_for_them(hot: isthmus.client.Plant, tmp_path: Path) -> None:
-    asked = ["history", "reactor-1/temperature", "--from", "2026-11-20T00:00Z", "--data", hot._place.root, "--to"]
+    asked: list[str | Path] = ["history", "reactor-1/temperature", "--from", "2026-11-20T00:00Z"]
+    asked += ["--data", hot._place.root, "--to"]
     told = "isthmus: gap 2026-11-20T01:08:20Z to 01:10:00Z: the connection was lost\n"
-    formats = [[], ["--aggregate", "Average"], ["--above", "90"], ["--bounds"], ["-o", tmp_path / "a.csv"]]
+    formats: list[list[str | Path]] = [
+        [],
+        ["--aggregate", "Average"],
+        ["--above", "90"],
+        ["--bounds"],
+        ["-o", tmp_path / "a.csv"],
+    ]
     for words in formats:
         done = invoke(*asked, "2026-11-21T00:00Z", "--format", "csv", *words)
         assert (done.returncode, told in done.stderr, "gap" in done.stdout) == (0, True, False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +28,7 @@ from isthmus.store.history.compact import compact
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.form import GROUP, cuts, fitted, sample
 from isthmus.store.history.groups import Group, Places
-from isthmus.store.history.kept import DAY, Kind
+from isthmus.store.history.kept import DAY, Kind, open_kept
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.read import open_history
 from isthmus.store.history.runs import write_run
@@ -326,3 +327,19 @@ def test_a_long_tag_begins_a_row_group_of_its_day(tmp_path: Path, seed: int) -> 
     table = pq.read_table(day)
     assert table["tag"].to_pylist() == tag.tolist()
     assert table["value"].to_pylist() == columns.value.tolist()
+
+
+def test_row_groups_are_read_by_several_threads_at_once(tmp_path: Path) -> None:
+    columns = empty(40_000)
+    columns.tag[:], columns.time[:] = np.arange(40_000) // 5_000, START + np.arange(40_000)
+    columns.value[:] = np.random.default_rng(1).normal(size=40_000)
+    folder = Folder(tmp_path)
+    folder.make()
+    open_manifest(folder).close()
+    with tended(tmp_path) as manifest:
+        kept = write_run(tmp_path, manifest, columns)
+    file = open_kept(folder.kept / kept.file)
+    expected = [file.columns(group).value.tolist() for group in range(len(file.footer.groups))]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda i: file.columns(i % len(expected)).value.tolist(), range(120)))
+    assert found == [expected[i % len(expected)] for i in range(120)]
