@@ -68,8 +68,9 @@ def since(
     """First how far the history goes, then all samples up to there that the log had after `position` (None: all).
 
     `heard`: tag number → when the last samples of its source that the reader had reached us (ns), of a tag that was
-    moved those of the source of which it had least; tags that are not in it are given whole. Of `taken` files nothing is given. Of a file that is damaged its intact row groups are given.
-    Days come in their order, then what is not compacted yet in that of the log. Files stay while this is iterated.
+    moved those of the source of which it had least; tags that are not in it are given whole. Of `taken` files nothing
+    is given. Of a file that is damaged its intact row groups are given. Days come in their order, then what
+    is not compacted yet in that of the log. Files stay while this is iterated.
     """
     folder = Folder(root)
     with leased(folder):
