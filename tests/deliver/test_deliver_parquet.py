@@ -20,6 +20,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from isthmus.app.backup import back_up, restore
+from isthmus.app.run.place import Place as RunPlace
 from isthmus.core.errors import Damaged, Disconnected, Refused
 from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType, Tag
@@ -32,7 +34,7 @@ from isthmus.outputs.parquet.stage import Stage
 from isthmus.plant.revision import OutputSetting, Revision, TagSetting
 from isthmus.store.history.columns import Columns, empty, join
 from tests.conftest import Until
-from tests.deliver.plant import PLANT, TAGS, Plant
+from tests.deliver.plant import PLANT, TAGS, Plant, plant
 
 HOUR = 3600 * SECOND
 PAST = now() // HOUR * HOUR - 48 * HOUR
@@ -324,6 +326,21 @@ async def test_a_deliverer_that_is_killed_again_and_again_loses_and_doubles_noth
 ) -> None:
     monkeypatch.setattr("tests.deliver.plant.AT", PAST)
     await kills(floor, tmp_path / "lake", until, 2)
+
+
+async def test_what_waits_for_its_hour_is_in_a_backup(
+    tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.deliver.plant.AT", now() // HOUR * HOUR)
+    async with plant(tmp_path / "data") as floor, floor.recording():
+        floor.apply([lake(tmp_path / "lake", settle="1h")])
+        async with floor.delivering() as told:
+            await until(lambda: told.get("lake", {}).get("state") == "connected", "connected")
+            await floor.publish(10)
+            await until(lambda: told["lake"]["delivered"] == 10 * TAGS, "delivered")
+    await back_up(RunPlace(tmp_path / "data"), tmp_path / "backup", lambda *_: None)
+    await asyncio.to_thread(restore, tmp_path / "backup", RunPlace(tmp_path / "restored"), lambda *_: None)
+    assert Stage(tmp_path / "restored" / "outputs" / "lake" / "stage").rows == 10 * TAGS
 
 
 @pytest.mark.soak
