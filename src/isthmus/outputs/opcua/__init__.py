@@ -5,9 +5,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from isthmus.outputs.contract import OutputKind
-from isthmus.outputs.opcua.server import OpcUaServer
+from isthmus.outputs.contract import Accepts, OutputKind, Surroundings
 from isthmus.outputs.opcua.spec import OpcUaServerSpec
+
+
+def _connect(spec: OpcUaServerSpec, surroundings: Surroundings) -> Accepts:
+    from isthmus.outputs.opcua.server import OpcUaServer  # asyncua takes most of a second to import
+
+    return OpcUaServer(spec, surroundings)
+
 
 _EXAMPLE: Final = """\
 outputs:
@@ -97,9 +103,9 @@ KIND: Final = OutputKind(
     name="opcua",
     title="OPC UA server",
     spec=OpcUaServerSpec,
-    connect=OpcUaServer,
+    connect=_connect,
     example=_EXAMPLE,
     secrets=("users",),
     about=_ABOUT,
-    tested=("node-opcua's client", "our own kind `opcua`"),
+    tested=("node-opcua's client", "asyncua's client and programs", "our own kind `opcua`"),
 )

@@ -65,7 +65,7 @@ class OpcUaServer:
         server.iserver.door.services.update(attributes.services() | subscribing.services() | historian.services())
         sink = _Sink(server, space, self._types, self._recent)
         if self._shown is None:
-            sink.show(await asyncio.to_thread(self._house.last))
+            sink.show(await self._house.last())
             self._shown = sink.shown
         else:
             sink.shown = self._shown
