@@ -67,5 +67,5 @@ def output(config: dict[str, Any], folder: Path, tags: dict[int, TagSetting] | N
     )  # fmt: skip
     kind = output_kinds()["sql"]
     folder.mkdir(parents=True, exist_ok=True)
-    surroundings = Surroundings("warehouse", revision, tags, folder, folder, empty)
+    surroundings = Surroundings("warehouse", revision, tags, folder, folder)
     return kind.connect(kind.spec.model_validate({"timeout": "2s", **config}), surroundings)

@@ -57,8 +57,8 @@ plant=> SELECT time, asset, temperature, pressure FROM reactor WHERE sample = 0 
 **Each once.** A delivery is one transaction: COPY into a temporary table, then an INSERT that leaves alone what is
 there by its key. A sample that comes again after a break is therefore stored once. Different values of a tag at one
 time are all kept: narrow, as rows that differ in `sample`; wide, the first in the row with `sample` 0 and the others
-in rows of their own. What the database has committed is delivered; whether that outlives a power cut is the database's own matter
-(`synchronous_commit`).
+in rows of their own. What the database has committed is delivered; whether that outlives a power cut is the database's
+own matter (`synchronous_commit`).
 
 **Tables** and columns that are not there are made, unless `create: false` says otherwise or the user may not: then the
 output is refused, and the statements that make the tables lie in `outputs/<name>/tables.sql` below the data directory.
