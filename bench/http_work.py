@@ -149,7 +149,7 @@ def _output(port: int, folder: Path, **more: Any) -> Any:
     kind = output_kinds()["http"]
     spec = kind.spec.model_validate({"url": f"http://127.0.0.1:{port}/", "secret": SECRET, **more})
     assert kind.connect is not None
-    return kind.connect(spec, House("bench", revision, tags, folder, folder, empty))
+    return kind.connect(spec, House("bench", revision, tags, folder, folder))
 
 
 async def push_ours(port: int, **more: Any) -> dict[str, float]:

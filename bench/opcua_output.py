@@ -64,7 +64,7 @@ async def ours(port: int, count: int, run: Callable[[Change], Awaitable[None]]) 
     )  # fmt: skip
     spec = OpcUaServerSpec(listen=f"127.0.0.1:{port}", security=["None"], anonymous=True, users=None, sessions=50)
     with tempfile.TemporaryDirectory() as name:
-        house = Surroundings("ua", revision, tags, Path(name), Path(name), empty)
+        house = Surroundings("ua", revision, tags, Path(name), Path(name))
         async with OpcUaServer(spec, house).open() as sink:
 
             async def change(value: float) -> None:

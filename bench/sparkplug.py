@@ -76,9 +76,7 @@ async def _sent(folder: Path) -> float:
     )  # fmt: skip
     with Mosquitto(folder / "broker") as broker:
         tags = {one.tag.number: one for one in settings}
-        node = Node(
-            NodeSpec.model_validate({"url": broker.url}), Surroundings("scada", revision, tags, folder, folder, empty)
-        )
+        node = Node(NodeSpec.model_validate({"url": broker.url}), Surroundings("scada", revision, tags, folder, folder))
         async with node.open() as sink:
             deliveries = [_delivery(number) for number in range(SENT // PORTION)]
             began = time.process_time()

@@ -313,3 +313,21 @@ def test_long_texts_are_handed_over_in_small_portions() -> None:
     assert output.fitting(columns([0] * 5000), 0) == output.PORTION
     assert output.fitting(columns([3, 1, 1]), 0) == 1
     assert output.fitting(columns([3, 1, 1]), 1) == 2
+
+
+async def test_what_was_published_is_not_replaced_by_what_the_recorder_had_by_then(
+    floor: Plant, broker: Mosquitto, until: Until
+) -> None:
+    floor.apply([mqtt("namespace", broker.url)])
+    async with floor.recording():
+        async with floor.delivering() as told:
+            await until(partial(is_, told, "namespace", "connected"), "connected")
+            await floor.publish(3)
+            await delivered(told, until, 15)
+    async with floor.delivering() as told:  # the recorder does not run: what follows is in the log alone
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        await floor.publish(2)
+        await delivered(told, until, 10)
+    async with floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        assert (await retained(broker))[LEVEL]["value"] == 4.0

@@ -55,7 +55,7 @@ def house(folder: Path) -> Surroundings:
                         assets=(), tags=(), outputs=())  # fmt: skip
     (folder / "own").mkdir(exist_ok=True, parents=True)
     tags = {number: setting(number) for number in TYPES}
-    return Surroundings("lake", revision, tags, folder, folder / "own", empty)
+    return Surroundings("lake", revision, tags, folder, folder / "own")
 
 
 def output(folder: Path, **config: Any) -> Share:

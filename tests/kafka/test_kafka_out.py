@@ -53,7 +53,7 @@ def output(servers: list[str], folder: Path, **config: Any) -> Any:
     )  # fmt: skip
     spec = KIND.spec.model_validate({"servers": servers, "patience": "2s", **config})
     assert KIND.connect is not None
-    return KIND.connect(spec, Surroundings("stream", revision, tags, folder, folder, empty))
+    return KIND.connect(spec, Surroundings("stream", revision, tags, folder, folder))
 
 
 def samples(count: int) -> Columns:

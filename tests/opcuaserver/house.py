@@ -102,9 +102,11 @@ class House:
 def surroundings(data: Path, tags: Sequence[TagSetting], made: Revision, last: Columns | None = None) -> Surroundings:
     (data / "outputs" / "ua").mkdir(parents=True, exist_ok=True)
     by_number: Mapping[int, TagSetting] = {one.tag.number: one for one in tags}
-    return Surroundings(
-        "ua", made, by_number, data, data / "outputs" / "ua", lambda: last if last is not None else empty()
-    )
+
+    async def known() -> Columns:
+        return last if last is not None else empty()
+
+    return Surroundings("ua", made, by_number, data, data / "outputs" / "ua", known)
 
 
 @asynccontextmanager

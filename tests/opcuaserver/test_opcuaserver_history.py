@@ -19,7 +19,6 @@ from isthmus.outputs.opcua.past import PAGE
 from isthmus.outputs.opcua.server import OpcUaServer
 from isthmus.outputs.opcua.spec import OpcUaServerSpec
 from isthmus.store.history.aggregates.catalogue import AGGREGATES
-from isthmus.store.history.columns import empty
 from tests.client import lab
 from tests.opcuaserver.house import House
 from tests.opcuaserver.house import samples as made
@@ -45,7 +44,7 @@ async def archive(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hou
     (data / "outputs" / "ua").mkdir(parents=True)
     port = free_port()
     spec = OpcUaServerSpec.model_validate({"listen": f"127.0.0.1:{port}", "security": ["None"], "anonymous": True})
-    server = OpcUaServer(spec, Surroundings("ua", revision, tags, data, data / "outputs" / "ua", empty))
+    server = OpcUaServer(spec, Surroundings("ua", revision, tags, data, data / "outputs" / "ua"))
     async with server.open() as sink:
         yield House(f"opc.tcp://127.0.0.1:{port}/", sink, data, server)
 

@@ -56,7 +56,7 @@ def output(url: str, folder: Path, **config: Any) -> Any:
     )  # fmt: skip
     spec = KIND.spec.model_validate({"url": f"{url}/samples", "timeout": "2s", **config})
     assert KIND.connect is not None
-    return KIND.connect(spec, Surroundings("push", revision, tags, folder, folder, empty))
+    return KIND.connect(spec, Surroundings("push", revision, tags, folder, folder))
 
 
 def samples(*values: float, quality: int = 0) -> Columns:

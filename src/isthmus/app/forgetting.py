@@ -14,7 +14,6 @@ from isthmus.outputs.registry import output_kinds
 from isthmus.plant.findings import one_of
 from isthmus.plant.outputs import tags_of
 from isthmus.plant.revision import OutputSetting, Revision
-from isthmus.store.history.columns import empty
 from isthmus.store.ledger.files import RevisionFiles
 
 
@@ -40,7 +39,7 @@ async def forget(place: Place, name: str, *, far_end: bool = True) -> int:
             raise IsthmusError(f"no kind of output {setting.kind!r} is installed here", hint="--only-here")
         tags = {one.tag.number: one for one in tags_of(setting, revision.tags)}
         spec = kind.spec.model_validate(reveal(setting.config, place.root))
-        accepts = kind.connect(spec, Surroundings(name, revision, tags, place.root, folder, empty))
+        accepts = kind.connect(spec, Surroundings(name, revision, tags, place.root, folder))
         if isinstance(accepts, Clears):
             gone = await accepts.clear()
     shutil.rmtree(folder)

@@ -11,7 +11,7 @@ stable key. Where the far end can, it stores a sample under (tag, time) once; di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from isthmus.core.errors import Refused
 from isthmus.plant.revision import Revision, TagSetting
-from isthmus.store.history.columns import Columns
+from isthmus.store.history.columns import Columns, empty
 from isthmus.systems.contract import Spec
 
 
@@ -78,6 +78,11 @@ class Clears(Protocol):
         """Takes away what it left at its far end; how many things that were. Raises Disconnected, Refused."""
 
 
+async def nothing() -> Columns:
+    """What its tags were, to an output that had no samples before."""
+    return empty()
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an output gets from the house besides its Spec."""
@@ -92,9 +97,9 @@ class Surroundings:
     """The data directory: `pki/` lies in it, and `history/` for outputs that answer questions."""
     folder: Path
     """The output's own, where it keeps what it must remember from one start to the next; it exists."""
-    last: Callable[[], Columns]
-    """The last recorded live sample of each of its tags that it had before, ordered by tag number: what a far end that
-    shows what is now should show at first. Reads the disk: call it in a thread."""
+    last: Callable[[], Awaitable[Columns]] = nothing
+    """The last live sample of each of its tags that it had before, ordered by tag number: what a far end that shows
+    what is now should show at first. Raises Disconnected while the log is away."""
 
 
 def nowhere(spec: Any, surroundings: Surroundings) -> Accepts:

@@ -7,29 +7,25 @@ A newly applied revision touches only what it changes: an output whose settings 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 import structlog
 
 from isthmus.core.errors import IsthmusError, NotFound, Refused
-from isthmus.core.time import EARLIEST
 from isthmus.flow.deliver.origins import heard_of
 from isthmus.flow.deliver.output import Output, run_output
+from isthmus.flow.deliver.present import present
 from isthmus.flow.deliver.reading import Heard
 from isthmus.flow.secrets import reveal
 from isthmus.outputs.contract import Accepts, Surroundings
 from isthmus.outputs.registry import delivers, output_kinds
 from isthmus.plant.outputs import tags_of
 from isthmus.plant.revision import OutputSetting, Place, Revision, TagSetting
-from isthmus.store.history.columns import Columns, empty
-from isthmus.store.history.folder import Folder
-from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.state import State
 from isthmus.store.ledger.files import RevisionFiles, read_pointer
 from isthmus.stream.log import Log, LogState
@@ -173,16 +169,16 @@ def _output(deliverer: Deliverer, setting: OutputSetting, tags: tuple[TagSetting
         heard=heard,
         folder=folder_of(deliverer.data, setting.name),
         history=deliverer.data / "history",
-        connect=_connect(setting, tags, revision, deliverer.data, heard),
+        connect=_connect(setting, tags, revision, deliverer, heard),
         log=deliverer.log,
     )
 
 
 def _connect(
-    setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision, data: Path, heard: Heard
+    setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision, deliverer: Deliverer, heard: Heard
 ) -> Callable[[State], Accepts]:
     """What makes an output of its kind; its secrets are looked up then."""
-    numbers = {one.tag.number: one for one in tags}
+    numbers, data, log = {one.tag.number: one for one in tags}, deliverer.data, deliverer.log
 
     def connect(delivered: State) -> Accepts:
         kind = output_kinds().get(setting.kind)
@@ -193,24 +189,9 @@ def _connect(
             spec = kind.spec.model_validate(reveal(setting.config, data))
         except ValueError as error:
             raise Refused(f"its configuration does not fit kind {setting.kind}: {error}", where=setting.name) from error
-        last = partial(_last, data / "history", numbers, delivered, heard)
+        last = partial(present, data / "history", log, numbers, delivered, heard)
         return kind.connect(
             spec, Surroundings(setting.name, revision, numbers, data, folder_of(data, setting.name), last)
         )
 
     return connect
-
-
-def _last(history: Path, tags: Mapping[int, TagSetting], delivered: State, heard: Heard) -> Columns:
-    """The last recorded samples of the tags, of those that reached us before what was delivered last."""
-    folder = Folder(history)
-    if not folder.manifest.exists():
-        return empty()
-    manifest = Manifest.open(folder.manifest, reading=True)
-    try:
-        columns = manifest.latest(sorted(tags))
-    finally:
-        manifest.close()
-    known = heard(delivered)
-    until = [known.get(number, EARLIEST) for number in columns.tag.tolist()]
-    return columns.pick(columns.seen <= np.array(until, np.int64))

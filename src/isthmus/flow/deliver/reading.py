@@ -27,6 +27,7 @@ from isthmus.store.history.intake import Intake
 from isthmus.store.history.lists import Lists
 from isthmus.store.history.since import Part, recorded_state, since
 from isthmus.store.history.state import State
+from isthmus.store.history.tail import unread
 from isthmus.stream.follow import Hole, Idle, NewStream, follow
 from isthmus.stream.log import Log, Position
 
@@ -64,14 +65,14 @@ class Reading:
         self.recalling = place.state.position is None or bool(place.taken)
         """It goes on from history."""
         self._log, self._history, self._heard, self._lost = log, history, heard, lost
-        self._wanted = _mask(tags)
+        self._wanted = masked(tags)
         self._overtaken: Hole | NewStream | None = None
         """Why it goes on from history; None: it began there."""
         self._begin(place)
 
     def _begin(self, place: Place) -> None:
         self._place = place
-        self._intake = Intake(place.state, Lists(Folder(self._history), self._log), _unread)
+        self._intake = Intake(place.state, Lists(Folder(self._history), self._log), unread)
 
     async def run(self) -> None:
         """Reads until cancelled; outlasts any outage of the log. Raises Refused when the log does not take us."""
@@ -179,12 +180,8 @@ async def _next(found: Iterator[State | Part]) -> State | Part | None:
         raise
 
 
-def _mask(numbers: Collection[int]) -> NDArray[np.bool_]:
+def masked(numbers: Collection[int]) -> NDArray[np.bool_]:
     """By tag number, whether it is wanted; the last place stands for all beyond."""
     wanted = np.zeros(max(numbers, default=0) + 2, np.bool_)
     wanted[list(numbers)] = True
     return wanted
-
-
-def _unread(position: Position, data: bytes) -> str:
-    return "in the log: the recorder is the one that keeps them"

@@ -120,7 +120,7 @@ class Namespace:
 
     async def _introduce(self, connection: Connection) -> None:
         if not self._begun:
-            columns = await asyncio.to_thread(self._house.last)
+            columns = await self._house.last()
             columns = columns.pick(np.array(list(self.changed(columns)), np.intp))
             self.last = dict(zip(columns.tag.tolist(), self.words.messages(columns), strict=True))
             self._begun = True

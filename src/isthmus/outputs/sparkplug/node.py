@@ -88,7 +88,7 @@ class Node:
     async def open(self) -> AsyncIterator[_Sink]:
         """Connects, and is born."""
         if not self._begun:
-            self.now = await asyncio.to_thread(self._remembered)
+            self.now = await asyncio.to_thread(self._remembered, await self._house.last())
             self._begun = True
         host, patience = self._spec.primary_host, seconds(self._spec.patience)
         bd = await asyncio.to_thread(next_bd, self._house.folder / "birth")
@@ -104,9 +104,8 @@ class Node:
             finally:
                 self.keep()
 
-    def _remembered(self) -> dict[int, _Known]:
-        """What each tag was last: as it was recorded, or as it was told where that is later. Reads the disk."""
-        columns = self._house.last()
+    def _remembered(self, columns: Columns) -> dict[int, _Known]:
+        """What each tag was last: as the house knows it, or as it was told where that is later. Reads the disk."""
         found = {number: known for number, known, _ in self.known(columns.pick(columns.time >= 0))}
         try:
             kept = msgspec.msgpack.decode(self._memory.read_bytes(), type=dict[int, _Known])

@@ -22,7 +22,8 @@ PATIENCE: Final = 5.0
 """Seconds without anything from the log after which it is taken to have no more."""
 
 
-def _unread(position: Position, data: bytes) -> str:
+def unread(position: Position, data: bytes) -> str:
+    """Where bytes are that a reader could not understand."""
     return "in the log: the recorder is the one that keeps them"
 
 
@@ -32,7 +33,7 @@ async def behind(
     log: Log,
     *,
     lists: Lists | None = None,
-    unread: Callable[[Position, bytes], str] = _unread,
+    unread: Callable[[Position, bytes], str] = unread,
 ) -> Intake | None:
     """What the log has behind `state` at this moment; None when the recorder has committed and purged more meanwhile.
 
