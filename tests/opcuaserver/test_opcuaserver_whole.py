@@ -105,7 +105,7 @@ async def test_isthmus_reads_its_own_server(tmp_path: Path, until: Until) -> Non
 
 
 async def test_asyncua_s_own_programs_read_it_as_the_documentation_says(tmp_path: Path) -> None:
-    async with house(tmp_path) as opened:
+    async with house(tmp_path, last=samples(PRESSURE, [AT], [3.25])) as opened:
         await opened.tell(TEMPERATURE, 81.5)
         await opened.deliver(samples(NAME, [AT + SECOND], text=["Ale"]))
         tools = Path(sys.executable).parent
@@ -113,6 +113,8 @@ async def test_asyncua_s_own_programs_read_it_as_the_documentation_says(tmp_path
         assert "acme" in listed and "lyon" in listed
         node = f"ns=2;s={REACTOR}/temperature"
         assert "81.5" in await _run(str(tools / "uaread"), "-u", opened.url, "-n", node)
+        shown = await _run(str(tools / "uaread"), "-u", opened.url, "-n", f"ns=2;s={REACTOR}/pressure")
+        assert "3.25" in shown  # known from before it was opened
 
 
 async def _run(*words: str) -> str:
