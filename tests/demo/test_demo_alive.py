@@ -63,9 +63,11 @@ def good(made: Plant, *away: str) -> int:
     systems = [system for name, system in made.status()["systems"].items() if name not in away]
     if any(system["state"] != "connected" for system in systems):
         return 0
+    tags, bad = (sum(system[what] for system in systems) for what in ("tags", "bad"))
+    if bad:  # the next question costs more
+        return int(tags - bad)
     fresh = {row.setting.tag.path for row in found(made, "**", "-3s") if row.quality == GOOD}
-    bad = sum(system["bad"] for system in systems)
-    return sum(system["tags"] for system in systems) - bad if len(fresh) > 100 else 0
+    return int(tags) if len(fresh) > 100 else 0
 
 
 def found(made: Plant, pattern: str, start: str) -> list[Any]:
