@@ -88,6 +88,21 @@ async def test_an_event_emitted_twice_is_in_the_log_once(admin_log: Log) -> None
     assert msgspec.json.decode(message.data, type=Event) == event
 
 
+@pytest.mark.parametrize("said", ["\udcff/new", "x" * (5 << 20), "\0" * (2 << 20)])
+async def test_whatever_a_far_end_says_in_it_an_event_is_kept(admin_log: Log, said: str) -> None:
+    event = Event(
+        id="1", kind=EventKind.REPORT, severity=Severity.ERROR, source="lab", at=1, message=f"it says {said}",
+        details={"number": 1, "said": said},
+    )  # fmt: skip
+    await admin_log.emit(event, patience=1)
+    await admin_log.quarantine("lab", said, b"", patience=1)
+    event_, aside = (await read_all(admin_log)).others
+    kept = msgspec.json.decode(event_.data, type=Event)
+    assert kept.message.startswith("it says ") and kept.details["number"] == 1
+    assert 1 < len(str(kept.details["said"])) <= len(said)
+    assert Quarantined.unpack(aside.data).source == "lab"
+
+
 async def test_quarantine_keeps_the_reason_and_a_bounded_part_of_the_bytes(admin_log: Log) -> None:
     await admin_log.quarantine("dcs", "not a value", b"\x00" * (QUARANTINED + 5))
     (message,) = (await read_all(admin_log)).others

@@ -149,11 +149,16 @@ async def test_redirects_are_followed_on_the_same_host_alone_and_only_when_allow
     await server.page("/old", "", status=302, headers={"location": "/new"})
     await server.page("/away", "", status=302, headers={"location": f"http://localhost:{server.port}/new"})
     await server.page("/round", "", status=302, headers={"location": "/round"})
-    async with reading(server.url, tmp_path, *(f"/{name}#/value" for name in ("old", "away", "round")),
+    await server.page("/mail", "", status=302, headers={"location": "mailto:boss@acme.example?subject=secret"})
+    raw = base64.b64encode(b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\nContent-Length: 0\r\n\r\n").decode()
+    await server.do("page", path="/bytes", raw=raw)
+    async with reading(server.url, tmp_path, *(f"/{name}#/value" for name in ("old", "away", "round", "mail", "bytes")),
                        redirects="same-host", token="t").running() as collected:  # fmt: skip
-        await until(lambda: all(collected.values(n) for n in range(3)), "all were asked for")
-    assert collected.values(0)[0] == 5.0
-    assert all(q >= quality.BAD for n in (1, 2) for _, q, _ in collected.rows(n))
+        await until(lambda: all(collected.values(n) for n in range(5)), "all were asked for")
+    assert collected.values(0)[0] == 5.0 and not collected.errors
+    assert all(q >= quality.BAD for n in (1, 2, 3, 4) for _, q, _ in collected.rows(n))
+    said = "\n".join(event.message for event in collected.told(EventKind.TAG))
+    assert "look at mailto:boss@acme.example" in said and "secret" not in said and said.encode()
     assert not [one for one in await server.do("get", what="echo") if one["headers"]["host"].startswith("localhost")]
 
 
@@ -184,6 +189,8 @@ HOSTILE: list[tuple[str, dict[str, Any], int]] = [
     ("hangs up", {"raw": ""}, quality.BAD_NO_COMMUNICATION),
     ("silent", {"silent": True}, quality.BAD_TIMEOUT),
     ("drips", {"body": '{"value": 12345678}', "drip": 100}, quality.BAD_TIMEOUT),
+    ("an ETag of bytes", {"raw": base64.b64encode(
+        b"HTTP/1.1 200 OK\r\nETag: \"\xff\"\r\nContent-Length: 2\r\n\r\n{}").decode()}, quality.BAD_TYPE_MISMATCH),
     ("huge header", {"body": "{}", "headers": {"x": "a" * 14_000}}, quality.BAD_DECODING),
 ]  # fmt: skip
 

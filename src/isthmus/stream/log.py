@@ -24,6 +24,9 @@ __all__ = ["Endpoint", "Log", "LogState", "Position", "Quarantined", "open_log"]
 QUARANTINED: Final = 64 << 10
 """Bytes kept of one payload that could not be understood."""
 
+EVENT: Final = 1 << 20
+"""Bytes of an event; of a longer one the texts are cut."""
+
 REVISIONS: Final = 32
 """Revisions the log keeps; the ledger and the files beside the segments have all."""
 
@@ -178,12 +181,12 @@ class Log:
         Tries again for `patience` seconds, then raises Disconnected; raises LogFull at once. Emitted twice, within the
         log's de-duplication window it is there once; after it, readers know it by its `id`.
         """
-        subject, body = names.event_subject(event.kind, event.source), msgspec.json.encode(event)
+        subject, body = names.event_subject(event.kind, event.source), _packed(event)
         await self._put_surely(subject, body, {"Nats-Msg-Id": f"event-{names.token(event.id)}"}, patience)
 
     async def quarantine(self, source: str, reason: str, payload: bytes, *, patience: float = 10.0) -> None:
         """Puts aside what could not be understood, cut to `QUARANTINED` bytes; raises as `emit` does."""
-        put_aside = Quarantined(source, reason[:1000], now(), len(payload), bytes(payload[:QUARANTINED]))
+        put_aside = Quarantined(source, _text(reason, 1000), now(), len(payload), bytes(payload[:QUARANTINED]))
         await self._put_surely(names.quarantine_subject(source), msgspec.msgpack.encode(put_aside), {}, patience)
 
     async def _put_surely(self, subject: str, body: bytes, headers: dict[str, str], patience: float) -> None:
@@ -252,3 +255,20 @@ class _Info(msgspec.Struct):
     created: str
     state: _InfoState
     config: _InfoConfig
+
+
+def _packed(event: Event) -> bytes:
+    """An event as it travels, whatever a far end says in it: headers of HTTP need be no Unicode, cells have no end."""
+    try:
+        if len(packed := msgspec.json.encode(event)) <= EVENT:
+            return packed
+    except UnicodeEncodeError:
+        pass
+    most = EVENT // (6 * (len(event.details) + 1))  # a character may be \\u0000
+    details = {name: _text(one, most) if isinstance(one, str) else one for name, one in event.details.items()}
+    return msgspec.json.encode(msgspec.structs.replace(event, message=_text(event.message, most), details=details))
+
+
+def _text(said: str, most: int) -> str:
+    """The beginning of a text, and of what is no Unicode in it a question mark."""
+    return said[:most].encode("utf-8", "replace").decode()

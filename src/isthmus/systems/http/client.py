@@ -119,7 +119,7 @@ class Client:
             async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as found:
                 body, whole = await _read(found, largest)
                 said = found.headers
-                tag, location, wait = (said.get(name, "") for name in ("ETag", "Location", "Retry-After"))
+                tag, location, wait = (_plain(said.get(name, "")) for name in ("ETag", "Location", "Retry-After"))
                 charset = (found.charset or "").lower()
                 location = location if 300 <= found.status < 400 else ""
                 return Answer(found.status, body, whole, tag, charset, _rest(wait), location)
@@ -168,9 +168,14 @@ def _onward(url: URL, answer: Answer) -> URL | None:
         return None
     try:
         onward = url.join(URL(answer.location))
-    except ValueError:
+        return onward if onward.origin() == url.origin() else None
+    except ValueError:  # mailto:, what has no host, what is no address at all
         return None
-    return onward if onward.origin() == url.origin() else None
+
+
+def _plain(header: str) -> str:
+    """A header that can be told and sent; nothing in place of one with bytes that are no text."""
+    return header if header.isprintable() else ""
 
 
 def _rest(said: str) -> float:

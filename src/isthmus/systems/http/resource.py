@@ -134,7 +134,8 @@ def trouble(answer: Answer | Silence) -> Unfit | None:
     if answer.status in (200, 203, 304):
         return None
     if answer.location:
-        return Unfit(quality.BAD_CONFIGURATION, f"the server answers {answer.words}: look at {answer.location[:200]}")
+        place = answer.location.partition("?")[0][:200]  # what follows may be secret, and another each time
+        return Unfit(quality.BAD_CONFIGURATION, f"the server answers {answer.words}: look at {place}")
     status = quality.BAD_DEVICE_FAILURE if answer.status >= 500 else quality.BAD_CONFIGURATION
     return Unfit(_STATUS.get(answer.status, status), f"the server answers {answer.words}")
 
