@@ -1,24 +1,182 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL servers for tests: a cluster made once in a process, a server of it per test, and `psql`'s answers."""
+"""PostgreSQL servers for tests, on loopback and free ports, stopped by their process ids; and `psql`'s answers.
+
+The programs are Debian's (`apt-get install postgresql`). PostgreSQL refuses to run as root: then it runs as the user
+`postgres`, and its folder belongs to that user.
+"""
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import signal
+import socket
+import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
+import psutil
 import psycopg
 
-from isthmus.app.demo.postgres import OWNER, WHAT, Postgres, programs
+from tests.peers.opcua_peer import free_port
+
+HOMES: Final = Path("/usr/lib/postgresql")
+"""Where Debian has the versions."""
+WHAT: Final = "PostgreSQL (apt-get install postgresql)"
+OWNER: Final = "owner"
+"""The user that may do everything."""
+PATIENCE: Final = 60.0
+"""Seconds it may take to start."""
+
+
+def programs() -> Path | None:
+    """The folder with `initdb` and `postgres` of the newest version; None where there is none that we may run."""
+    found = sorted(HOMES.glob("*/bin/initdb"), key=lambda one: float(one.parts[-3]))
+    path = shutil.which("initdb")
+    folder = found[-1].parent if found else Path(path).parent if path else None
+    return folder if folder is not None and (os.geteuid() != 0 or _unprivileged() is not None) else None
+
+
+def _unprivileged() -> str | None:
+    """Whom root runs it as."""
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in names), None)
+
+
+class Postgres:
+    """One server. `folder` is made when it is started first; above it every user must be able to pass."""
+
+    def __init__(self, folder: Path, password: str, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
+        self.folder, self.password, self.port = folder, password, port or free_port()
+        self.settings = dict(settings or {})
+        self._user = _unprivileged() if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Of its database `postgres`, without a user."""
+        return f"postgresql://127.0.0.1:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts it, made first where the folder is empty; returns when it takes connections. Raises RuntimeError."""
+        home = programs()
+        if home is None:
+            raise RuntimeError(f"not here: {WHAT}")
+        if not (self.folder / "data" / "PG_VERSION").exists():
+            self._make(home)
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # of a server that was killed
+        said = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            **self.settings,
+        }
+        words = [str(home / "postgres"), "-D", str(self.folder / "data")]
+        words += [word for name, value in said.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self._user, cwd=self.folder,
+                extra_groups=[] if self._user else None,
+            )  # fmt: skip
+        self._wait()
+
+    def _make(self, home: Path) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        word = self.folder / "password"
+        word.write_text(self.password + "\n")
+        if self._user:
+            for path in (self.folder, word):
+                shutil.chown(path, self._user)
+        words = [str(home / "initdb"), "-D", str(self.folder / "data"), "-U", OWNER, "-A", "scram-sha-256"]
+        words += ["--pwfile", str(word), "-E", "UTF8", "--locale=C", "--no-sync"]
+        made = subprocess.run(
+            words, capture_output=True, text=True, user=self._user, cwd=self.folder, check=False,
+            extra_groups=[] if self._user else None,
+        )  # fmt: skip
+        word.unlink()
+        if made.returncode:
+            raise RuntimeError(f"PostgreSQL cannot be set up: {made.stderr.strip()[-300:]}")
+
+    def _wait(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while not self._takes():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > end:
+                log = (self.folder / "server.log").read_text(errors="replace")
+                raise RuntimeError(f"PostgreSQL does not start: {log.strip()[-300:]}")
+            time.sleep(0.05)
+
+    def _takes(self) -> bool:
+        """Whether it takes connections: it answers a greeting that wants nothing (an SSLRequest) with one letter."""
+        with socket.socket() as one:
+            one.settimeout(1)
+            try:
+                one.connect(("127.0.0.1", self.port))
+                one.sendall(b"\0\0\0\x08\x04\xd2\x16\x2f")
+                return one.recv(1) in (b"S", b"N") and self._is_up()
+            except OSError:
+                return False
+
+    def _is_up(self) -> bool:
+        """What it writes down of itself once it is ready (the eighth line of its pid file)."""
+        try:
+            lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def stop(self) -> None:
+        """Hangs up on everybody, and stops."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Ends it as a crash of the computer would: every process of it at once."""
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """It does nothing any more."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, how: signal.Signals) -> None:
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self.pid)
+            for one in (first, *first.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    one.send_signal(how)
+
 
 HERE = programs() is not None
 PASSWORD = "owner's word"
-
-__all__ = ["HERE", "OWNER", "PASSWORD", "WHAT", "Postgres", "asked", "done", "postgres"]
 
 
 @contextmanager
