@@ -73,6 +73,30 @@ async def test_a_server_that_answers_garbage_counts_as_away() -> None:
             await meets({"url": f"postgresql://127.0.0.1:{port}/x", "user": "me", "password": "w"})
 
 
+async def test_a_server_that_falls_silent_after_the_login_counts_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.systems.sql.database.OPENINGS", 0.2)
+    gone = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+        while asked[:4] != bytes((0, 3, 0, 0)):  # until it is the start of a session, neither TLS nor GSS
+            writer.write(b"N")
+            asked = await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+        writer.write(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+        while await reader.read(1000):
+            pass
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Disconnected, match="no answer within 1s"):
+            async with asyncio.timeout(5):
+                await meets({"url": f"postgresql://127.0.0.1:{port}/x", "user": "me", "password": "w"})
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+
 async def test_nothing_can_be_written_through_a_system_that_is_read(
     plant_server: Server, tmp_path: Path, until: Until
 ) -> None:

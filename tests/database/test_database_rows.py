@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from isthmus.core.quality import BAD_CONFIGURATION, BAD_NODE_ID_UNKNOWN
 from isthmus.core.tag import DataType
 from isthmus.systems.contract import Form
 from isthmus.systems.registry import kinds
+from isthmus.systems.sql.account import Account, Entry
 from tests.conftest import Until
 from tests.contract.collected import Collected
 from tests.database.tables import Database, File, collecting
@@ -312,6 +313,33 @@ async def test_what_was_not_acknowledged_comes_again_and_another_condition_reads
     other = collecting(database, tmp_path, {"r": {**BY_ID, "where": "id >= 8"}}, [("r.value", FLOAT)])
     async with other.running():
         await until(lambda: other.values(0) == [8, 9], "read anew")
+
+
+async def test_what_the_log_gets_while_the_account_is_written_is_written_next(
+    tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, note = File(tmp_path), Account.note
+    database.do(NARROW)
+    narrow(database, [(n, "2026-11-23T06:00:00Z", "T", "t", str(n)) for n in range(10)])
+    collected = collecting(database, tmp_path, {"r": BY_ID}, [("r.value", FLOAT)], page=2)
+    collected.keep = False
+
+    def slow(account: Account, name: str, meant: str, entries: Iterable[Entry]) -> None:
+        if pages:
+            pages.pop(0).done()
+        note(account, name, meant, entries)
+
+    async with collected.running():
+        await until(lambda: len(collected.values(0)) == 10, "all")
+        pages = [one for one in collected.readings if len(one)]
+        monkeypatch.setattr(Account, "note", slow)
+        pages.pop(0).done()
+        await until(lambda: not pages, "one page after the other is noted")
+    narrow(database, [(10, "2026-11-23T06:00:00Z", "T", "t", "10")])
+    again = collecting(database, tmp_path, {"r": BY_ID}, [("r.value", FLOAT)])
+    async with again.running():
+        await until(again.saw(0, 10), "the new one")
+    assert again.values(0) == [10]
 
 
 async def test_an_account_that_is_none_begins_anew(tmp_path: Path, until: Until) -> None:

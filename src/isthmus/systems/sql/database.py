@@ -9,6 +9,7 @@ import re
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 GRACE: Final = 1.0
 """Seconds beyond its own time-out that the database may take to say so."""
+OPENINGS: Final = 4
+"""A host may have several addresses, each of which may take `timeout`; and so may what is said after connecting."""
 CANCELLED: Final = "57014"
 """The SQLSTATE of a question that took too long."""
 NUMBERS: Final = frozenset(("bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric"))
@@ -57,10 +60,10 @@ class _Text(Loader):
 
 
 class Link:
-    """An open connection."""
+    """An open connection, used in a thread of its own: one that hangs keeps nobody else's waiting."""
 
-    def __init__(self, spec: Database, connection: Connection, place: str) -> None:
-        self._spec, self._connection = spec, connection
+    def __init__(self, spec: Database, connection: Connection, place: str, thread: ThreadPoolExecutor) -> None:
+        self._spec, self._connection, self._thread = spec, connection, thread
         self._driver: Any = connection.connection.driver_connection
         self.place = place
         """Where it is, for a person; without the user."""
@@ -79,7 +82,7 @@ class Link:
         """
         if self._file != _identity(self._spec.file):
             raise Disconnected("the file is gone, or is another one", where=self.place)
-        step = asyncio.ensure_future(asyncio.to_thread(self._answer, question, writing))
+        step = asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question, writing)
         try:
             async with asyncio.timeout(self._limit + GRACE):
                 return await asyncio.shield(step)
@@ -92,11 +95,7 @@ class Link:
 
     async def _hang_up(self, step: asyncio.Future[T]) -> None:
         """Ends what a thread waits for; what it says then is of no interest."""
-        if isinstance(self._driver, sqlite3.Connection):
-            self._driver.interrupt()
-        else:
-            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._driver.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        _cut(self._driver)
         await asyncio.wait((step,), timeout=GRACE)
         if step.done() and not step.cancelled():
             step.exception()
@@ -169,22 +168,44 @@ async def connected(spec: Database, who: str, *, writing: bool = False) -> Async
 
     Raises Disconnected when it cannot be reached, Refused when it will never take us.
     """
-    make = _sqlite(spec, writing) if spec.file else _postgres(spec, who, writing)
-    place = spec.file or _place(spec.url)
-    engine = create_engine("sqlite://" if spec.file else "postgresql+psycopg://", creator=make, poolclass=NullPool)
-    step = asyncio.ensure_future(asyncio.to_thread(_opened, engine.connect, place))
+    thread = ThreadPoolExecutor(1, thread_name_prefix="sql")
+    loop, place = asyncio.get_running_loop(), spec.file or _place(spec.url)
     try:
-        connection = await asyncio.shield(step)
-    except asyncio.CancelledError:
-        step.add_done_callback(_closed)
-        raise
-    link = Link(spec, connection, place)
-    try:
-        yield link
+        connection = await _connection(spec, who, writing, thread)
+        try:
+            yield Link(spec, connection, place, thread)
+        finally:
+            with suppress(TimeoutError, DBAPIError, psycopg.Error, sqlite3.Error):
+                async with asyncio.timeout(GRACE):
+                    await loop.run_in_executor(thread, connection.close)
     finally:
-        with suppress(TimeoutError, DBAPIError, psycopg.Error, sqlite3.Error):
-            async with asyncio.timeout(GRACE):
-                await asyncio.to_thread(connection.close)
+        thread.shutdown(wait=False)
+
+
+async def _connection(spec: Database, who: str, writing: bool, thread: ThreadPoolExecutor) -> Connection:
+    """A connection, made in that thread; see `connected`."""
+    make = _sqlite(spec, writing) if spec.file else _postgres(spec, who, writing)
+    made, place = list[Any](), spec.file or _place(spec.url)
+    step = asyncio.get_running_loop().run_in_executor(thread, _opened, make, made, place)
+    try:
+        async with asyncio.timeout(OPENINGS * max(2.0, seconds(spec.timeout))):
+            return await asyncio.shield(step)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        step.add_done_callback(_closed)
+        for one in made:
+            _cut(one)
+        if isinstance(error, TimeoutError):
+            raise Disconnected(f"no answer within {spec.timeout}", where=place) from None
+        raise
+
+
+def _cut(driver: Any) -> None:
+    """Ends what a thread waits for at a connection."""
+    if isinstance(driver, sqlite3.Connection):
+        driver.interrupt()
+        return
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _closed(step: asyncio.Future[Connection]) -> None:
@@ -193,9 +214,16 @@ def _closed(step: asyncio.Future[Connection]) -> None:
         step.result().close()
 
 
-def _opened(connect: Callable[[], Connection], place: str) -> Connection:
+def _opened(make: Callable[[], Any], made: list[Any], place: str) -> Connection:
+    """`made` is told of the driver's connection before anything is said over it."""
+
+    def connect() -> Any:
+        made.append(make())
+        return made[-1]
+
+    scheme = "sqlite://" if place.startswith("/") else "postgresql+psycopg://"
     try:
-        return connect()
+        return create_engine(scheme, creator=connect, poolclass=NullPool).connect()
     except (DBAPIError, psycopg.Error, sqlite3.Error, OSError) as error:
         said = _first_line(getattr(error, "orig", None) or error)
         if _NEVER.search(said):

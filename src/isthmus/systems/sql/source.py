@@ -224,8 +224,8 @@ class Taking:
                 await self._kept(partial(self._write, table))
 
     def _write(self, table: Reading) -> None:
-        entries = table.entries
-        self._account.note(table.name, table.meant, tuple(entries))
+        entries = tuple(table.entries)  # more may come meanwhile
+        self._account.note(table.name, table.meant, entries)
         table.written(len(entries))
 
     async def _kept(self, work: Callable[[], T]) -> T:
