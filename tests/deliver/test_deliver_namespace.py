@@ -319,11 +319,10 @@ async def test_what_was_published_is_not_replaced_by_what_the_recorder_had_by_th
     floor: Plant, broker: Mosquitto, until: Until
 ) -> None:
     floor.apply([mqtt("namespace", broker.url)])
-    async with floor.recording():
-        async with floor.delivering() as told:
-            await until(partial(is_, told, "namespace", "connected"), "connected")
-            await floor.publish(3)
-            await delivered(told, until, 15)
+    async with floor.recording(), floor.delivering() as told:
+        await until(partial(is_, told, "namespace", "connected"), "connected")
+        await floor.publish(3)
+        await delivered(told, until, 15)
     async with floor.delivering() as told:  # the recorder does not run: what follows is in the log alone
         await until(partial(is_, told, "namespace", "connected"), "connected")
         await floor.publish(2)

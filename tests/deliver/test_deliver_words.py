@@ -105,7 +105,8 @@ def test_a_book_keeps_the_place_and_what_was_refused(tmp_path: Path) -> None:
     assert found.columns.tag.tolist() == [1, 2] and found.columns.integer.tolist() == [0, 7]
     assert math.isnan(found.columns.value[0]) and found.columns.words == ["ä"] and found.columns.text.tolist() == [0, 1]
     assert book.retry() == 2
-    book.settle(book.parked(10, again=True), [1], ["still"], 11)
+    first, second = book.parked(10, again=True).ids
+    book.settle([first], {second: "still"}, 11)
     assert (book.count(), book.parked(10).reasons, len(book.parked(10, again=True))) == (1, ["still"], 0)
     assert book.drop() == 1
     book.close()

@@ -8,7 +8,7 @@ is parked as to be tried again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,12 +101,11 @@ class Book:
             self._db.execute("INSERT OR REPLACE INTO place VALUES (1, ?, ?)", encoded)
             self._park(refused, reasons, at)
 
-    def settle(self, tried: Parked, refused: Sequence[int], reasons: Sequence[str], at: int) -> None:
-        """Of parked samples that were tried again those not refused go; the others stay, with the new reason."""
+    def settle(self, gone: Sequence[int], refused: Mapping[int, str], at: int) -> None:
+        """Of parked samples that were tried again those that are `gone` go; others stay: their ids and new reasons."""
         with self._transaction():
-            gone = [(number,) for row, number in enumerate(tried.ids) if row not in set(refused)]
-            self._db.executemany("DELETE FROM parked WHERE id = ?", gone)
-            again = [(reason, at, tried.ids[row]) for row, reason in zip(refused, reasons, strict=True)]
+            self._db.executemany("DELETE FROM parked WHERE id = ?", [(number,) for number in gone])
+            again = [(reason[:1000], at, number) for number, reason in refused.items()]
             self._db.executemany("UPDATE parked SET again = 0, reason = ?, at = ? WHERE id = ?", again)
 
     def parked(self, most: int, *, again: bool = False) -> Parked:

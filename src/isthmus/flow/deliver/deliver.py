@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,12 @@ from isthmus.stream.log import Log, LogState
 LOOK: Final = 1.0
 """Seconds between two looks at which revision is current, and at how far the log goes."""
 
+PATIENCE: Final = 10.0
+"""Seconds that everything else waits for outputs that end."""
+
+THREADS: Final = 256
+"""Blocking steps at once. A far end that is frozen holds a thread or two until it is given up: not those of others."""
+
 say = structlog.get_logger("deliver")
 
 
@@ -53,6 +60,8 @@ class Deliverer:
     log: Log
     data: Path
     running: dict[str, _Running] = field(default_factory=dict)
+    ending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """Outputs that were told to end and take their time: what they have open is not opened again before."""
     revision: int = 0
 
     def describe(self, log: LogState | None) -> dict[str, Any]:
@@ -75,6 +84,7 @@ async def deliver(
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Delivers until `stop`; the positions reached are on disk when it returns."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "deliver"))
     deliverer = Deliverer(log, data)
     said = False
     async with asyncio.TaskGroup() as group:
@@ -118,19 +128,14 @@ async def _follow(deliverer: Deliverer, group: asyncio.TaskGroup) -> None:
 async def _arrange(deliverer: Deliverer, revision: Revision, group: asyncio.TaskGroup) -> None:
     """Makes what runs be what `revision` says; what it does not change goes on untouched."""
     wanted = {output.name: output for output in revision.outputs if delivers(output.kind)}
-    for name in [name for name in deliverer.running if name not in wanted]:
-        await _close(deliverer, name)
-    for name, setting in wanted.items():
-        tags = tags_of(setting, revision.tags)
-        now = _wiring(setting, tags, revision)
-        running = deliverer.running.get(name)
-        if running is not None and running.wiring == now:
-            continue
-        if running is not None:
-            await _close(deliverer, name)
-        output = _output(deliverer, setting, tags, revision)
-        task = group.create_task(run_output(output), name=name)
-        deliverer.running[name] = _Running(output, now, task)
+    tags = {name: tags_of(setting, revision.tags) for name, setting in wanted.items()}
+    wiring = {name: _wiring(setting, tags[name], revision) for name, setting in wanted.items()}
+    changed = [name for name, running in deliverer.running.items() if running.wiring != wiring.get(name)]
+    await asyncio.gather(*(_close(deliverer, name) for name in changed))
+    for name in [name for name in wanted if name not in deliverer.running]:
+        output = _output(deliverer, wanted[name], tags[name], revision)
+        task = group.create_task(run_output(output, after=deliverer.ending.pop(name, None)), name=name)
+        deliverer.running[name] = _Running(output, wiring[name], task)
     deliverer.revision = revision.number
 
 
@@ -155,9 +160,13 @@ def _above(paths: Iterable[str]) -> set[str]:
 
 
 async def _close(deliverer: Deliverer, name: str) -> None:
+    """Ends an output; one that takes too long is waited for by the next of its name."""
     running = deliverer.running.pop(name)
     running.task.cancel()
-    await asyncio.wait((running.task,), timeout=10)
+    await asyncio.wait((running.task,), timeout=PATIENCE)
+    if not running.task.done():
+        say.warning("takes long to end", output=name)
+        deliverer.ending[name] = running.task
 
 
 def _output(deliverer: Deliverer, setting: OutputSetting, tags: tuple[TagSetting, ...], revision: Revision) -> Output:

@@ -21,6 +21,7 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import Disconnected, IsthmusError, Refused, first, leaf
 from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.threads import to_its_end
 from isthmus.flow.deliver.book import MOST_PARKED, Book, Place
 from isthmus.flow.deliver.reading import Batch, Heard, Reading, beginning
 from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
@@ -49,6 +50,9 @@ BEAT: Final = 2.0
 
 COMMIT: Final = 1.0
 """Seconds that deliveries may lie ahead of the position on the disk: what comes again after a sudden end."""
+
+NOT_ITS: Final = "the output does not get its tag any more"
+"""Why what was parked before a revision took its tag from the output is not handed over."""
 
 say = structlog.get_logger("deliver")
 
@@ -109,8 +113,13 @@ def _seconds(behind: int | None, position: Position | None) -> float | None:
     return round((time.now() - position.at) / time.SECOND, 1) if behind and position is not None else 0.0
 
 
-async def run_output(output: Output) -> None:
-    """Delivers until cancelled, whatever happens: nothing of it reaches other outputs."""
+async def run_output(output: Output, *, after: asyncio.Task[None] | None = None) -> None:
+    """Delivers until cancelled, whatever happens: nothing of it reaches other outputs.
+
+    `after`: what ran before in its place and may still have its book, its files and its port.
+    """
+    if after is not None:
+        await asyncio.wait((after,))
     while True:
         try:
             await _follow_book(output)
@@ -119,12 +128,20 @@ async def run_output(output: Output) -> None:
         except* Exception as group:
             say.exception("output failed", output=output.setting.name)
             await _changed(output, "failed", leaf(group))
+        _unless_cancelled()
         await asyncio.sleep(RARELY)
+
+
+def _unless_cancelled() -> None:
+    """Ends a task that was told to, though what broke on its way out came in place of that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _follow_book(output: Output) -> None:
     """Delivers from where the book says, until that cannot go on."""
-    book = await asyncio.to_thread(Book.open, output.folder, create=True)
+    book = await to_its_end(Book.open, output.folder, create=True)
     try:
         output.parked, output.place = book.count(), book.place()
         if output.place is None:
@@ -190,6 +207,7 @@ class _Delivering:
             except Exception as error:
                 say.exception("output failed", output=self.output.setting.name)
                 await _changed(self.output, "failed", error)
+            _unless_cancelled()
             lasted = asyncio.get_running_loop().time() - began
             wait = SHORTEST if lasted > RARELY else min(2 * wait, longest)
             self.output.again += self.batch is not None
@@ -230,10 +248,7 @@ class _Delivering:
         while self.done < len(batch.columns):
             portion = batch.columns.pick(slice(self.done, self.done + fitting(batch.columns, self.done)))
             delivery = Delivery(portion, batch.recalled)
-            try:
-                refused = await sink.write(delivery)
-            except Refused as error:
-                refused = [Refusal(row, str(error)) for row in range(len(portion))]
+            refused = await _handed_over(sink, delivery)
             if refused:
                 await self._park(sink, delivery, refused)
             self.done += len(portion)
@@ -243,9 +258,9 @@ class _Delivering:
         """Parks samples; while there is no room for them the output stands still."""
         output = self.output
         say.warning("refused", output=output.setting.name, samples=len(refused), reason=refused[0].reason)
-        while self.book.count() + len(refused) > MOST_PARKED:
+        while (count := await to_its_end(self.book.count)) + len(refused) > MOST_PARKED:
             full = Refused(
-                f"{self.book.count():,} samples that the far end refused are parked, and there is no room for more",
+                f"{count:,} samples that the far end refused are parked, and there is no room for more",
                 hint=f"put it right ({refused[0].reason}), then isthmus parked {output.setting.name} --retry or --drop",
             )
             await _changed(output, "standing still", full)
@@ -255,26 +270,51 @@ class _Delivering:
         columns = delivery.columns.pick(np.array([one.row for one in refused], np.intp))
         assert output.place is not None
         reasons = [one.reason for one in refused]
-        await asyncio.to_thread(self.book.commit, output.place, columns, reasons, time.now())
-        output.parked = self.book.count()
+        await to_its_end(self.book.commit, output.place, columns, reasons, time.now())
+        output.parked = await to_its_end(self.book.count)
         await _changed(output, "connected", None)
 
     async def _try_parked(self, sink: Sink) -> None:
         """Hands over again what somebody asked to be tried again."""
-        self.output.parked = self.book.count()
-        while self.output.parked and len(tried := self.book.parked(PORTION, again=True)):
-            refused = await sink.write(Delivery(tried.columns, retried=True))
-            rows, reasons = [one.row for one in refused], [one.reason for one in refused]
-            await asyncio.to_thread(self.book.settle, tried, rows, reasons, time.now())
-            self.output.delivered += len(tried) - len(refused)
-            self.output.parked = self.book.count()
+        self.output.parked = await to_its_end(self.book.count)
+        while self.output.parked and len(tried := await to_its_end(self.book.parked, PORTION, again=True)):
+            wanted = np.isin(tried.columns.tag, list(self.output.systems))
+            await self._settle([], {tried.ids[row]: NOT_ITS for row in np.flatnonzero(~wanted).tolist()})
+            await self._try(
+                sink, tried.columns.pick(wanted), [tried.ids[row] for row in np.flatnonzero(wanted).tolist()]
+            )
+
+    async def _try(self, sink: Sink, columns: Columns, ids: Sequence[int]) -> None:
+        """Hands over parked samples, in portions; of each it is noted at once what became of it."""
+        done = 0
+        while done < len(columns):
+            end = done + fitting(columns, done)
+            refused = await _handed_over(sink, Delivery(columns.pick(slice(done, end)), retried=True))
+            again = {ids[done + one.row]: one.reason for one in refused}
+            gone = [number for number in ids[done:end] if number not in again]
+            await self._settle(gone, again)
+            self.output.delivered += len(gone)
+            done = end
+
+    async def _settle(self, gone: Sequence[int], again: Mapping[int, str]) -> None:
+        """Of parked samples that were tried those that are gone go, and others stay: id → why."""
+        await to_its_end(self.book.settle, gone, again, time.now())
+        self.output.parked = await to_its_end(self.book.count)
 
     async def _commit(self) -> None:
         """Writes the place, when it is another one."""
         self.committed = asyncio.get_running_loop().time()
         if self.moved and self.output.place is not None:
-            await asyncio.to_thread(self.book.commit, self.output.place, empty(), (), time.now())
+            await to_its_end(self.book.commit, self.output.place, empty(), (), time.now())
             self.moved = False
+
+
+async def _handed_over(sink: Sink, delivery: Delivery) -> Sequence[Refusal]:
+    """What the far end refuses of a delivery, also where it refuses it as a whole."""
+    try:
+        return await sink.write(delivery)
+    except Refused as error:
+        return [Refusal(row, str(error)) for row in range(len(delivery))]
 
 
 def fitting(columns: Columns, start: int) -> int:

@@ -20,6 +20,7 @@ import structlog
 from numpy.typing import NDArray
 
 from isthmus.core.errors import Disconnected
+from isthmus.core.threads import to_its_end
 from isthmus.flow.deliver.book import Place
 from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.folder import Folder
@@ -171,13 +172,8 @@ def beginning(history: Path, position: Position | None) -> Place:
 
 
 async def _next(found: Iterator[State | Part]) -> State | Part | None:
-    """The next one, read in a thread; one that is cancelled waits for the thread, which has the files open."""
-    step = asyncio.ensure_future(asyncio.to_thread(next, found, None))
-    try:
-        return await asyncio.shield(step)
-    except asyncio.CancelledError:
-        await asyncio.wait((step,))
-        raise
+    """The next one, read in a thread, which has the files open."""
+    return await to_its_end(next, found, None)
 
 
 def masked(numbers: Collection[int]) -> NDArray[np.bool_]:

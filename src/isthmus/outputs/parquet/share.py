@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import Field
 
 from isthmus.core import time
 from isthmus.core.errors import Disconnected
+from isthmus.core.threads import to_its_end
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.parquet.hour import table_of, without, write
 from isthmus.outputs.parquet.listing import Files
@@ -52,7 +52,7 @@ class Share:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[_Sink]:
         """Makes sure that the share is there, and reads what is staged."""
-        yield await asyncio.to_thread(self._opened)
+        yield await to_its_end(self._opened)
 
     def _opened(self) -> _Sink:
         house, begun = self._house, self._house.folder / "share"
@@ -88,7 +88,7 @@ class _Sink:
         self._looked = 0
 
     async def write(self, delivery: Delivery) -> Sequence[Refusal]:
-        await asyncio.to_thread(self._take, delivery.columns)
+        await to_its_end(self._take, delivery.columns)
         return ()
 
     def _take(self, columns: Columns) -> None:
