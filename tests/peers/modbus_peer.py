@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import pytest
+
+from tests.peers.child import Child
 
 PROGRAM = Path(__file__).parent / "build" / "modbus_server"
 SLOWEST = 20.0
@@ -28,19 +28,15 @@ def need_server() -> str:
     pytest.skip(why)
 
 
-class Server:
+class Server(Child):
     """A Modbus server; `do` sends it a command (see modbus_server.c)."""
 
     def __init__(self) -> None:
         self.port = 0
-        self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.kill()
 
     async def start(self) -> None:
         """Starts it, on the port it had before, and waits until it listens."""
@@ -71,17 +67,3 @@ class Server:
 
     async def set_float(self, unit: int, address: int, value: float) -> None:
         await self.set(unit, "holding", address, struct.unpack(">2H", struct.pack(">f", value)))
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    async def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
-        self._process = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from tests.peers.child import Child
 from tests.peers.opcua_peer import HERE, SLOWEST_ANSWER, SLOWEST_START, need_node
 
 
@@ -17,20 +17,16 @@ class Refusal(Exception):
     """What the client says when it cannot."""
 
 
-class OpcUaClient:
+class OpcUaClient(Child):
     """An OPC UA client; `do` sends it a command (see opcua_client.js)."""
 
     def __init__(self, folder: Path, url: str, namespace: str, **config: Any) -> None:
         self.folder = folder
         self.config: dict[str, Any] = {"url": url, "namespace": namespace, "pki": str(folder / "client-pki"), **config}
-        self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.kill()
 
     async def start(self) -> None:
         """Starts it and waits until it has a session; raises Refusal when it gets none."""
@@ -72,17 +68,3 @@ class OpcUaClient:
                 found += (await self.do("heard"))["heard"]
                 await asyncio.sleep(0.02)
         return found
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    async def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
-        self._process = None

@@ -7,15 +7,15 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+
+from tests.peers.child import Child
 
 HERE = Path(__file__).parent
 URI = "urn:isthmus:plant"
@@ -41,14 +41,13 @@ def need_node() -> str:
     pytest.skip(why)
 
 
-class Server:
+class Server(Child):
     """An OPC UA server; `do` sends it a command (see opcua_server.js)."""
 
     def __init__(self, folder: Path, kind: str = "node", **config: Any) -> None:
         self.kind, self.folder = kind, folder
         self.config: dict[str, Any] = {"port": free_port(), "pki": str(folder / "peer-pki"), **config}
         self.index = 0
-        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -57,9 +56,6 @@ class Server:
     async def __aenter__(self) -> Self:
         await self.start()
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.kill()
 
     async def start(self, **changes: Any) -> None:
         """Starts it and waits until it listens."""
@@ -92,20 +88,6 @@ class Server:
         answer = await self._answer()
         assert answer["ok"], answer
         return answer
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    async def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
-        self._process = None
 
     def address(self, name: str) -> str:
         return f"nsu={self.config.get('uri', URI)};s={name}"

@@ -4,32 +4,28 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import struct
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
+
+from tests.peers.child import Child
 
 PROGRAM = Path(__file__).parent / "s7_server.py"
 SLOWEST = 20.0
 
 
-class S7Server:
+class S7Server(Child):
     """An S7 server; `do` sends it a command (see s7_server.py)."""
 
     def __init__(self, **blocks: int) -> None:
         """`db1=12`: data blocks of so many bytes, which it has whenever it starts."""
         self.port = 0
         self._blocks = [f"{name.removeprefix('db')}:{size}" for name, size in blocks.items()]
-        self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.kill()
 
     async def start(self) -> None:
         """Starts it, on the port it had before, and waits until it listens."""
@@ -57,17 +53,3 @@ class S7Server:
 
     async def set_real(self, block: int, byte: int, value: float) -> None:
         await self.do(f"set {block} {byte} {struct.pack('>f', value).hex()}")
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
-
-    async def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
-        self._process = None

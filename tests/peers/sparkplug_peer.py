@@ -7,11 +7,11 @@ import asyncio
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from tests.conftest import needed
+from tests.peers.child import Child
 from tests.peers.mosquitto import HERE as BROKER
 from tests.peers.mosquitto import WHAT as BROKER_WHAT
 
@@ -36,12 +36,11 @@ def metric(name: str, value: Any, type_: str = "Double", **more: Any) -> dict[st
     return {"name": name, "type": type_, "value": value, **more}
 
 
-class SparkplugPeer:
+class SparkplugPeer(Child):
     """The process; `do` sends it a command (see sparkplug_peer.js)."""
 
     def __init__(self, folder: Path, url: str = "", **config: Any) -> None:
         self.folder, self.config = folder, {"url": url, **config}
-        self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         program = need_sparkplug()
@@ -54,9 +53,6 @@ class SparkplugPeer:
         ready = await self._answer(SLOWEST_START)
         assert ready.get("ready"), ready
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.kill()
 
     async def _answer(self, slowest: float = SLOWEST_ANSWER) -> dict[str, Any]:
         assert self._process and self._process.stdout
@@ -83,13 +79,3 @@ class SparkplugPeer:
                 if counts["connected"] and counts["births"] >= births:
                     return
                 await asyncio.sleep(0.02)
-
-    async def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        self._process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
-        self._process = None
