@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
 from isthmus.app.run.service import Work, main
 from isthmus.flow.collect import collect
 
+THREADS: Final = 64
+"""Names of hosts are looked up, and files read, in threads: so many may hang (a name server that is away, a share)
+before anything else waits for them. Python's own pool has a few more than the machine has cores."""
+
 
 async def body(work: Work) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="collect"))
     await collect(work.log, work.place.root, work.node, ready=work.ready, stop=work.stop, report=work.say)
 
 
