@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from isthmus.core.errors import Refused
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
+from isthmus.systems.tls import trusting
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A name of a header (RFC 9110, 5.6.2)."""
@@ -136,18 +137,4 @@ def secret_of(site: Site) -> dict[str, str]:
 
 def tls_of(site: Site, pki: Path) -> ssl.SSLContext:
     """What we trust and who we are; raises Refused when a file is not what it should be."""
-    named = site.ca
-    try:
-        context = ssl.create_default_context(cafile=str(pki / named) if named else None)
-        if site.certificate:
-            named = site.certificate
-            context.load_cert_chain(pki / site.certificate, pki / site.key, password=_unasked)
-    except (OSError, ssl.SSLError) as error:
-        hint = "name PEM files that lie in pki/ of the data directory"
-        raise Refused(f"{named} cannot be used: {error}", where=str(pki), hint=hint) from error
-    return context
-
-
-def _unasked() -> str:
-    """In place of the question that OpenSSL would put to the terminal, and wait."""
-    raise OSError("the key is encrypted; write it without a password, readable by Isthmus alone")
+    return trusting(pki, ca=site.ca, certificate=site.certificate, key=site.key)

@@ -21,6 +21,7 @@ from isthmus.systems.durations import Duration, between, seconds
 from isthmus.systems.mqtt import packet
 from isthmus.systems.mqtt.client import Connection, Where, connected
 from isthmus.systems.mqtt.packet import Greeting, Version, Will
+from isthmus.systems.tls import trusting
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
@@ -158,7 +159,8 @@ async def reached(broker: Broker, said: Greeting, pki: Path, will: Will | None =
 
     Raises Disconnected when none can be reached, Refused when one of them will never take us.
     """
-    tls = _tls(broker, pki) if any(url.startswith("mqtts:") for url in broker.urls) else None
+    safe = any(url.startswith("mqtts:") for url in broker.urls)
+    tls = trusting(pki, ca=broker.ca, certificate=broker.certificate, key=broker.key) if safe else None
     async with AsyncExitStack() as opened:
         yield await _first(broker, replace(said, will=will), tls, opened)
 
@@ -177,22 +179,3 @@ def _where(url: str, tls: ssl.SSLContext | None) -> Where:
     parts = urlsplit(url)
     assert parts.hostname is not None and parts.port is not None  # by `_url`
     return Where(parts.hostname, parts.port, tls if parts.scheme == "mqtts" else None)
-
-
-def _tls(broker: Broker, pki: Path) -> ssl.SSLContext:
-    """What we trust and who we are; raises Refused when a file is not what it should be."""
-    named = broker.ca
-    try:
-        context = ssl.create_default_context(cafile=str(pki / named) if named else None)
-        if broker.certificate:
-            named = broker.certificate
-            context.load_cert_chain(pki / broker.certificate, pki / broker.key, password=_unasked)
-    except (OSError, ssl.SSLError) as error:
-        hint = "name PEM files that lie in pki/ of the data directory"
-        raise Refused(f"{named} cannot be used: {error}", where=str(pki), hint=hint) from error
-    return context
-
-
-def _unasked() -> str:
-    """In place of the question that OpenSSL would put to the terminal, and wait."""
-    raise OSError("the key is encrypted; write it without a password, readable by Isthmus alone")

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS towards a far end: which certificates we trust, and which one we show."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from isthmus.core.errors import Refused
+
+
+def trusting(pki: Path, *, ca: str = "", certificate: str = "", key: str = "") -> ssl.SSLContext:
+    """What we trust and who we are: PEM files by their names in `pki`; without `ca` what the machine trusts.
+
+    Raises Refused when a file is not what it should be.
+    """
+    named = ca
+    try:
+        context = ssl.create_default_context(cafile=str(pki / ca) if ca else None)
+        if certificate:
+            named = certificate
+            context.load_cert_chain(pki / certificate, pki / key, password=_unasked)
+    except (OSError, ssl.SSLError) as error:
+        hint = "name PEM files that lie in pki/ of the data directory"
+        raise Refused(f"{named} cannot be used: {error}", where=str(pki), hint=hint) from error
+    return context
+
+
+def _unasked() -> str:
+    """In place of the question that OpenSSL would put to the terminal, and wait."""
+    raise OSError("the key is encrypted; write it without a password, readable by Isthmus alone")
