@@ -8,6 +8,7 @@ import hashlib
 import json
 import random
 import shutil
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import SECOND, now, to_iso
 from isthmus.outputs.contract import Delivery, Surroundings
+from isthmus.outputs.parquet import hour
 from isthmus.outputs.parquet import share as share_
 from isthmus.outputs.parquet.listing import Files
 from isthmus.outputs.parquet.share import ParquetSpec, Share
@@ -279,6 +281,46 @@ async def test_a_share_that_is_gone_is_waited_for_and_a_foreign_folder_refused(t
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(Disconnected, match=r"holds cat\.jpg"):
         await deliver(Share(ParquetSpec(folder=str(tmp_path / "photos")), house(tmp_path)), empty())
+
+
+async def test_nothing_is_written_where_a_drive_was_that_went_while_the_share_was_open(tmp_path: Path) -> None:
+    share, folder = output(tmp_path), tmp_path / "lake"
+    async with share.open() as sink:
+        await sink.write(Delivery(samples([PAST], [1.0])))
+        folder.rename(tmp_path / "unmounted")
+        folder.mkdir()
+        for delivery in (empty(), samples([PAST + 1], [2.0])):
+            with pytest.raises(Disconnected, match="not there any more"):
+                await sink.write(Delivery(delivery))
+    assert not list(folder.iterdir())
+    folder.rmdir()
+    (tmp_path / "unmounted").rename(folder)
+    await deliver(share, samples([PAST + 1], [2.0]))
+    assert len(rows(files(folder))) == 2
+
+
+async def test_a_share_that_is_closed_while_it_writes_is_closed_when_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    share, folder = output(tmp_path), tmp_path / "lake"
+    begun, go_on, real = threading.Event(), threading.Event(), hour.write
+
+    def slowly(*said: Any) -> Any:
+        begun.set()
+        go_on.wait(10)
+        return real(*said)
+
+    monkeypatch.setattr("isthmus.outputs.parquet.share.write", slowly)
+    task = asyncio.create_task(deliver(share, samples([PAST], [1.0])))
+    await until(begun.is_set, "it writes")
+    task.cancel()
+    await asyncio.wait((task,), timeout=0.2)
+    assert not task.done()
+    go_on.set()
+    await asyncio.wait((task,), timeout=10)
+    assert task.cancelled()
+    await deliver(output(tmp_path), samples([PAST], [1.0]), samples([PAST + 1], [2.0]))
+    assert len(rows(everywhere(folder))) == 2
 
 
 async def test_a_disk_that_is_full_stops_the_share_and_nothing_is_lost(

@@ -119,6 +119,18 @@ async def test_what_a_broker_refuses_for_good_is_parked(cluster: Cluster, tmp_pa
         assert not await sink.write(Delivery(samples(1)))
 
 
+@pytest.mark.parametrize("code", [10, 18])
+async def test_a_batch_that_is_too_large_for_a_broker_is_taken_apart(
+    cluster: Cluster, tmp_path: Path, code: int
+) -> None:
+    """MESSAGE_TOO_LARGE and RECORD_LIST_TOO_LARGE are said of all messages of a request."""
+    async with output(cluster.servers, tmp_path).open() as sink:
+        cluster.do("errors", PRODUCE, code, code)
+        assert not await sink.write(Delivery(samples(500)))
+    found = consumed(cluster.servers, 500)
+    assert sorted(one["value"] for _, _, one in found) == list(map(float, range(500)))
+
+
 async def test_what_passes_is_tried_again_and_is_there_once(cluster: Cluster, tmp_path: Path) -> None:
     async with output(cluster.servers, tmp_path).open() as sink:
         cluster.do("errors", PRODUCE, 6, 7, 19)  # NOT_LEADER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS

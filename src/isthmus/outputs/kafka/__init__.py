@@ -34,7 +34,9 @@ Samples are delivered when all in-sync replicas have them (`acks=all`); how many
 (`min.insync.replicas`). The producer is idempotent: what it sends again by itself is in the topic once. After a lost
 connection to the cluster, or a sudden end of Isthmus, samples of up to about a second come a second time: tag, time,
 value, quality and marks together are the key of a sample. A message that is too large for `largest` or for the broker
-is parked; a topic that is not there, or that we may not write to, is waited for.
+is parked; a topic that is not there, or that we may not write to, is waited for. A broker refuses a batch of messages
+as a whole: the batch is then sent in halves until what is refused stands alone, and its messages may come behind later
+ones of their tags.
 
 This was tested against librdkafka's own mock cluster of three brokers, in a process of its own: delivery, refusals,
 brokers that go away and come back, frozen ones. It cannot show what real brokers do with disks, replicas and elections,

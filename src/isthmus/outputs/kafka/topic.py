@@ -214,22 +214,37 @@ class _Sink:
 
     def _write(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Refusal]:
         """Returns when the brokers have all but those refused; raises Disconnected when that took too long."""
+        refused = self._stored(messages, range(len(messages)))
+        self._heard, self._trouble = time.monotonic(), None
+        return [Refusal(row, error.str()) for row, error in sorted(refused.items())]
+
+    def _stored(self, messages: Sequence[tuple[bytes, bytes]], rows: Sequence[int]) -> dict[int, KafkaError]:
+        """Which of these rows are refused, and why; brokers refuse whole batches, so those are tried in halves."""
+        unfit, failed = self._sent(messages, rows)
+        if len(failed) > 1:
+            again, half = sorted(failed), len(failed) // 2
+            failed = self._stored(messages, again[:half]) | self._stored(messages, again[half:])
+        return unfit | failed
+
+    def _sent(
+        self, messages: Sequence[tuple[bytes, bytes]], rows: Sequence[int]
+    ) -> tuple[dict[int, KafkaError], dict[int, KafkaError]]:
+        """Sends these rows, once; (those that cannot be sent, those that brokers refuse)."""
         from confluent_kafka import KafkaException
 
-        failed: dict[int, KafkaError] = {}
-        for row, (key, value) in enumerate(messages):
+        unfit, failed = dict[int, "KafkaError"](), dict[int, "KafkaError"]()
+        for row in rows:
             try:
-                self._produce(key, value, partial(_report, failed, row))
+                self._produce(*messages[row], partial(_report, failed, row))
             except KafkaException as error:
-                failed[row] = error.args[0]
+                unfit[row] = error.args[0]
         left = self._producer.flush(self._patience + 1)
-        away = next((error for error in failed.values() if error.code() not in _REFUSED), None)
+        away = next((one for one in (*unfit.values(), *failed.values()) if one.code() not in _REFUSED), None)
         if away is not None:
             raise self._gone(away)
         if left:
             raise Disconnected(f"no answer within {self._spec.patience}", where=self._where)
-        self._heard, self._trouble = time.monotonic(), None
-        return [Refusal(row, error.str()) for row, error in sorted(failed.items())]
+        return unfit, failed
 
     def _produce(self, key: bytes, value: bytes, report: Any) -> None:
         while True:

@@ -61,6 +61,7 @@ class Files:
     def __init__(self, folder: Path, plant: str, output: str, listed: Sequence[Listed]) -> None:
         self.folder, self._plant, self._output = folder, plant, output
         self._listed = {one.file: one for one in listed}
+        self._place = _identity(folder)
 
     @classmethod
     def open(cls, folder: Path, plant: str, output: str, *, new: bool, keep: int) -> Files:
@@ -87,6 +88,11 @@ class Files:
         except OSError as error:
             raise Disconnected(f"cannot be used: {error.strerror or error}", where=str(folder)) from error
         return files
+
+    def check(self) -> None:
+        """Raises Disconnected when its folder is gone or another one: of a drive that is not mounted the place is."""
+        if _identity(self.folder) != self._place:
+            raise Disconnected("the share is not there any more", where=str(self.folder), hint="mount it")
 
     def _list_unlisted(self, keep: int) -> None:
         for path in self.folder.glob("day=*/*"):
@@ -158,6 +164,15 @@ def _make(folder: Path, *, new: bool) -> None:
     strange = [one.name for one in folder.iterdir() if not one.name.startswith((".", "day="))]
     if new and strange:
         raise Disconnected(f"holds {strange[0]} and is no share", where=str(folder), hint="share into a new folder")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder lies at a path; None where there is none."""
+    try:
+        said = folder.stat()
+    except OSError:
+        return None
+    return said.st_dev, said.st_ino
 
 
 def _hour(name: str) -> int | None:

@@ -94,6 +94,7 @@ class _Sink:
     def _take(self, columns: Columns) -> None:
         """Writes what is due first: while the share cannot be written nothing more is taken."""
         now = time.now()
+        self._files.check()
         try:
             if due := self._due(now, len(columns)):
                 self._write(due, now)
