@@ -134,6 +134,19 @@ async def test_what_the_database_refuses_is_parked_and_the_rest_is_stored(databa
     assert database.ask("SELECT count(*) FROM samples") == [(98,)]
 
 
+@pytest.mark.parametrize(
+    ("shape", "index"), [("narrow", "samples (tag, time_ns)"), ("wide", "storage_tank (asset, time_ns)")]
+)
+async def test_what_another_key_of_the_table_does_not_let_in_is_parked_and_not_taken_for_there(
+    database: Database, tmp_path: Path, shape: str, index: str
+) -> None:
+    first: list[Sample] = [(1, AT, 1.0, None, None, 0, 0)]
+    assert not await deliver(database, tmp_path, first, shape=shape)
+    database.do(f"CREATE UNIQUE INDEX one_at_a_time ON {index}")
+    refused = await deliver(database, tmp_path, [*first, (1, AT, 2.0, None, None, 0, 0)], shape=shape)
+    assert [one.row for one in refused] == [1]
+
+
 async def test_a_type_that_gets_a_tag_gets_a_column(database: Database, tmp_path: Path) -> None:
     assert not await deliver(database, tmp_path, SAMPLES[:1], shape="wide")
     tags = settings(2, **{"outlet-valve": DataType.BOOLEAN, "Größe": DataType.FLOAT})

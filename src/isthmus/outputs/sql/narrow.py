@@ -55,7 +55,8 @@ class Narrow:
         names = ", ".join(quoted(one.name) for one in COLUMNS)
         self._staging.fill(connection, COLUMNS, self._rows(columns))
         from_ = f"SELECT {names} FROM {self._staging.said} WHERE true"
-        run(connection, f"INSERT INTO {self.shapes[0].said} ({names}) {from_} ON CONFLICT DO NOTHING")
+        shape = self.shapes[0]
+        run(connection, f"INSERT INTO {shape.said} ({names}) {from_} ON CONFLICT ({shape.same}) DO NOTHING")
 
     def _rows(self, columns: Columns) -> Iterator[tuple[Any, ...]]:
         tags = columns.tag.tolist()

@@ -72,11 +72,15 @@ class Shape:
         """Its name in SQL."""
         return ".".join(quoted(part) for part in self.name.split("."))
 
+    @property
+    def same(self) -> str:
+        """Its key in SQL: who agrees in it is there already. Of no other constraint of a table that can be said."""
+        return ", ".join(map(quoted, self.key))
+
     def made(self, postgres: bool) -> str:
         """The statement that makes it."""
         columns = ",\n".join(f"  {_column(one, postgres)}" for one in self.columns)
-        key = ", ".join(map(quoted, self.key))
-        return f"CREATE TABLE {self.said} (\n{columns},\n  PRIMARY KEY ({key})\n)"
+        return f"CREATE TABLE {self.said} (\n{columns},\n  PRIMARY KEY ({self.same})\n)"
 
     def widened(self, column: Column, postgres: bool) -> str:
         """The statement that gives it one more column."""

@@ -205,13 +205,13 @@ class _Merge:
             f"{q} = COALESCE({table}.{q}, EXCLUDED.{q})"
             for c, q in _pairs(columns)
         )
-        key = ", ".join(map(quoted, KEY))
-        self._insert(columns, f"ON CONFLICT ({key}) DO UPDATE SET {taken}")
+        self._insert(columns, f"DO UPDATE SET {taken}")
 
     def _insert(self, columns: Sequence[str], conflict: str) -> None:
         names = ", ".join(quoted(one.name) for one in self._named(columns))
         self._do(
-            f"INSERT INTO {self._shape.said} ({names}) SELECT {names} FROM {self._staging.said} WHERE true {conflict}"
+            f"INSERT INTO {self._shape.said} ({names}) SELECT {names} FROM {self._staging.said} WHERE true "
+            f"ON CONFLICT ({self._shape.same}) {conflict}"
         )
 
     def _beaten(self, merging: _Merging, columns: Sequence[str]) -> Iterator[tuple[str, int, str, Cell, int]]:
@@ -238,7 +238,7 @@ class _Merge:
             by_column.setdefault(column, []).append(row)
         for column, rows in by_column.items():
             self._staging.fill(self._connection, self._named([column]), rows)
-            self._insert([column], "ON CONFLICT DO NOTHING")
+            self._insert([column], "DO NOTHING")
 
     def _named(self, columns: Sequence[str]) -> list[Column]:
         by_name = {one.name: one for one in self._shape.columns}
