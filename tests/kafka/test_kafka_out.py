@@ -18,6 +18,8 @@ from pydantic import ValidationError
 from isthmus.core.errors import Disconnected, Refused
 from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import from_iso
+from isthmus.flow.deliver.book import Book
+from isthmus.flow.deliver.deliver import folder_of
 from isthmus.outputs.contract import Delivery, Surroundings
 from isthmus.outputs.registry import output_kinds
 from isthmus.plant.revision import OutputSetting, Revision, TagSetting
@@ -210,6 +212,37 @@ async def cut_under_load(cluster: Cluster, floor: Plant, until: Until, rounds: i
     found = consumed(cluster.servers, floor.sent * TAGS, 60)
     counted = Counter((one["tag"], one["at"], one["value"]) for _, _, one in found)
     assert len(counted) == floor.sent * TAGS and floor.told("stream")["parked"] == 0
+
+
+async def test_many_outputs_that_are_frozen_keep_no_other_waiting(
+    cluster: Cluster, floor: Plant, tmp_path: Path, until: Until
+) -> None:
+    def place() -> Any:
+        book = Book.open(folder_of(floor.data, "lake"))
+        try:
+            return book.place()
+        finally:
+            book.close()
+
+    lake = OutputSetting(name="lake", kind="parquet", config={"folder": str(tmp_path / "lake")}, tags=())
+    frozen = [
+        OutputSetting(name=f"frozen-{n}", kind="kafka", config={"servers": cluster.servers, "patience": "60s"}, tags=())
+        for n in range(12)
+    ]
+    floor.apply([lake])
+    async with floor.delivering() as told:
+        await until(lambda: told.get("lake", {}).get("state") == "connected", "connected")
+        began = place()
+        cluster.process.send_signal(signal.SIGSTOP)
+        try:
+            floor.apply([lake, *frozen])
+            await until(lambda: len(told) == 13, "the others try")
+            await floor.publish(5)
+            await until(lambda: told["lake"]["delivered"] == 5 * TAGS, "delivered", within=20)
+            await until(lambda: place() != began, "its place is on the disk", within=20)
+            assert {told[one.name]["state"] for one in frozen} == {"starting"}
+        finally:
+            cluster.process.send_signal(signal.SIGCONT)
 
 
 async def test_a_cut_under_load_loses_nothing(cluster: Cluster, floor: Plant, until: Until) -> None:
