@@ -191,6 +191,21 @@ async def test_very_many_samples_of_an_hour_are_more_than_one_file(
     assert Stage(tmp_path / "own" / "stage").rows + len(rows(files(folder))) == 4000
 
 
+async def test_long_texts_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share_, "MOST_BYTES", 100_000)
+    share, folder, this_hour = output(tmp_path), tmp_path / "lake", now() // HOUR * HOUR
+    parts = list[Columns]()
+    for second in range(10):
+        rows_ = samples([this_hour + second], [np.nan], tag=3)
+        rows_.text[:] = 1
+        parts.append(Columns((str(second) * 60_000,), *rows_.arrays()))
+    await deliver(share, *parts)
+    assert len(files(folder)) >= 3
+    stage = Stage(tmp_path / "own" / "stage")
+    assert stage.bytes < 200_000
+    assert stage.rows + len(rows(files(folder))) == 10
+
+
 class Death(BaseException):
     """A sudden end."""
 

@@ -24,7 +24,8 @@ from isthmus.systems.durations import Duration, between
 from isthmus.systems.places import WholePath
 
 MOST: Final = 1_000_000
-"""Samples that are staged; when there are more they go into files, whatever hour it is."""
+MOST_BYTES: Final = 256 << 20
+"""Samples that are staged, and bytes of them; when there are more they go into files, whatever hour it is."""
 RARELY: Final = 60 * time.SECOND
 """Between two looks for files that need not be kept any more."""
 
@@ -109,7 +110,7 @@ class _Sink:
     def _due(self, now: int, more: int) -> list[int]:
         """Hours that are over since a while, and whose first staged sample is; all where there is no more room."""
         since = self._stage.since
-        if self._stage.rows + more > MOST:
+        if self._stage.rows + more > MOST or self._stage.bytes > MOST_BYTES:
             return list(since)
         late = now - self._settle
         return [hour for hour, staged in since.items() if (hour + 1) * HOUR <= late and staged <= late]

@@ -44,13 +44,17 @@ class Stage:
         self.names: dict[int, tuple[str, str]] = {}
         """Of every tag that is staged, as it was called last."""
         self.rows = 0
+        self.bytes = path.stat().st_size if path.exists() else 0
+        """Of the file."""
         for columns, names, when in _read(path):
             self.names |= names
             self._hold(columns, when)
 
     def add(self, columns: Columns, names: Names, when: int) -> None:
         """Keeps samples (at least one): on the disk when it returns."""
-        _append(self._path, _framed(columns, names, when))
+        frame = _framed(columns, names, when)
+        _append(self._path, frame)
+        self.bytes += len(frame)
         self.names |= {number: names[number] for number in np.unique(columns.tag).tolist()}
         self._hold(columns, when)
 
@@ -72,6 +76,7 @@ class Stage:
             del self.since[hour]
         left = [_framed(self.of(hour), self.names, self.since[hour]) for hour in self._hours]
         _replace(self._path, left)
+        self.bytes = sum(map(len, left))
 
 
 def _read(path: Path) -> Iterator[tuple[Columns, dict[int, tuple[str, str]], int]]:
