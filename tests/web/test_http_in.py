@@ -122,6 +122,22 @@ async def test_an_error_of_one_path_is_the_quality_of_its_addresses_alone(
     assert str(status) in told[0].message and "/wrong#/value" in told[0].message and not collected.errors
 
 
+async def test_only_what_can_be_read_again_is_said_to_be_so(server: WebServer, tmp_path: Path, until: Until) -> None:
+    await server.do("page", path="/now", body='{"a": 1}')
+    async with reading(server.url, tmp_path, "/now#/a", "/now#/b", every="50ms").running() as collected:
+        await until(lambda: bool(collected.told(EventKind.TAG)), "b is not there")
+        await server.page("/now", "", status=404)
+        await until(lambda: len(collected.told(EventKind.TAG)) == 2, "nothing is there")
+        await server.do("page", path="/now", body='{"a": 2}')
+        await until(collected.saw(0, 2), "a is there again")
+        await server.page("/now", "", status=404)
+        await until(lambda: len(collected.told(EventKind.TAG)) == 4, "nothing is there once more")
+        await server.do("page", path="/now", body='{"a": 3, "b": 3}')
+        await until(collected.saw(1, 3), "both are there")
+    back = [event.message for event in collected.told(EventKind.TAG) if "again" in event.message]
+    assert back == ["/now#/a can be read again", "/now#/a, /now#/b can be read again"]
+
+
 async def test_wrong_credentials_refuse_the_system(server: WebServer, tmp_path: Path, until: Until) -> None:
     for status, words in ((401, "does not know us"), (403, "forbids")):
         await server.page("/now", "no", status=status)

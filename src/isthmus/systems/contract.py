@@ -237,6 +237,8 @@ class Kind:
     """(own keys, as the plant file says them) → what no other system or output should also be: `the device at HOST`."""
     sole_hint: str = ""
     """What to do where two are the same."""
+    looking: Mapping[str, Any] = field(default_factory=dict)
+    """Keys that `isthmus browse --kind` adds: the Spec requires them, and for a passing look they say nothing."""
     waits: bool = False
     """Its far end keeps what we do not take: while the hold is full the driver waits, whatever `overflow` says, and
     nothing of it is discarded."""

@@ -60,7 +60,7 @@ def browse(
 
     door, config = _door(kind), _config(url, security, user)
     with _pki(data, security) as folder, slow(f"looking at {url}") as say:
-        driver = _driver(door, config | _password(password_env), name, folder)
+        driver = _driver(door, {**door.looking, **config, **_password(password_env)}, name, folder)
         found, complete = asyncio.run(_collect(driver.browse(start), most, say))
     if as_json:
         sys.stdout.write(json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False) + "\n")

@@ -47,7 +47,7 @@ class Reader:
         rows, events, oddities, now = list[Reading](), list[Event](), list[Oddity](), time.now()
         for target, result in zip(resource.targets, self._stamps.results(body, resource.targets), strict=True):
             if isinstance(result, str) or self._remarks.told(target.position):
-                happened, odd = self._remarks.result(target, result, answer.body, now)
+                happened, odd = self._remarks.result(resource, target, result, answer.body, now)
                 events, oddities = [*events, *happened], [*oddities, *odd]
             rows.append(unreadable(target.position) if isinstance(result, str) else result)
         resource.keep(rows, answer)

@@ -44,11 +44,13 @@ class Remarks:
         return [happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed(found))]
 
     def restored(self, resource: Resource) -> list[Event]:
-        """It can be read again."""
+        """It can be read again, and so can those of its addresses that find something in it."""
         if not resource.told:
             return []
         resource.told = ""
-        found = [target.text for target in resource.targets]
+        found = [target.text for target in resource.targets if target.position not in self._wrong]
+        if not found:
+            return []
         message = f"{names(found, 3)} can be read again"
         return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
 
@@ -56,10 +58,12 @@ class Remarks:
         """This address was told as unreadable, and not taken back."""
         return position in self._wrong
 
-    def result(self, target: Target, result: Reading | str, body: bytes, now: int) -> tuple[list[Event], list[Oddity]]:
+    def result(
+        self, resource: Resource, target: Target, result: Reading | str, body: bytes, now: int
+    ) -> tuple[list[Event], list[Oddity]]:
         """What one address found in an answer that could be read."""
         if not isinstance(result, str):
-            if self._wrong.pop(target.position, None) is None:
+            if self._wrong.pop(target.position, None) is None or resource.told:  # `restored` names it
                 return [], []
             message = f"{target.text} can be read again"
             return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message)], []

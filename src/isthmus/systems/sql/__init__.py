@@ -41,6 +41,9 @@ So several tags come from one table, whether it has a column for each or a row. 
 What stands in brackets is compared as text, without blanks around it. A column whose name has one of `[ ] = ,` in it
 needs another name in a `query`, or in a view. Names are those that the database has: capitals count.
 
+`isthmus browse --kind sql postgresql://host:5432/lims --user isthmus --password-env LIMS` lists tables, views and their
+columns, with `name` in the place of the name that you give them under `tables`.
+
 What can stand under the name of a table in `tables`:
 
 """
@@ -102,6 +105,7 @@ KIND = Kind(
     check_address=check_address,
     powers=("reads", "browses"),
     secrets=("password",),
+    looking={"tables": {"nothing": {"query": "nothing", "key": "nothing"}}},
     waits=True,
     replay=_replay,
     tested=("PostgreSQL 15", "SQLite"),

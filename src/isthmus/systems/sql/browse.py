@@ -27,6 +27,7 @@ _TYPES: Final[tuple[tuple[type[Any], DataType], ...]] = (
     (sql.Date, DataType.TEXT),
     (sql.Time, DataType.TEXT),
     (sql.JSON, DataType.TEXT),
+    (sql.NullType, DataType.TEXT),  # SQLite's columns without a type, and what else is read as text
 )
 _OTHERS: Final = ("information_schema",)
 
