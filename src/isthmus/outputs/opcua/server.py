@@ -32,7 +32,7 @@ from isthmus.outputs.opcua.space import Space, build, namespace
 from isthmus.outputs.opcua.spec import OpcUaServerSpec
 from isthmus.outputs.opcua.subscribing import Subscribing
 from isthmus.outputs.opcua.wire import Value
-from isthmus.store.history.columns import Columns
+from isthmus.store.history.columns import Columns, empty
 from isthmus.systems.opcua import trust
 
 CLIENTS: Final = "clients"
@@ -57,6 +57,7 @@ class OpcUaServer:
         """Listens until left; raises Refused when it cannot."""
         spec, pki = self._spec, trust.folder(self._house.data)
         self._check_port()
+        before = await self._house.last() if self._shown is None else empty()
         server = PlantServer(self._door(pki))
         await server.init()
         space, attributes = await self._furnished(server, pki)
@@ -65,7 +66,7 @@ class OpcUaServer:
         server.iserver.door.services.update(attributes.services() | subscribing.services() | historian.services())
         sink = _Sink(server, space, self._types, self._recent)
         if self._shown is None:
-            sink.show(await self._house.last())
+            sink.show(before)
             self._shown = sink.shown
         else:
             sink.shown = self._shown
