@@ -11,12 +11,14 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from isthmus.core.event import EventKind
+from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import SECOND, now
+from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.stream.log import open_log
 from isthmus.stream.server import LogServer
 from tests.conftest import Until
 from tests.flow.floor import Floor, system, tag
-from tests.peers.opcua_peer import Server
+from tests.peers.opcua_peer import Server, free_port
 
 AT = 1_790_000_000_123_456_700
 
@@ -202,3 +204,20 @@ async def test_a_collector_that_starts_again_tells_no_longer_a_gap_than_there_wa
             gaps = [event for event in await floor.events() if event.kind is EventKind.GAP]
             assert gaps, "what was not observed in between is told"
             assert all(int(gap.details["first"] or 0) >= stopped - 2 * SECOND for gap in gaps)
+
+
+async def test_a_secret_that_does_not_fit_is_told_in_words_and_never_itself(
+    floor: Floor, tmp_path: Path, until: Until
+) -> None:
+    config = {"listen": f"127.0.0.1:{free_port()}", "secret": {"!secret": "push"}}
+    one = TagSetting(tag=Tag(1, "acme/lyon/flow", "", DataType.FLOAT, False), system="push", address="flow")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "push").write_text("much\n")
+    floor.apply([SystemSetting(name="push", kind="webhook", config=config)], [one])
+    async with floor.collecting():
+        await until(lambda: floor.state("push") == "refused", "the secret is looked at")
+        problem = floor.report["systems"]["push"]["problem"]
+        assert problem.startswith("secret: the secret has 4 bytes; it needs 16 at least; make one with: openssl")
+        assert "\n" not in problem and "pydantic" not in problem and "much" not in problem
+        await asyncio.to_thread((tmp_path / "secrets" / "push").write_bytes, b"\xff\xfe")
+        await until(lambda: "no text" in floor.report["systems"]["push"]["problem"], "it is read anew")

@@ -16,7 +16,19 @@ from isthmus.systems.opcua import KIND
 from tests.conftest import Until
 from tests.contract.collected import Collected
 from tests.deliver.plant import AT, PLANT, Plant, plant, setting
-from tests.opcuaserver.house import NAME, OPEN, PRESSURE, REACTOR, SECOND, STATE, TEMPERATURE, URI, house, samples
+from tests.opcuaserver.house import (
+    NAME,
+    OPEN,
+    PRESSURE,
+    REACTOR,
+    SECOND,
+    STATE,
+    TAGS,
+    TEMPERATURE,
+    URI,
+    house,
+    samples,
+)
 from tests.peers.opcua_client_peer import OpcUaClient
 from tests.peers.opcua_peer import free_port
 
@@ -99,6 +111,7 @@ async def test_isthmus_reads_its_own_server(tmp_path: Path, until: Until) -> Non
             KIND.spec.model_validate({"url": opened.url}), Surroundings("own", tmp_path / "in", {})
         )
         found = {one.path.rpartition("acme/")[2]: one async for one in driver.browse(None) if one.type is not None}
+        assert len(found) == len(TAGS)  # how history is kept is none of the plant's values
         hot = found["lyon/mixing/line-1/reactor-1/temperature"]
         assert (hot.unit, hot.range, hot.type, hot.writable) == ("Cel", (0.0, 180.0), DataType.FLOAT, False)
         assert hot.address == addresses[0].text and hot.description == "In the middle."

@@ -8,7 +8,7 @@ import shutil
 from isthmus.app.run.place import Place
 from isthmus.core.errors import IsthmusError, NotFound
 from isthmus.flow.deliver.deliver import folder_of
-from isthmus.flow.secrets import reveal
+from isthmus.flow.fitted import fitted
 from isthmus.outputs.contract import Clears, Surroundings
 from isthmus.outputs.registry import output_kinds
 from isthmus.plant.findings import one_of
@@ -38,7 +38,7 @@ async def forget(place: Place, name: str, *, far_end: bool = True) -> int:
         if kind is None:
             raise IsthmusError(f"no kind of output {setting.kind!r} is installed here", hint="--only-here")
         tags = {one.tag.number: one for one in tags_of(setting, revision.tags)}
-        spec = kind.spec.model_validate(reveal(setting.config, place.root))
+        spec = fitted(kind.spec, setting.config, place.root, name)
         accepts = kind.connect(spec, Surroundings(name, revision, tags, place.root, folder))
         if isinstance(accepts, Clears):
             gone = await accepts.clear()

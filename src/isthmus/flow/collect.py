@@ -18,9 +18,9 @@ import structlog
 
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, NotFound, Refused
+from isthmus.flow.fitted import fitted
 from isthmus.flow.hold import Hold
 from isthmus.flow.observed import Observed
-from isthmus.flow.secrets import reveal
 from isthmus.flow.ship import WINDOW, Shipment, drained, ship
 from isthmus.flow.source import Source, run_source
 from isthmus.flow.standardise import standards
@@ -226,10 +226,7 @@ def _connect(system: SystemSetting, data: Path) -> Callable[[Mapping[str, int]],
         kind: Kind | None = kinds().get(system.kind)
         if kind is None:
             raise Refused(f"no kind {system.kind!r} is installed here", hint=f"kinds: {', '.join(sorted(kinds()))}")
-        try:
-            spec = kind.spec.model_validate(reveal(system.config, data))
-        except ValueError as error:
-            raise Refused(f"its configuration does not fit kind {system.kind}: {error}", where=system.name) from error
+        spec = fitted(kind.spec, system.config, data, system.name)
         driver: Reads = kind.connect(spec, Surroundings(system.name, data, resume))
         return driver
 

@@ -22,7 +22,7 @@ from isthmus.flow.deliver.origins import heard_of
 from isthmus.flow.deliver.output import Output, run_output
 from isthmus.flow.deliver.present import present
 from isthmus.flow.deliver.reading import Heard
-from isthmus.flow.secrets import reveal
+from isthmus.flow.fitted import fitted
 from isthmus.outputs.contract import Accepts, Surroundings
 from isthmus.outputs.registry import delivers, output_kinds
 from isthmus.plant.outputs import tags_of
@@ -194,10 +194,7 @@ def _connect(
         if kind is None:
             known = ", ".join(sorted(output_kinds()))
             raise Refused(f"no kind of output {setting.kind!r} is installed here", hint=f"kinds: {known}")
-        try:
-            spec = kind.spec.model_validate(reveal(setting.config, data))
-        except ValueError as error:
-            raise Refused(f"its configuration does not fit kind {setting.kind}: {error}", where=setting.name) from error
+        spec = fitted(kind.spec, setting.config, data, setting.name)
         last = partial(present, data / "history", log, numbers, delivered, heard)
         return kind.connect(
             spec, Surroundings(setting.name, revision, numbers, data, folder_of(data, setting.name), last)

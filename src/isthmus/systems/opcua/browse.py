@@ -41,6 +41,8 @@ _REMARKS: Final = {
 }
 """What values of some of these become, which the tag's type does not say."""
 _DEPTH_OF_TYPES: Final = 20
+_HISTORY: Final = ua.NodeId(ua.ObjectIds.HasHistoricalConfiguration)
+"""From a variable to what says how its history is kept (Part 11, 5.2.4)."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,8 @@ class Walk:
             return None
         if target in self._seen or (skip_standard and target.NamespaceIndex == 0):
             return None
+        if reference.ReferenceTypeId == _HISTORY:
+            return None  # how history is kept is no value of the plant
         self._seen.add(target)
         variable = reference.NodeClass == ua.NodeClass.Variable
         part = name.replace("/", "-")  # in a path it would be another level
