@@ -9,16 +9,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.systems.contract import Kind, Surroundings
+from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.mqtt.broker import SOLE_HINT, clients
 from isthmus.systems.sparkplug.address import PATTERN, check_address
 from isthmus.systems.sparkplug.spec import SparkplugSpec
+
+_TEST = """\
+topic: spBv1.0/utilities/DBIRTH/gateway/meter 1
+time: "2026-11-23T06:30:00Z"
+metrics:
+  - {name: Power/Active, alias: 1, type: Double, value: 81.5}
+  - {name: Energy/Total, alias: 2, type: Double, value: 40210.5, quality: 192}
+"""
 
 
 def _connect(spec: SparkplugSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.sparkplug.source import SparkplugSource
 
     return SparkplugSource(spec, surroundings)
+
+
+def _replay() -> Replay:
+    from isthmus.systems.sparkplug.replay import Message, begin
+
+    return Replay(Message, begin, _TEST)
 
 
 KIND = Kind(
@@ -31,6 +45,7 @@ KIND = Kind(
     secrets=("password",),
     sole=clients,
     sole_hint=SOLE_HINT,
+    replay=_replay,
     tested=("sparkplug-client and sparkplug-payload (Eclipse Tahu, JavaScript) over mosquitto",),
     pattern=PATTERN,
     addresses="""\
