@@ -14,6 +14,8 @@ from isthmus.systems.contract import Oddity
 
 PACE: Final = 60 * time.SECOND
 """One oddity per address and reason within this time goes to quarantine; the next says how many did not."""
+MOST_REASONS: Final = 10
+"""Reasons of one address within this time; others count as more of the first, for garbage is another each time."""
 MOST_NAMES: Final = 200
 """Addresses named in an event's details."""
 
@@ -46,15 +48,20 @@ class Oddities:
     """Lets one oddity a minute through of each address and reason; outlives sessions."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], tuple[int, int]] = {}
-        """(address, reason) → (when last kept, how many not kept since)."""
+        self._kept: dict[str, dict[str, tuple[int, int]]] = {}
+        """Address → reason → (when last kept, how many not kept since)."""
 
     def keep(self, position: int | None, address: str, reason: str, payload: bytes, now: int) -> list[Oddity]:
         """The oddity of `address`, which holds `reason`, where it is due; `position` None: it is no tag's address."""
-        when, missed = self._kept.get((address, reason), (0, 0))
+        kept, untold = self._kept.setdefault(address, {}), 0
+        if reason not in kept and len(kept) >= MOST_REASONS:
+            old = [one for one, (when, _) in kept.items() if now - when >= PACE]
+            untold = sum(kept.pop(one)[1] for one in old)
+            reason = reason if old else next(iter(kept))
+        when, missed = kept.get(reason, (0, untold))
         if now - when < PACE:
-            self._kept[address, reason] = (when, missed + 1)
+            kept[reason] = (when, missed + 1)
             return []
-        self._kept[address, reason] = (now, 0)
+        kept[reason] = (now, 0)
         more = f" (and {missed} more since the last one kept)" if missed else ""
         return [Oddity(f"{address} holds {reason}{more}", payload, position)]

@@ -58,9 +58,9 @@ class Message(Spec):
     topic: str = Field(description="Its topic: `spBv1.0/utilities/DDATA/gateway/meter 1`.")
     metrics: list[Metric] | None = Field(
         None,
-        description="What it holds, each a mapping of `name`, `alias`, `type` (`Double`, `Int32`, `Boolean`, `String`, ...; "
-        "without it that of the birth, else the one its value looks like), `value` (none: null), `time`, `quality` (the "
-        "property `Quality`) and `historical`.",
+        description="What it holds, each a mapping of `name`, `alias`, `type` (`Double`, `Int32`, `String`, ...; "
+        "without it that of the birth, else the one its value looks like), `value` (none: null), `time`, `quality` "
+        "(the property `Quality`) and `historical`.",
     )
     bytes: Hexadecimal | None = Field(None, description="In its place the payload in hexadecimal.")
     time: str = Field("", description="Its time, in ISO 8601; without it, when it came.")
