@@ -56,6 +56,11 @@ async def test_a_server_that_does_not_take_us_says_why(
     assert PASSWORD not in str(found.value) and str(port) in str(found.value)
 
 
+async def test_a_file_whose_folder_is_not_there_says_which_folder(tmp_path: Path) -> None:
+    with pytest.raises(Disconnected, match=f"there is no folder {tmp_path}/no; make it, or mend url"):
+        await meets({"url": f"sqlite:///{tmp_path}/no/lims.db"})
+
+
 async def test_too_many_connections_may_pass(plant_server: Server) -> None:
     plant_server.do("DROP ROLE IF EXISTS one", "CREATE ROLE one LOGIN PASSWORD 'w' CONNECTION LIMIT 0")
     with pytest.raises(Disconnected, match="too many connections"):

@@ -105,7 +105,8 @@ async def test_a_server_that_is_not_there_is_an_error_in_words(tmp_path: Path) -
     assert code == 1 and not out and "Traceback" not in err
     assert err == "isthmus: opc.tcp://127.0.0.1:1: nothing listens there (connection refused)\n"
     code, _, err = await isthmus("browse", "http://127.0.0.1", cwd=tmp_path)
-    assert code == 1 and "opc.tcp://host:4840" in err and "Traceback" not in err
+    assert code == 1 and "opc.tcp://host:4840; of another kind? say which: --kind http" in err
+    assert "Traceback" not in err
 
 
 def thing(path: str, **more: Any) -> Found:

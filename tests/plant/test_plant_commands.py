@@ -123,8 +123,10 @@ def test_the_day_of_a_plant_file(isthmus: Isthmus, process: Isthmus, folder: Pat
     assert listed[2].endswith("ada  the first")
 
 
-def test_a_plant_file_that_is_not_there_is_said_once(isthmus: Isthmus) -> None:
+def test_a_plant_file_that_is_not_there_is_said_once(isthmus: Isthmus, folder: Path) -> None:
     assert "other.yaml:1:1: there is no file 'other.yaml'\n" in isthmus("check", "other.yaml").stderr
+    (folder / "empty").mkdir()
+    assert "; name the plant file, or the folder in which it lies\n" in isthmus("check", "empty").stderr
 
 
 def test_check_says_every_mistake_and_fails(isthmus: Isthmus, folder: Path) -> None:

@@ -17,6 +17,7 @@ from isthmus.plant.reading import entries, read
 FILE_NAME: Final = "plant.yaml"
 LARGEST_FILE: Final = 64 * 2**20
 MOST_FILES: Final = 1000
+_ELSEWHERE: Final = "name the plant file, or the folder in which it lies"
 
 
 @dataclass(slots=True)
@@ -123,9 +124,9 @@ class _Reading:
             text = self._loaded.read_text(name)
         except IsthmusError as error:
             self.broken = True
-            self._findings.problem(
-                spot or Scalar(shown, 1, 1, "", True), "include" if spot else "", error.what, error.hint
-            )
+            where, path = spot or Scalar(shown, 1, 1, "", True), "include" if spot else ""
+            hint = _ELSEWHERE if spot is None and name == FILE_NAME else ""
+            self._findings.problem(where, path, error.what, error.hint or hint)
             return
         self._read.add(name)
         node = compose(text, shown, self._findings)

@@ -23,6 +23,11 @@ It is YAML 1.2: `no`, `on` and `12:30` are texts, `0o17` is octal. A key stands 
 aliases may be used; the only tag is `!secret name`, which stands for a value kept outside the file. Numbers need no
 quotes where a text is wanted; a text that begins with `{` or `[` needs them. The file is UTF-8.
 
+The value of `!secret name` stands in the environment variable `ISTHMUS_SECRET_NAME` (capitals, `_` for all that is no
+letter and no digit), else in the file `secrets/name` of the data directory, which only its user should be able to read
+(mode 0600). It is read for every connection: a system that its far end turned away asks again, with what is there then,
+after half a minute, later every five minutes; an output every half minute.
+
 For completion and checking while you type: `isthmus schema > plant.schema.json`, and in the plant file's first line
 `# yaml-language-server: $schema=plant.schema.json`.
 """

@@ -90,7 +90,7 @@ def _door(kind: str) -> Kind:
     from isthmus.core.errors import NotFound
     from isthmus.systems.registry import kinds
 
-    able = sorted(name for name, one in kinds().items() if "browses" in one.powers)
+    able = _able()
     if kind in kinds() and kind not in able:
         raise NotFound(
             f"a system of kind {kind!r} cannot be browsed: it has no list of what there is to read",
@@ -99,6 +99,13 @@ def _door(kind: str) -> Kind:
     if kind not in able:
         raise NotFound(f"no kind {kind!r} that can be browsed", hint=f"there are: {', '.join(able)}")
     return kinds()[kind]
+
+
+def _able() -> list[str]:
+    """The kinds that can be browsed."""
+    from isthmus.systems.registry import kinds
+
+    return sorted(name for name, one in kinds().items() if "browses" in one.powers)
 
 
 def _config(url: str, security: str | None, user: str | None) -> dict[str, Any]:
@@ -127,7 +134,9 @@ def _driver(kind: Kind, config: dict[str, Any], name: str, folder: Path) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
-        raise IsthmusError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        others = "of another kind? say which: " + ", ".join(f"--kind {one}" for one in _able() if one != kind.name)
+        hint = others if where == "url" and "://" in config["url"] else ""
+        raise IsthmusError(f"{where}: {first['msg'].removeprefix('Value error, ')}", hint=hint) from None
     return kind.connect(spec, Surroundings(name, folder))
 
 

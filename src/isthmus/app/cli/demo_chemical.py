@@ -87,9 +87,8 @@ def _doors(place: Place, demo: Demo) -> list[Door]:
     found.append(Door("OPC UA server", url, f"{called()} browse {url}"))
     if DATABASE.here:
         port, word = ports[DATABASE.name], f'PGPASSWORD="$(cat {quote(str(secret(place)))})"'
-        command = (
-            f"{word} psql -h {here} -p {port} -U {USER} {QUALITY} -c 'SELECT * FROM reactor ORDER BY time DESC LIMIT 5'"
-        )
+        wanted = "SELECT time, asset, temperature, level FROM reactor ORDER BY time DESC LIMIT 5"
+        command = f"{word} psql -h {here} -p {port} -U {USER} {QUALITY} -c '{wanted}'"
         found.append(Door("PostgreSQL", f"postgresql://{here}:{port}/{QUALITY}", command))
     gateway = f"mbpoll -m tcp -p {ports['gateway']} -a 1 -0 -r 1 -t 4:float -B {here}"
     return [*found, Door("Modbus gateway", f"{here}:{ports['gateway']}", gateway)]

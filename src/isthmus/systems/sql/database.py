@@ -229,7 +229,15 @@ def _opened(make: Callable[[], Any], made: list[Any], place: str) -> Connection:
         if _NEVER.search(said):
             hint = "look at url, user and password"
             raise Refused(said, where=place, hint=hint) from error
-        raise Disconnected(said, where=place) from error
+        raise Disconnected(said, where=place, hint=_lacking(place)) from error
+
+
+def _lacking(place: str) -> str:
+    """What a SQLite file needs that cannot be opened."""
+    if not place.startswith("/"):
+        return ""
+    folder = Path(place).parent
+    return "" if folder.is_dir() else f"there is no folder {folder}; make it, or mend url"
 
 
 def _place(url: str) -> str:
