@@ -56,7 +56,7 @@ class Changes:
         index = readings.index
         before, deadband = self._value[index], self._deadband[index]
         both = np.isnan(before) & np.isnan(readings.value)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             moved = ~both & ~((readings.value == before) | (np.abs(readings.value - before) <= deadband))
         changed: NDArray[np.bool_] = (
             moved | (readings.form != self._form[index]) | (readings.quality != self._quality[index])

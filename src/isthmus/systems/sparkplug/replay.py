@@ -35,14 +35,18 @@ _NATURAL: Final = {bool: Type.BOOLEAN, int: Type.INT64, float: Type.DOUBLE, str:
 
 
 def _milliseconds(said: str) -> int:
-    return time.from_iso(said) // time.MILLISECOND if said else 0
+    """ms since 1970; raises IsthmusError for what Sparkplug cannot say."""
+    found = time.from_iso(said) // time.MILLISECOND if said else 0
+    if found < 0:
+        raise IsthmusError(f"{said[:60]!r} lies before 1970: Sparkplug has no such time")
+    return found
 
 
 class Metric(Spec):
     """One metric of a message."""
 
     name: str = Field("", description="Its name; in data its alias may do.")
-    alias: int | None = Field(None, ge=0, description="Its alias.")
+    alias: int | None = Field(None, ge=0, lt=2**64, description="Its alias.")
     type: Literal[tuple(_TYPES)] | None = Field(  # type: ignore[valid-type]  # mypy reads no table
         None, description="Its data type. Without it that of its birth, else the one its value looks like."
     )
@@ -126,6 +130,10 @@ class _EdgeNode:
             put(added, type_, _milliseconds(str(metric.value)) if type_ is Type.DATETIME else metric.value)
         except (Unfit, IsthmusError) as error:
             raise IsthmusError(f"the metric {metric.name or metric.alias!r}: {error}") from error
+        except OverflowError as error:
+            raise IsthmusError(
+                f"the metric {metric.name or metric.alias!r}: a number that is no {type_.name}"
+            ) from error
 
     def _type(self, metric: Metric, verb: str, device: str) -> Type:
         keys = [(device, metric.name)] if metric.name else []
