@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from typer.testing import CliRunner
 
+from isthmus.app.cli.commands import app
 from isthmus.app.forgetting import forget
 from isthmus.app.run.place import Place
 from isthmus.core.errors import Disconnected, IsthmusError, NotFound
@@ -166,6 +168,8 @@ async def test_what_the_broker_refuses_is_parked_and_can_be_tried_again(
             await floor.publish(7)
             await until(lambda: told["namespace"]["parked"] == 7, "parked")
             assert told["namespace"]["delivered"] == 4 * 7
+            said = CliRunner().invoke(app, ["parked", "--data", str(floor.data)]).stdout
+            assert said.split() == ["output", "parked", "namespace", "7"]
             book = Book.open(folder_of(floor.data, "namespace"))
             found = book.parked(100)
             assert set(found.columns.tag.tolist()) == {1}

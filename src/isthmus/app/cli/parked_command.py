@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,9 @@ from isthmus.app.cli.options import DataOption, JsonOption
 from isthmus.app.cli.where import data_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from isthmus.flow.deliver.book import Parked
     from isthmus.plant.revision import Revision
 
@@ -23,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def parked(
-    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output's name in the plant file.")],
+    output: Annotated[
+        str | None, typer.Argument(metavar="OUTPUT", help="Its name in the plant file; without it, how much each has.")
+    ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try all of it again.")] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Forget all of it. History keeps the samples.")] = False,
     data: DataOption = None,
@@ -36,6 +42,7 @@ def parked(
 
     \b
     Examples:
+      isthmus parked
       isthmus parked namespace
       isthmus parked namespace --retry
     """
@@ -48,9 +55,15 @@ def parked(
 
     if retry and drop:
         raise typer.BadParameter("--retry and --drop exclude each other")
+    if output is None and (retry or drop):
+        raise typer.BadParameter("--retry and --drop want the name of an output")
     place = Place(data_folder(data))
-    revision, folder = revision_of(place), folder_of(place.root, output)
+    revision = revision_of(place)
     names = [one.name for one in revision.outputs]
+    if output is None:
+        _counts(place.root, names, as_json)
+        return
+    folder = folder_of(place.root, output)
     if output not in names and not (folder.name == output and folder.is_dir()):
         raise NotFound(f"there is no output {output!r}", hint=one_of(output, names) or "the plant file has no outputs")
     book = Book.open(folder)
@@ -61,6 +74,24 @@ def parked(
             _print(book.parked(MOST), book.count(), revision, as_json)
     finally:
         book.close()
+
+
+def _counts(root: Path, names: Sequence[str], as_json: bool) -> None:
+    """How much is parked of each output that has a position."""
+    from isthmus.flow.deliver.book import Book
+    from isthmus.flow.deliver.deliver import folder_of
+
+    counts = {}
+    for name in names:
+        if (folder_of(root, name) / "book.db").is_file():
+            with closing(Book.open(folder_of(root, name))) as book:
+                counts[name] = book.count()
+    if as_json:
+        show.print_json(counts)
+    elif any(counts.values()):
+        typer.echo(show.table(["output", "parked"], [[name, f"{count:,}"] for name, count in counts.items()]))
+    else:
+        typer.echo("nothing is parked")
 
 
 def _told(count: int, what: str, as_json: bool) -> None:
