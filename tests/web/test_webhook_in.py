@@ -168,28 +168,30 @@ async def test_while_the_log_takes_nothing_senders_are_told_to_come_again_and_no
     await asyncio.gather(task, return_exceptions=True)
 
 
-WRONG: list[tuple[int, str, bytes, dict[str, str]]] = [
-    (401, "is missing", b"{}", {"Content-Type": "application/json"}),
-    (401, "signature is not right", b"{}", headers("a", b"{} ")),
-    (401, "signature is not right", b"{}", headers("a", b"{}", secret="another secret of some length")),
-    (401, "signature is not right", b"{}", headers("a", b"{}") | {"webhook-id": "b"}),
-    (401, "signature is not right", b"{}", headers("a", b"{}") | {"webhook-signature": "v1,é v2 " * 400}),
-    (401, "s old", b"{}", headers("a", b"{}", at=time.time() - 400)),
-    (401, "s ahead", b"{}", headers("a", b"{}", at=time.time() + 4000)),
-    (400, "seconds since 1970", b"{}", headers("a", b"{}") | {"webhook-timestamp": "-1"}),
-    (400, "seconds since 1970", b"{}", headers("a", b"{}") | {"webhook-timestamp": "9" * 400}),
-    (400, "characters", b"{}", headers("a" * 201, b"{}")),
-    (400, "no JSON", b"{", headers("a", b"{")),
-    (400, "no JSON", b'{"value": NaN}', headers("a", b'{"value": NaN}')),
-    (400, "no JSON", b"\xff\xfe{}", headers("a", b"\xff\xfe{}")),
-    (400, "no JSON", b"[" * 200_000, headers("a", b"[" * 200_000)),
-    (400, "recursion", b'{"a":' * 1500 + b"1" + b"}" * 1500, headers("a", b'{"a":' * 1500 + b"1" + b"}" * 1500)),
-    (400, "row 2 is no object", b"[{}, 1]", headers("a", b"[{}, 1]")),
-    (413, "more than", b" " * 1_000_001, headers("a", b" " * 1_000_001)),
-    (415, "charset", b"{}", headers("a", b"{}", Content_Type="application/json; charset=utf-7")),
-    (415, "Content-Encoding", b"{}", headers("a", b"{}", Content_Encoding="br")),
-    (400, "no gzip", b"{}", headers("a", b"{}", Content_Encoding="gzip")),
-]
+def wrong() -> list[tuple[int, str, bytes, dict[str, str]]]:
+    """Made when it is sent: a signature is good for five minutes."""
+    return [
+        (401, "is missing", b"{}", {"Content-Type": "application/json"}),
+        (401, "signature is not right", b"{}", headers("a", b"{} ")),
+        (401, "signature is not right", b"{}", headers("a", b"{}", secret="another secret of some length")),
+        (401, "signature is not right", b"{}", headers("a", b"{}") | {"webhook-id": "b"}),
+        (401, "signature is not right", b"{}", headers("a", b"{}") | {"webhook-signature": "v1,é v2 " * 400}),
+        (401, "s old", b"{}", headers("a", b"{}", at=time.time() - 400)),
+        (401, "s ahead", b"{}", headers("a", b"{}", at=time.time() + 4000)),
+        (400, "seconds since 1970", b"{}", headers("a", b"{}") | {"webhook-timestamp": "-1"}),
+        (400, "seconds since 1970", b"{}", headers("a", b"{}") | {"webhook-timestamp": "9" * 400}),
+        (400, "characters", b"{}", headers("a" * 201, b"{}")),
+        (400, "no JSON", b"{", headers("a", b"{")),
+        (400, "no JSON", b'{"value": NaN}', headers("a", b'{"value": NaN}')),
+        (400, "no JSON", b"\xff\xfe{}", headers("a", b"\xff\xfe{}")),
+        (400, "no JSON", b"[" * 200_000, headers("a", b"[" * 200_000)),
+        (400, "recursion", b'{"a":' * 1500 + b"1" + b"}" * 1500, headers("a", b'{"a":' * 1500 + b"1" + b"}" * 1500)),
+        (400, "row 2 is no object", b"[{}, 1]", headers("a", b"[{}, 1]")),
+        (413, "more than", b" " * 1_000_001, headers("a", b" " * 1_000_001)),
+        (415, "charset", b"{}", headers("a", b"{}", Content_Type="application/json; charset=utf-7")),
+        (415, "Content-Encoding", b"{}", headers("a", b"{}", Content_Encoding="br")),
+        (400, "no gzip", b"{}", headers("a", b"{}", Content_Encoding="gzip")),
+    ]
 
 
 async def test_every_wrong_message_is_told_what_is_wrong_and_gives_nothing(
@@ -198,7 +200,10 @@ async def test_every_wrong_message_is_told_what_is_wrong_and_gives_nothing(
     bomb = gzip.compress(bytes(50_000_000))
     async with hook(port, tmp_path).running() as collected:
         await opened(collected, until)
-        for status, words, body, said in [*WRONG, (413, "unpacked", bomb, headers("a", bomb, Content_Encoding="gzip"))]:
+        for status, words, body, said in [
+            *wrong(),
+            (413, "unpacked", bomb, headers("a", bomb, Content_Encoding="gzip")),
+        ]:
             found, told = await asyncio.to_thread(send, port, body, said)
             assert found == status and words in told["detail"], (status, words, found, told)
         assert (await asyncio.to_thread(send, port, b"", {}, method="GET"))[0] == 405
