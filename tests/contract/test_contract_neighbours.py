@@ -65,4 +65,4 @@ async def test_ten_dead_systems_of_a_hundred_harm_only_themselves(tmp_path: Path
         before = [len(one.readings) for one in systems]
         await asyncio.sleep(SECONDS)
         rounds = [len(one.readings) - count for one, count in zip(systems, before, strict=True)]
-    assert min(rounds) >= SECONDS / EVERY - 3 and not any(one.errors for one in systems), rounds
+    assert min(rounds) >= SECONDS / EVERY / 2 - 1 and not any(one.errors for one in systems), rounds  # 1 when held up

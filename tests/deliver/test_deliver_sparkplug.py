@@ -221,6 +221,7 @@ async def test_after_a_cut_under_load_nothing_is_missing_what_was_kept_is_histor
                 await asyncio.sleep(0.05)  # the pace of a plant
                 if step == 10:
                     network.cut() if how == "cut" else network.freeze()
+            await until(partial(is_, told, "disconnected"), "it is noticed")
             network.mend()
 
             async def complete() -> bool:
