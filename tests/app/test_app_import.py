@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`isthmus import`, export and `history correct`, as their users start them: on files, killed, begun again, undone."""
+"""`isthmus import`, export and `history correct`, as their users start them: on files, killed, begun again, undone.
+
+Over 500 lines: all of them start from one applied plant, made once and copied for each.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Limits(TransportLimits):  # type: ignore[misc]  # asyncua has no types tha
         return super().create_acknowledge_and_set_limits(msg)
 
 
-class Connection(OPCUAProtocol):  # type: ignore[misc]
+class Connection(OPCUAProtocol):  # type: ignore[misc]  # asyncua has no types that mypy knows
     """One TCP connection; what it may take of us is bounded."""
 
     processor: Channel | None
@@ -119,7 +119,7 @@ class Connection(OPCUAProtocol):  # type: ignore[misc]
         self.transport.close()
 
 
-class Ears(BinaryServer):  # type: ignore[misc]
+class Ears(BinaryServer):  # type: ignore[misc]  # asyncua has no types that mypy knows
     """Where clients connect."""
 
     def _make_protocol(self) -> Connection:
@@ -136,7 +136,7 @@ class Ears(BinaryServer):  # type: ignore[misc]
         return self._server is not None and self._server.is_serving()
 
 
-class PlantServer(Server):  # type: ignore[misc]
+class PlantServer(Server):  # type: ignore[misc]  # asyncua has no types that mypy knows
     """asyncua's server, put together of our parts."""
 
     def __init__(self, door: Door) -> None:

@@ -137,7 +137,7 @@ def _standard_nodes() -> Any:
         return pickle.loads(_packed_nodes())
 
 
-class House(InternalServer):  # type: ignore[misc]
+class House(InternalServer):  # type: ignore[misc]  # asyncua has no types that mypy knows
     """The inside of the server."""
 
     def __init__(self, door: Door) -> None:
@@ -159,7 +159,7 @@ class House(InternalServer):  # type: ignore[misc]
         """Made once in a process, copied for every server: that takes a tenth of the time."""
         self.aspace._nodes = await asyncio.to_thread(_standard_nodes)
 
-    def create_session(self, name: str, user: User = User(), external: bool = False) -> Visit:  # noqa: B008
+    def create_session(self, name: str, user: User = User(), external: bool = False) -> Visit:  # noqa: B008  # as asyncua has it
         return Visit(self, self.aspace, self.subscription_service, name, user=user, external=external)
 
     def get_user(
@@ -194,7 +194,7 @@ _DECRYPT: Final = {
 }
 
 
-class Channel(UaProcessor):  # type: ignore[misc]
+class Channel(UaProcessor):  # type: ignore[misc]  # asyncua has no types that mypy knows
     """What goes on over one connection."""
 
     def __init__(self, iserver: House, transport: asyncio.Transport, limits: TransportLimits) -> None:
