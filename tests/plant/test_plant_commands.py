@@ -175,7 +175,15 @@ def test_scripts_get_json(isthmus: Isthmus, folder: Path) -> None:
     def told(*arguments: str) -> Any:
         return json.loads(isthmus(*arguments, "--json").stdout)
 
-    assert told("check") == {"ok": True, "problems": [], "systems": 1, "assets": 2, "tags": 4, "unread": {}}
+    assert told("check") == {
+        "ok": True,
+        "problems": [],
+        "systems": 1,
+        "assets": 2,
+        "tags": 4,
+        "unread": {},
+        "in_plant_time": [],
+    }
     assert told("plan")["number"] == 1
     applied = told("apply", "--yes")
     assert (applied["applied"], applied["number"], applied["previous"]) == (True, 1, None)

@@ -52,6 +52,8 @@ class Checked:
     named: Mapping[str, Named] = field(default_factory=dict)
     """Tag path → where the file says each name in it."""
     pictures: tuple[Picture, ...] = ()
+    zoned: tuple[str, ...] = ()
+    """Systems whose times without an offset are in the plant's time zone, because they say none."""
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -87,6 +89,7 @@ def check_plant(path: Path, kinds: Kinds, progress: Progress = silent, *, output
         pictures=pictures,
         systems=tuple(door.setting for door in doors.values()),
         outputs=exits,
+        zoned=tuple(name for name, door in doors.items() if door.zoned),
         assets=tuple(floor.assets),
         tags=tuple(floor.tags),
         renames={path: former for path, (former, _) in floor.renames.items()},

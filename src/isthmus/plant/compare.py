@@ -13,12 +13,15 @@ import msgspec
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
 from isthmus.plant.calendar import DAY_NAMES, Calendar, Shift, clock
+from isthmus.plant.doors import ZONE
 from isthmus.plant.former import Named, Saying, sayings, together
 from isthmus.plant.outputs import tags_of
 from isthmus.plant.picture import Picture
 from isthmus.plant.retention import DEFAULT, Retention, Span
 from isthmus.plant.revision import AssetSetting, Former, OutputSetting, Revision, SystemSetting, TagSetting, wiring
 
+UNZONED: Final = "UTC"
+"""The time zone of systems that say none, in revisions of before the plant's own counted there."""
 MOST_SAYINGS: Final = 10
 """Renames that are proposed at once."""
 
@@ -261,12 +264,25 @@ def _system(before: SystemSetting, after: SystemSetting) -> Iterator[Step]:
         config.insert(0, f"kind {before.kind} → {after.kind}")
     if before.node != after.node:
         config.append(f"node {before.node or 'main'} → {after.node or 'main'}")
+    if before.kind == after.kind:
+        yield from _zone(before, after)
     if config:
         yield Step(StepKind.REOPEN, after.name, f"closes and opens again: {', '.join(config)}")
     for key in ("zone", "owner", "overflow"):
         old, now = getattr(before, key), getattr(after, key)
         if old != now:
             yield Step(StepKind.SYSTEM, after.name, f"{key} {old or 'none'} → {now or 'none'}")
+
+
+def _zone(before: SystemSetting, after: SystemSetting) -> Iterator[Step]:
+    """Local times that mean another moment from now on."""
+    old, now = (system.config.get(ZONE) for system in (before, after))
+    if (old or UNZONED) != (now or UNZONED):
+        what = (
+            f"times without an offset were in {old or UNZONED} there and are in {now or UNZONED} from what comes next "
+            f"on; what is recorded stays as it is; to leave it so, say {ZONE}: {old or UNZONED} in the system"
+        )
+        yield Step(StepKind.NOTE, after.name, what)
 
 
 def _tags(previous: Revision | None, new: Revision) -> Iterator[Step]:

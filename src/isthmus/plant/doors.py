@@ -29,11 +29,15 @@ class KindLike(Alone, Protocol):
     def warn_address(self) -> Any: ...
     @property
     def check_write(self) -> Any: ...
+    @property
+    def local_times(self) -> Any: ...
 
 
 Kinds = Mapping[str, KindLike]
 
 MOST_SYSTEMS: Final = 20_000
+ZONE: Final = "time_zone"
+"""The key of the plant file, and of a system whose times without an offset are in another zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Door:
     kind: KindLike | None
     key: Scalar
     """Where its name stands."""
+    zoned: bool = False
+    """Its times without an offset are in the plant's time zone, because it says none."""
 
     def address(self, text: str) -> str:
         """The canonical writing of an address; raises IsthmusError when it cannot be one."""
@@ -105,10 +111,10 @@ def _add(
         hint = f"the first is at {first.key.file}:{first.key.line}"
         findings.problem(key, f"systems.{name}", "is there twice", hint)
         return
-    doors[name] = _door(name, key, node, Place(loaded.relative(key), key.line), kinds, findings)
+    doors[name] = _door(name, key, node, loaded, kinds, findings)
 
 
-def _door(name: str, key: Scalar, node: Map, place: Place, kinds: Kinds, findings: Findings) -> Door:
+def _door(name: str, key: Scalar, node: Map, loaded: Loaded, kinds: Kinds, findings: Findings) -> Door:
     path = f"systems.{name}"
     said = read(node, SYSTEM, path, findings, others=True)
     said.pop("rows", None)
@@ -122,7 +128,11 @@ def _door(name: str, key: Scalar, node: Map, place: Place, kinds: Kinds, finding
     if kind is None:
         _unknown(node, path, kinds, findings)
     config = configured(kind, node, SYSTEM, path, findings) if kind is not None else {}
-    return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind, key)
+    zoned = kind is not None and ZONE not in config and bool(guarded(kind, kind.local_times, config))
+    if zoned and ZONE in loaded.header:
+        config[ZONE] = loaded.header[ZONE]
+    place = Place(loaded.relative(key), key.line)
+    return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind, key, zoned)
 
 
 def _meant(word: str, kinds: Kinds) -> KindLike | None:

@@ -101,7 +101,7 @@ PLANT: Final = Shape(
     (
         Key("version", forms.VERSION, "The version of this language.", required=True),
         Key("plant", forms.PATH, "`enterprise/site`: every path below starts with it.", required=True),
-        Key("time_zone", forms.ZONE, "Where the plant's days and shifts begin and end.", required=True),
+        Key("time_zone", forms.ZONE, "That of its days and shifts, and of systems' times without one.", required=True),
         Key("description", forms.TEXT, "What this plant is."),
         Key("calendar", Nested("calendar"), "Where its weeks begin, its shifts, and days without them."),
         Key("history", Nested("history"), "How long history is kept; without it, for ever."),

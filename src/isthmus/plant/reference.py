@@ -160,6 +160,8 @@ def kind_section(kind: Specified, powers: Sequence[str] = (), shape: Shape = SYS
 def _default(name: str, said: dict[str, Any], required: list[str]) -> str:
     if name in required:
         return "**required**"
+    if "x-without" in said:
+        return str(said["x-without"])
     default = said.get("default")
     if default is None or default == "":
         return "none"

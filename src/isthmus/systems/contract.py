@@ -239,6 +239,9 @@ class Kind:
     """What to do where two are the same."""
     looking: Mapping[str, Any] = field(default_factory=dict)
     """Keys that `isthmus browse --kind` adds: the Spec requires them, and for a passing look they say nothing."""
+    local_times: Callable[[Mapping[str, Any]], bool] = field(default=lambda config: False)
+    """(own keys, as the plant file says them) → times without an offset may come from there: its `time_zone` is the
+    plant's where it says none."""
     waits: bool = False
     """Its far end keeps what we do not take: while the hold is full the driver waits, whatever `overflow` says, and
     nothing of it is discarded."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from math import inf
 from typing import Any, Final, NamedTuple
@@ -77,6 +78,8 @@ class Stamps:
     """ns in one of a time that is a number."""
     quality: tuple[str, ...]
     """Steps to the quality; none: they have none."""
+    zone: tzinfo = UTC
+    """Of times that do not say theirs."""
 
     def moment(self, payload: Any) -> int:
         """Its time, UNKNOWN where it has none; raises IsthmusError when what stands there is no time."""
@@ -88,7 +91,7 @@ class Stamps:
             return clock.UNKNOWN
         with suppress(IsthmusError):
             if isinstance(said, str):
-                return clock.from_iso(said)
+                return clock.from_iso(said, self.zone)
             if isinstance(said, int | float) and not isinstance(said, bool):
                 ns = int(Decimal(repr(said)) * self.unit)  # a float's product is off by 100 ns
                 if clock.EARLIEST <= ns <= clock.LATEST:

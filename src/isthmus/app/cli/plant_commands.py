@@ -60,12 +60,15 @@ def check(plant: Plant = Path(), as_json: Json = False) -> None:
         _print_json(_problems(error.problems)) if as_json else _print_problems(error)
         raise typer.Exit(1) from None
     if as_json:
-        _print_json({**_problems(checked.warnings), **_counts(checked), "unread": dict(checked.unread)})
+        more = {"unread": dict(checked.unread), "in_plant_time": checked.zoned}
+        _print_json({**_problems(checked.warnings), **_counts(checked), **more})
         return
     for warning in checked.warnings[:MOST_LINES]:
         typer.echo(str(warning))
     for name, count in sorted(checked.unread.items())[:MOST_LINES]:
         typer.echo(f"{name}: {unread(count)}")
+    if checked.zoned:
+        typer.echo(_zoned(checked))
     counts = ", ".join(_count(number, noun[:-1]) for noun, number in _counts(checked).items())
     typer.echo(f"{plant}: all is well: {counts}")
 
@@ -348,6 +351,15 @@ def _plan_data(made: Plan) -> dict[str, Any]:
 def _counts(checked: Checked) -> dict[str, int]:
     exits = {"outputs": len(checked.outputs)} if checked.outputs else {}
     return {"systems": len(checked.systems), **exits, "assets": len(checked.assets), "tags": len(checked.tags)}
+
+
+def _zoned(checked: Checked) -> str:
+    """Whose local times are taken for the plant's."""
+    shown = ", ".join(checked.zoned[:5]) + (f" and {len(checked.zoned) - 5:,} more" if len(checked.zoned) > 5 else "")
+    return (
+        f"times without an offset are read in {checked.time_zone}, the plant's, from {shown}: they say no time_zone "
+        "of their own"
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -34,6 +34,7 @@ KIND = Kind(
     spec=FilesSpec,
     connect=_connect,
     check_address=check_address,
+    local_times=lambda config: True,
     powers=("reads",),
     waits=True,
     replay=_replay,

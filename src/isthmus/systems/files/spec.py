@@ -5,30 +5,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
 from isthmus.systems.places import WholePath
+from isthmus.systems.zones import BEFORE, Zone
 
 
 def _pattern(text: str) -> str:
     if "/" in text or text.startswith("."):
         raise ValueError(f"{text!r} is not a pattern of names in the folder; write *.csv")
     return text
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (OSError, ValueError, LookupError):
-        raise ValueError(f"there is no time zone {text!r}; write Europe/Paris, or UTC") from None
-    return text
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 def _format(text: str) -> str:
@@ -41,9 +30,6 @@ def _format(text: str) -> str:
     if read.date() != moment.date():
         raise ValueError(f"{text!r} has no whole date; write day, month and year: %d.%m.%Y %H:%M:%S")
     return text
-
-
-"""The name of a time zone in a Spec."""
 
 
 class FilesSpec(Spec):
@@ -69,7 +55,7 @@ class FilesSpec(Spec):
         description="How it is written, `%d.%m.%Y %H:%M:%S`; without it ISO 8601, or a number: seconds since 1970 with "
         "10 digits, milliseconds with 13, microseconds with 16, nanoseconds with 19.",
     )
-    time_zone: Zone = Field(default="UTC", description="The time zone of times that do not say theirs.")
+    time_zone: Zone = BEFORE
     quality: str | None = Field(
         default=None, min_length=1, description="The column with an OPC UA quality: `Good`, `BadSensorFailure`."
     )

@@ -33,6 +33,7 @@ KIND = Kind(
     spec=HttpSpec,
     connect=_connect,
     check_address=check_address,
+    local_times=lambda config: bool(config.get("time")),
     powers=("reads", "browses"),
     secrets=("token", "password"),
     replay=_replay,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -179,4 +180,4 @@ def _phase(system: str, path: str, interval: int) -> float:
 
 def stamps_of(spec: HttpSpec) -> Stamps:
     """Where answers say their time and quality."""
-    return Stamps(steps(spec.time), UNITS[spec.time_unit], steps(spec.quality))
+    return Stamps(steps(spec.time), UNITS[spec.time_unit], steps(spec.quality), ZoneInfo(spec.time_zone))

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from isthmus.systems.durations import Duration, between
 from isthmus.systems.http.site import Site
 from isthmus.systems.pointer import Pointer
+from isthmus.systems.zones import BEFORE, Zone
 
 
 class HttpSpec(Site):
@@ -27,6 +28,7 @@ class HttpSpec(Site):
         "", description="Where in an answer its time stands, `/at`; ISO 8601 or a number. Else it counts when it comes."
     )
     time_unit: Literal["s", "ms", "us", "ns"] = Field("ms", description="Of a time that is a number, since 1970.")
+    time_zone: Zone = BEFORE
     quality: Pointer = Field(
         "",
         description="Where in an answer its quality stands, `/quality`: the name of a StatusCode, or its number.",

@@ -34,6 +34,7 @@ KIND = Kind(
     spec=MqttSpec,
     connect=_connect,
     check_address=check_address,
+    local_times=lambda config: bool(config.get("time")),
     powers=("reads", "browses"),
     secrets=("password",),
     replay=_replay,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
@@ -40,7 +41,8 @@ class Reader:
     """Knows from connection to connection what could not be read."""
 
     def __init__(self, spec: MqttSpec, system: str) -> None:
-        self._stamps = Stamps(steps(spec.time), UNITS[spec.time_unit], steps(spec.quality))
+        zone = ZoneInfo(spec.time_zone)
+        self._stamps = Stamps(steps(spec.time), UNITS[spec.time_unit], steps(spec.quality), zone)
         self._system = system
         self._wrong: set[int] = set()
         """Positions that were told as unreadable."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from isthmus.systems.durations import Duration, between
 from isthmus.systems.mqtt.broker import Broker
 from isthmus.systems.pointer import Pointer
+from isthmus.systems.zones import BEFORE, Zone
 
 
 class MqttSpec(Broker):
@@ -19,6 +20,7 @@ class MqttSpec(Broker):
         "", description="Where in a JSON payload its time stands, `/at`; ISO 8601 or a number. Else a message has none."
     )
     time_unit: Literal["s", "ms", "us", "ns"] = Field("ms", description="Of a time that is a number, since 1970.")
+    time_zone: Zone = BEFORE
     quality: Pointer = Field(
         "",
         description="Where in a JSON payload its quality stands, `/quality`: the name of a StatusCode, or its number.",

@@ -103,6 +103,7 @@ KIND = Kind(
     spec=SqlSpec,
     connect=_connect,
     check_address=check_address,
+    local_times=lambda config: True,
     powers=("reads", "browses"),
     secrets=("password",),
     looking={"tables": {"nothing": {"query": "nothing", "key": "nothing"}}},

@@ -7,13 +7,13 @@ import re
 from string import Formatter
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between
 from isthmus.systems.sql.address import TABLE
+from isthmus.systems.zones import BEFORE, Zone
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -31,14 +31,6 @@ def _url(text: str) -> str:
         return text
     if scheme not in SCHEMES or not authority or not urlsplit(text).path.strip("/"):
         raise ValueError(f"{text!r} is no database; write postgresql://host:5432/database, or sqlite:////path/file.db")
-    return text
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (OSError, ValueError, LookupError):
-        raise ValueError(f"there is no time zone {text!r}; write Europe/Paris, or UTC") from None
     return text
 
 
@@ -165,8 +157,6 @@ class SqlSpec(Database):
         max_length=200,
         description="What is read: a name, as it stands in addresses, and how the table is read (see below).",
     )
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="The time zone of times that do not say theirs."
-    )
+    time_zone: Zone = BEFORE
     every: Annotated[Duration, between("50ms", "1d")] = Field(default="10s", description="How often to look.")
     page: int = Field(default=5000, ge=1, le=100_000, description="Rows taken of one table at once.")

@@ -39,6 +39,7 @@ KIND = Kind(
     spec=WebhookSpec,
     connect=_connect,
     check_address=check_address,
+    local_times=lambda config: True,
     powers=("reads",),
     secrets=("secret",),
     replay=_replay,

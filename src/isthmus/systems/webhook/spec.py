@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
-from isthmus.systems.files.spec import Zone
 from isthmus.systems.http.signing import key_of
+from isthmus.systems.zones import BEFORE, Zone
 
 
 def _listen(text: str) -> str:
@@ -65,7 +65,7 @@ class WebhookSpec(Spec):
     time: str = Field(
         "time", min_length=1, description="Where in a row its time stands; a row without it has the signed time."
     )
-    time_zone: Zone = Field("UTC", description="The time zone of times that do not say theirs.")
+    time_zone: Zone = BEFORE
     quality: str | None = Field(
         default=None, min_length=1, description="Where in a row an OPC UA quality stands: `Good`, `BadSensorFailure`."
     )
