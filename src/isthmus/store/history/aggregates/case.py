@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from isthmus.core.quality import BAD, GOOD
 from isthmus.store.history.aggregates import course
-from isthmus.store.history.aggregates.course import Course, Cut, sums
+from isthmus.store.history.aggregates.course import Course, Cut, sizes, sums
 from isthmus.store.history.aggregates.intervals import Intervals
-from isthmus.store.history.aggregates.points import Flags, Points, Times, merged, points
+from isthmus.store.history.aggregates.points import Extent, Flags, Points, Times, extent, merged, points
 from isthmus.store.history.aggregates.series import Series, Settings
 from isthmus.store.history.aggregates.status import SUBNORMAL
 
@@ -29,6 +29,10 @@ class Case:
     """With at least one sample."""
     intervals: Intervals
     settings: Settings
+
+    @cached_property
+    def extent(self) -> Extent:
+        return extent(self.series)
 
     @cached_property
     def points(self) -> Points:
@@ -70,21 +74,45 @@ class Case:
     @cached_property
     def loose(self) -> Flags:
         """(n,) which samples no fold counts."""
-        found, folds = np.ones(len(self.series), np.bool_), self.series.folds
-        if folds is not None:
-            inside = np.zeros(len(found) + 1, np.int64)
-            np.add.at(inside, folds.first, 1)
-            np.add.at(inside, folds.last + 1, -1)
-            found[np.cumsum(inside[:-1]) > 0] = False
+        folds = self.series.folds
+        if folds is None:
+            return np.ones(len(self.series), np.bool_)
+        steps = np.zeros(len(self.series) + 1, np.int8)
+        steps[folds.first] += 1
+        steps[folds.last + 1] -= 1
+        found: Flags = np.cumsum(steps[:-1], dtype=np.int8) == 0
         return found
+
+    def counted(self, flags: Flags) -> NDArray[np.int64]:
+        """(m,) how many of each interval's samples have the flag; of folds only those that are there."""
+        return sizes(np.flatnonzero(flags), *self.rows)
+
+    @cached_property
+    def size(self) -> NDArray[np.int64]:
+        """(m,) how many samples each interval has."""
+        lo, hi = self.rows
+        folds = self.series.folds
+        return (hi - lo).astype(np.int64) if folds is None else self.counted(self.loose) + self.folded(folds.count)
+
+    @cached_property
+    def goods(self) -> NDArray[np.int64]:
+        """(m,) how many Good samples each interval has."""
+        folds = self.series.folds
+        if folds is None:
+            return self.counted(self.good)
+        return self.counted(self.good & self.loose) + self.folded(folds.count)
+
+    @cached_property
+    def bads(self) -> NDArray[np.int64]:
+        """(m,) how many Bad samples each interval has."""
+        return self.counted(self.bad)
 
     @cached_property
     def fold_rows(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """(m,) the folds lo <= i < hi of each interval."""
         folds = self.series.folds
         first = np.zeros(0, np.intp) if folds is None else folds.first
-        lo, hi = self.rows
-        return np.searchsorted(first, lo), np.searchsorted(first, hi)
+        return course.places_of(first, *self.rows)
 
     def folded(self, quantity: NDArray[T]) -> NDArray[T]:
         """(m,) sums of what each fold has (k,) by interval."""
@@ -111,7 +139,7 @@ class Case:
     @cached_property
     def outside(self) -> Flags:
         """(m,) wholly before the start of data or after its end."""
-        early, late, data = self.intervals.early, self.intervals.late, self.points
+        early, late, data = self.intervals.early, self.intervals.late, self.extent
         if self.intervals.backward:
             return (late < data.start) | (early >= data.last)
         return (late <= data.start) | (early >= data.end)
@@ -119,7 +147,7 @@ class Case:
     @cached_property
     def partial(self) -> Flags:
         """(m,) not complete: over the start or the end of data, or what was left of the range (5.3.3.2)."""
-        early, late, data = self.intervals.early, self.intervals.late, self.points
+        early, late, data = self.intervals.early, self.intervals.late, self.extent
         begins = (early < data.start) & (data.start <= late)
         ends = (early < data.end) & (data.end < late)
         return (begins | ends | self.intervals.is_rest()) & ~self.outside
@@ -127,7 +155,7 @@ class Case:
     @cached_property
     def late(self) -> Times:
         """(m,) ends of the intervals, not after the end of data: up to where simple courses count."""
-        return np.maximum(np.minimum(self.intervals.late, self.points.end), self.intervals.early)
+        return np.maximum(np.minimum(self.intervals.late, self.extent.end), self.intervals.early)
 
     @cached_property
     def width(self) -> Times:

@@ -156,14 +156,16 @@ OWN: Final[Mapping[str, Definition]] = MappingProxyType(
 )
 """Aggregates that are ours. They need all samples: no roll-up says enough for them."""
 
+_BY_NAME: Final = {name.lower(): found for name, found in {**AGGREGATES, **OWN}.items()}
+
 
 def definition(name: str) -> Definition:
     """The aggregate of this name, in whatever case. Raises NotFound with the nearest one."""
-    names = {each.lower(): found for each, found in {**AGGREGATES, **OWN}.items()}
-    if name.lower() in names:
-        return names[name.lower()]
-    near = difflib.get_close_matches(name.lower(), names, 1, 0.5)
-    raise NotFound(f"there is no aggregate {name!r}", hint=f"did you mean {names[near[0]].name}?" if near else "")
+    found = _BY_NAME.get(name.lower())
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name.lower(), _BY_NAME, 1, 0.5)
+    raise NotFound(f"there is no aggregate {name!r}", hint=f"did you mean {_BY_NAME[near[0]].name}?" if near else "")
 
 
 def aggregate(name: str, series: Series, intervals: Intervals, settings: Settings | None = None) -> Result:

@@ -291,10 +291,39 @@ def sums(quantity: NDArray[T], lo: NDArray[np.intp], hi: NDArray[np.intp]) -> ND
     return reduced(np.add, quantity, lo, hi)
 
 
+def places_of(
+    places: NDArray[np.intp], lo: NDArray[np.intp], hi: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(m,) which of ascending `places` lie in lo <= i < hi: from which one, and before which one."""
+    if not _adjoin(lo, hi):
+        return np.searchsorted(places, lo), np.searchsorted(places, hi)
+    cuts = np.searchsorted(places, np.append(lo, hi[-1:]))
+    return cuts[:-1], cuts[1:]
+
+
+def sizes(places: NDArray[np.intp], lo: NDArray[np.intp], hi: NDArray[np.intp]) -> NDArray[np.int64]:
+    """(m,) how many of ascending `places` lie in lo <= i < hi."""
+    if not len(places):
+        return np.zeros(len(lo), np.int64)
+    first, after = places_of(places, lo, hi)
+    return (after - first).astype(np.int64, copy=False)
+
+
+def _adjoin(lo: NDArray[np.intp], hi: NDArray[np.intp]) -> bool:
+    """Whether each begins where the one before it ends, as rows of adjoining intervals do."""
+    return len(lo) > 0 and bool((lo[1:] == hi[:-1]).all())
+
+
 def reduced(operation: np.ufunc, quantity: NDArray[T], lo: NDArray[np.intp], hi: NDArray[np.intp]) -> NDArray[T]:
     """(m,) the operation over quantity[lo:hi]; zero where lo >= hi."""
     if not len(lo) or not len(quantity):
         return np.zeros(len(lo), quantity.dtype)
+    if _adjoin(lo, hi):
+        some = np.flatnonzero(hi > lo)
+        result = np.zeros(len(lo), quantity.dtype)
+        if len(some):
+            result[some] = operation.reduceat(quantity[: hi[-1]], lo[some])
+        return result
     places = np.empty(2 * len(lo), np.intp)
     places[0::2], places[1::2] = lo, np.maximum(lo, hi)
     padded = quantity if places.max() < len(quantity) else np.append(quantity, quantity[-1:])

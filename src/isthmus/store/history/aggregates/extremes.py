@@ -15,7 +15,7 @@ from isthmus.store.history.aggregates.case import Case, verdict
 from isthmus.store.history.aggregates.course import Bounds, is_bad, reduced
 from isthmus.store.history.aggregates.outcome import Outcome, Rows, seen_in_part
 from isthmus.store.history.aggregates.points import Flags, Times
-from isthmus.store.history.aggregates.samples import counted, difference, ends_of
+from isthmus.store.history.aggregates.samples import difference, ends_of
 from isthmus.store.history.aggregates.series import RESOLUTION
 from isthmus.store.history.aggregates.status import (
     CALCULATED,
@@ -45,6 +45,8 @@ class Extreme:
 def extreme(case: Case, among: Flags, *, greatest: bool) -> Extreme:
     """The extreme of the samples `among` (n,)."""
     lo, hi = case.rows
+    if not among.any():
+        return Extreme(np.zeros_like(lo), np.zeros(len(lo), np.bool_), np.ones(len(lo), np.bool_))
     exact = case.series.exact()
     keys = _keys(exact, among, greatest=greatest)
     found = reduced(np.maximum if greatest else np.minimum, keys, lo, hi)
@@ -91,7 +93,7 @@ def _doubted(case: Case, found: Extreme, *, greatest: bool) -> Flags:
     maybe = extreme(case, ~case.good & ~is_bad(case.usable, case.settings), greatest=greatest)
     exact = case.series.exact()
     beyond = exact[maybe.row] > exact[found.row] if greatest else exact[maybe.row] < exact[found.row]
-    flags: Flags = (counted(case, case.bad) > 0) | (~maybe.none & ~found.none & beyond)
+    flags: Flags = (case.bads > 0) | (~maybe.none & ~found.none & beyond)
     return flags
 
 

@@ -66,23 +66,43 @@ def within(gaps: Times, times: Times) -> Flags:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """From when to when there is data, ns."""
+
+    start: int
+    """The first sample."""
+    end: int
+    """Known to hold until before it."""
+    last: int
+    """The last moment of which something was observed."""
+
+
+def extent(series: Series) -> Extent:
+    """That of a series that has samples."""
+    first, last = int(series.time[0]), int(series.time[-1])
+    until = series.observed_until
+    if until is not None and until > last:
+        return Extent(first, until, until)
+    end = min(last + RESOLUTION, LATEST)
+    return Extent(first, end, end if end == until else last)
+
+
 def points(series: Series) -> Points:
     """The points of a series that has samples."""
-    time, last = series.time, int(series.time[-1])
-    until = series.observed_until
-    end = until if until is not None and until > last else min(last + RESOLUTION, LATEST)
+    time, found = series.time, extent(series)
+    until, end = series.observed_until, found.end
     gaps = merged(series.gaps)
     gaps = gaps[(gaps[:, 0] < end) & (gaps[:, 1] > time[0])]
     breaks = within(gaps, time)
     held = _held(time, gaps, end if end == until else None)
     lost = gaps[gaps[:, 0] > time[0], 0]
-    plain = _samples(series, breaks, end)
+    plain = _samples(series, breaks, found)
     return plain if not len(held[0]) and not len(lost) else _joined(plain, held, lost)
 
 
-def _samples(series: Series, breaks: Flags, end: int) -> Points:
+def _samples(series: Series, breaks: Flags, found: Extent) -> Points:
     n = len(series)
-    first, last = int(series.time[0]), int(series.time[-1])
     return Points(
         time=series.time,
         value=series.value,
@@ -90,9 +110,9 @@ def _samples(series: Series, breaks: Flags, end: int) -> Points:
         row=np.arange(n),
         real=np.ones(n, np.bool_),
         breaks=breaks,
-        start=first,
-        end=end,
-        last=end if end == series.observed_until else last,
+        start=found.start,
+        end=found.end,
+        last=found.last,
     )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from isthmus.core.quality import BAD, GOOD
 from isthmus.store.history.aggregates.case import Case, verdict
-from isthmus.store.history.aggregates.course import reduced, sums
+from isthmus.store.history.aggregates.course import places_of, reduced, sums
 from isthmus.store.history.aggregates.outcome import Outcome, Rows, seen_in_part
 from isthmus.store.history.aggregates.points import Flags
 from isthmus.store.history.aggregates.status import (
@@ -21,28 +21,6 @@ from isthmus.store.history.aggregates.status import (
 )
 
 
-def counted(case: Case, flags: Flags) -> NDArray[np.int64]:
-    """(m,) how many of each interval's samples have the flag; of folds only those that are there."""
-    lo, hi = case.rows
-    places = np.flatnonzero(flags)
-    return (np.searchsorted(places, hi) - np.searchsorted(places, lo)).astype(np.int64)
-
-
-def size(case: Case) -> NDArray[np.int64]:
-    """(m,) how many samples each interval has."""
-    lo, hi = case.rows
-    folds = case.series.folds
-    return (hi - lo).astype(np.int64) if folds is None else counted(case, case.loose) + case.folded(folds.count)
-
-
-def goods(case: Case) -> NDArray[np.int64]:
-    """(m,) how many Good samples each interval has."""
-    folds = case.series.folds
-    if folds is None:
-        return counted(case, case.good)
-    return counted(case, case.good & case.loose) + case.folded(folds.count)
-
-
 def calculated(case: Case, value: NDArray[np.float64], quality: NDArray[np.uint32], none: Flags) -> Outcome:
     """The value as Calculated, Bad_NoData where there is `none`."""
     quality = seen_in_part(case, quality) | np.uint32(CALCULATED)
@@ -51,12 +29,11 @@ def calculated(case: Case, value: NDArray[np.float64], quality: NDArray[np.uint3
 
 def _shares(case: Case) -> NDArray[np.uint32]:
     """The StatusCode by numbers of values (5.4.3.2.1, PercentValues). An Uncertain value is not a Good one here."""
-    return verdict(case.settings, goods(case), counted(case, case.bad), size(case))
+    return verdict(case.settings, case.goods, case.bads, case.size)
 
 
 def average(case: Case) -> Outcome:
-    good = goods(case)
-    return calculated(case, _total(case) / np.maximum(good, 1), _shares(case), good == 0)
+    return calculated(case, _total(case) / np.maximum(case.goods, 1), _shares(case), case.goods == 0)
 
 
 def _total(case: Case) -> NDArray[np.float64]:
@@ -66,7 +43,7 @@ def _total(case: Case) -> NDArray[np.float64]:
 
 
 def count(case: Case) -> Outcome:
-    return _number(case, goods(case))
+    return _number(case, case.goods)
 
 
 def number_of_transitions(case: Case) -> Outcome:
@@ -78,17 +55,17 @@ def number_of_transitions(case: Case) -> Outcome:
     changes[usable[1:]] = values[1:] != values[:-1]
     folds = case.series.folds
     if folds is None:
-        return _number(case, counted(case, changes))
+        return _number(case, case.counted(changes))
     outside = case.loose.copy()
     outside[folds.first] = True
-    return _number(case, counted(case, changes & outside) + case.folded(folds.changes))
+    return _number(case, case.counted(changes & outside) + case.folded(folds.changes))
 
 
 def _number(case: Case, number: NDArray[np.int64]) -> Outcome:
     """A count; without Calculated where all samples are Bad, as the standard's examples have it."""
     quality = seen_in_part(case, _shares(case))
     quality = np.where(quality == np.uint32(BAD), quality, quality | np.uint32(CALCULATED))
-    unseen = case.dark & (size(case) == 0)
+    unseen = case.dark & (case.size == 0)
     return Outcome(number.astype(np.float64), np.where(unseen, np.uint32(NO_DATA), quality))
 
 
@@ -128,7 +105,7 @@ def delta(case: Case) -> Outcome:
 
 def ends_of(places: Rows, lo: Rows, hi: Rows) -> tuple[Rows, Rows, Flags]:
     """(m,) the first and the last of ascending `places` in lo <= i < hi, and where there is none (then 0)."""
-    first, after = np.searchsorted(places, lo), np.searchsorted(places, hi)
+    first, after = places_of(places, lo, hi)
     none = first >= after
     if not len(places):
         return np.zeros_like(lo), np.zeros_like(lo), none
@@ -159,7 +136,7 @@ def _as_float(case: Case, last: Rows, first: Rows, value: NDArray[np.float64]) -
 
 def spread(case: Case, *, sample: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(m,) the variance of the Good values, of a sample (n - 1) or a population (n), and their number."""
-    number = goods(case)
+    number = case.goods
     lo, hi = case.rows
     mean = _total(case) / np.maximum(number, 1)
     off = np.zeros(len(case.series))
@@ -183,7 +160,7 @@ def _fold_squares(case: Case, mean: NDArray[np.float64]) -> NDArray[np.float64]:
 def deviation(case: Case, *, sample: bool, root: bool) -> Outcome:
     """Variance or its root; Uncertain where samples that are not Good were left out."""
     variance, number = spread(case, sample=sample)
-    quality = np.where(number < size(case), np.uint32(SUBNORMAL), np.uint32(GOOD))
+    quality = np.where(number < case.size, np.uint32(SUBNORMAL), np.uint32(GOOD))
     return calculated(case, np.sqrt(variance) if root else variance, quality, number == 0)
 
 
