@@ -194,3 +194,25 @@ async def test_what_is_tried_again_comes_in_portions_that_are_not_too_large(
         book.close()
         await until(lambda: made.parked == 0, "delivered after all")
     assert sizes == [3, 3, 3, 1]
+
+
+async def test_parked_samples_take_so_many_bytes_and_no_more(
+    floor: Plant, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far_end = FarEnd()
+    far_end.refuses = lambda delivery: [Refusal(row, "no" * 500) for row in range(len(delivery))]
+    made = output_to(floor, far_end)
+    async with running(made, until):
+        await floor.publish(2)
+        await until(lambda: made.parked == 10, "parked")
+        monkeypatch.setattr("isthmus.flow.deliver.book.MOST_PARKED_BYTES", 30_000)  # ten such reasons have a third
+        for _ in range(6):
+            await floor.publish(2)
+        await until(lambda: made.state == "standing still", "it stands still")
+        assert 20 <= made.parked < 70 and "no room for more" in made.problem
+        far_end.refuses = lambda delivery: ()  # but what is refused already is
+        book = parked_of(floor)
+        dropped = book.drop()
+        book.close()
+        await until(lambda: far_end.taken + made.parked + dropped == 70, "it goes on")
+        assert made.state == "connected"

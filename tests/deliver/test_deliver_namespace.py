@@ -192,7 +192,7 @@ async def test_an_output_with_no_room_for_more_that_is_parked_stands_still_until
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     need(HERE, WHAT)
-    monkeypatch.setattr(output, "MOST_PARKED", 10)
+    monkeypatch.setattr("isthmus.flow.deliver.book.MOST_PARKED", 10)
     rights = tmp_path / "rights"
     allowed = [f"topic readwrite uns/{PLANT}/hall/tank-{n}/#" for n in (2, 3, 4, 5)]
     rights.write_text("\n".join([f"topic readwrite uns/{PLANT}/_isthmus/#", *allowed]) + "\n")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -243,6 +244,29 @@ async def test_many_outputs_that_are_frozen_keep_no_other_waiting(
             assert {told[one.name]["state"] for one in frozen} == {"starting"}
         finally:
             cluster.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("when", ["it opens", pytest.param("it writes", marks=pytest.mark.soak)])
+async def test_an_output_ends_at_once_though_its_brokers_are_frozen(
+    cluster: Cluster, floor: Plant, until: Until, when: str
+) -> None:
+    config = {"servers": cluster.servers, "patience": "5m"}
+    floor.apply([OutputSetting(name="stream", kind="kafka", config=config, begins="now")])
+    if when == "it opens":
+        cluster.process.send_signal(signal.SIGSTOP)
+    floor.start()
+    state = "starting" if when == "it opens" else "connected"
+    await until(lambda: floor.told("stream").get("state") == state, when)
+    await until(lambda: floor.told("stream")["lag_messages"] == 0, "it knows where it begins")
+    cluster.process.send_signal(signal.SIGSTOP)
+    await floor.publish(50)
+    await until(lambda: floor.told("stream")["lag_messages"] > 0, "it tries")
+    assert await asyncio.to_thread(floor.stop) == 0  # long before its patience is over
+    cluster.process.send_signal(signal.SIGCONT)
+    floor.start()
+    await until(lambda: floor.told("stream").get("lag_messages") == 0, "all is delivered", within=60)
+    counted = Counter((one["tag"], one["at"], one["value"]) for _, _, one in consumed(cluster.servers, 50 * TAGS))
+    assert len(counted) == 50 * TAGS
 
 
 async def test_a_cut_under_load_loses_nothing(cluster: Cluster, floor: Plant, until: Until) -> None:

@@ -162,9 +162,9 @@ was more than five minutes behind what the output had of the tag's system before
 figures are in `/metrics` as `isthmus_output_...`. Connections lost and made are among `isthmus events --kind output`.
 
 What the far end refuses is parked, with the reason, so that the rest goes on: [`isthmus
-parked`](command-line.md#isthmus-parked) lists it, tries it again or drops it. With 100,000 samples parked the output
-stands still until somebody does. What is parked of a tag that the output does not get any more is not handed over
-again; it stays until it is dropped.
+parked`](command-line.md#isthmus-parked) lists it, tries it again or drops it. With 100,000 samples parked, or 256 MB of
+them, the output stands still until somebody does. What is parked of a tag that the output does not get any more is not
+handed over again; it stays until it is dropped.
 
 An output that is taken out of the plant file stops, and what it published stays at its far end; under its name it may
 come back, and goes on where it was. [`isthmus forget`](command-line.md#isthmus-forget) clears what it left retained on

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A step that blocks is done in a thread to its end, also when whoever waits for it is cancelled."""
+"""A step that blocks is done in a thread: to its end whatever comes, or left alone when nobody wants it any more."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -25,3 +28,24 @@ async def to_its_end(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         if not running.cancelled():
             running.exception()  # of no interest any more
         raise
+
+
+async def as_long_as_wanted(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `step` returns, done in a thread of its own that is left alone once nobody waits for it any more.
+
+    Neither whoever was cancelled nor the end of the process waits for it. Only for steps that nothing can interrupt and
+    that have nothing open which must be closed: a question to a far end that does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            tell = partial(answer.set_result, step(*args, **kwargs))
+        except Exception as error:
+            tell = partial(answer.set_exception, error)
+        with suppress(RuntimeError):  # the loop is closed: nobody is there
+            loop.call_soon_threadsafe(lambda: None if answer.done() else tell())
+
+    threading.Thread(target=run, name="left alone", daemon=True).start()
+    return await answer

@@ -37,8 +37,8 @@ def parked(
 ) -> None:
     """List what the far end of an output refused, and why; try it again or drop it.
 
-    Refused samples are parked so that the others go on. When 100,000 are parked the output stands still until they are
-    tried again or dropped. What is refused again stays parked, with the new reason.
+    Refused samples are parked so that the others go on. When 100,000 are parked, or 256 MB of them, the output stands
+    still until they are tried again or dropped. What is refused again stays parked, with the new reason.
 
     \b
     Examples:

@@ -22,7 +22,9 @@ from isthmus.store.history.columns import Columns, empty
 from isthmus.store.history.state import State
 
 MOST_PARKED: Final = 100_000
-"""Samples that one output parks. When there are more it stands still until somebody tries or drops them."""
+MOST_PARKED_BYTES: Final = 256 << 20
+"""Samples that one output parks, and bytes that its book has. When there are more it stands still until somebody tries
+or drops them."""
 
 VERSION: Final = 1
 _TABLES: Final = """
@@ -32,6 +34,7 @@ CREATE TABLE parked (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NO
   integer INTEGER, text TEXT,
   quality INTEGER NOT NULL, mark INTEGER NOT NULL);
 """
+_PAGES: Final = ("page_count", "freelist_count", "page_size")
 _SAMPLE: Final = "tag, time, seen, value, integer, text, quality, mark"
 
 
@@ -121,6 +124,11 @@ class Book:
         """Samples that are parked."""
         number: int = self._db.execute("SELECT count(*) FROM parked").fetchone()[0]
         return number
+
+    def is_full(self, more: int) -> bool:
+        """Whether there is no room to park so many samples more."""
+        used, free, size = (self._db.execute(f"PRAGMA {one}").fetchone()[0] for one in _PAGES)
+        return self.count() + more > MOST_PARKED or (used - free) * size > MOST_PARKED_BYTES
 
     def retry(self) -> int:
         """Marks everything that is parked as to be tried again; how many samples that is."""

@@ -22,7 +22,7 @@ from isthmus.core import time
 from isthmus.core.errors import Disconnected, IsthmusError, Refused, first, leaf
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.threads import to_its_end
-from isthmus.flow.deliver.book import MOST_PARKED, Book, Place
+from isthmus.flow.deliver.book import Book, Place
 from isthmus.flow.deliver.reading import Batch, Heard, Reading, beginning
 from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
 from isthmus.plant.revision import OutputSetting
@@ -258,7 +258,8 @@ class _Delivering:
         """Parks samples; while there is no room for them the output stands still."""
         output = self.output
         say.warning("refused", output=output.setting.name, samples=len(refused), reason=refused[0].reason)
-        while (count := await to_its_end(self.book.count)) + len(refused) > MOST_PARKED:
+        while await to_its_end(self.book.is_full, len(refused)):
+            count = await to_its_end(self.book.count)
             full = Refused(
                 f"{count:,} samples that the far end refused are parked, and there is no room for more",
                 hint=f"put it right ({refused[0].reason}), then isthmus parked {output.setting.name} --retry or --drop",

@@ -15,6 +15,7 @@ import msgspec
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from isthmus.core.errors import Disconnected, Refused
+from isthmus.core.threads import as_long_as_wanted
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.mqtt.words import Words
 from isthmus.store.history.columns import Columns
@@ -112,7 +113,7 @@ class ToTopic:
         """Makes sure that the brokers are there, and the topic."""
         sink = self.sink()
         try:
-            await asyncio.to_thread(sink.look)
+            await as_long_as_wanted(sink.look)
             yield sink
         finally:
             await asyncio.to_thread(sink.close)
@@ -163,7 +164,7 @@ class _Sink:
 
         self._spec, self._topic, self._messages = spec, topic, messages
         self._patience, self._trouble = seconds(spec.patience), None
-        self._heard = time.monotonic()
+        self._heard, self._closed = time.monotonic(), False
         try:
             self._producer: Producer = Producer({**settings, "error_cb": self._note})
         except KafkaException as error:
@@ -202,6 +203,7 @@ class _Sink:
 
     def close(self) -> None:
         """What is still on its way is forgotten: it comes again."""
+        self._closed = True
         self._producer.purge()
         self._producer.flush(1.0)
 
@@ -209,7 +211,7 @@ class _Sink:
         if len(delivery):
             return await asyncio.to_thread(self._write, self._messages(delivery.columns))
         if time.monotonic() - self._heard >= PROBE:
-            await asyncio.to_thread(self.look)
+            await as_long_as_wanted(self.look)
         return ()
 
     def _write(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Refusal]:
@@ -238,6 +240,8 @@ class _Sink:
                 self._produce(*messages[row], partial(_report, failed, row))
             except KafkaException as error:
                 unfit[row] = error.args[0]
+        if self._closed:  # while they were handed over: nobody waits for them
+            self._producer.purge()
         left = self._producer.flush(self._patience + 1)
         away = next((one for one in (*unfit.values(), *failed.values()) if one.code() not in _REFUSED), None)
         if away is not None:
