@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that turn us away, are slow, or speak TLS: what is said then, and what is not harmed."""
+"""Servers that turn us away, are slow, or answer nonsense: what is said then, and what is not harmed."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from isthmus.systems.registry import kinds
 from isthmus.systems.sql.database import connected
 from tests.conftest import Until
 from tests.database.tables import Server, collecting
-from tests.peers.postgres import OWNER, PASSWORD, Postgres, postgres
+from tests.peers.postgres import OWNER, PASSWORD
 
 FLOAT = DataType.FLOAT
 TABLES = {"r": {"table": "results", "time": "at", "order": "id"}}
@@ -134,45 +131,3 @@ async def test_a_table_that_takes_too_long_harms_only_itself(
         plant_server.do("INSERT INTO results (value) VALUES (2)")
         await until(collected.saw(0, 2), "the quick table again")
     assert "longer than 300ms" in collected.told(EventKind.TAG)[0].message and not collected.errors
-
-
-def certify(certificate: Path, key: Path, name: str) -> None:
-    """A certificate for a name, signed by itself."""
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}"]
-    words += ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(words, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Postgres, Path]]:
-    """A server with a certificate for `localhost` that it made itself, and that certificate."""
-    folder = tmp_path_factory.mktemp("tls")
-    certify(folder / "cert", folder / "key", "localhost")
-    with postgres() as server:
-        server.stop()
-        for name in ("key", "cert"):
-            to = server.folder / "data" / name
-            to.write_bytes((folder / name).read_bytes())
-            to.chmod(0o600)
-            said = (server.folder / "data").stat()
-            os.chown(to, said.st_uid, said.st_gid)
-        server.settings |= {"ssl": "on", "ssl_key_file": "key", "ssl_cert_file": "cert"}
-        server.start()
-        yield server, folder / "cert"
-
-
-async def test_tls_is_as_the_address_says(secure: tuple[Postgres, Path], tmp_path: Path) -> None:
-    server, certificate = secure
-    login = {"user": OWNER, "password": PASSWORD}
-
-    def url(host: str, query: str) -> dict[str, Any]:
-        return {"url": f"postgresql://{host}:{server.port}/postgres?{query}", **login}
-
-    await meets(url("localhost", "sslmode=require"))
-    await meets(url("localhost", f"sslmode=verify-full&sslrootcert={certificate}"))
-    other = tmp_path / "other"
-    await asyncio.to_thread(certify, other, tmp_path / "key", "x")
-    for wrong in (url("localhost", f"sslmode=verify-full&sslrootcert={other}"),
-                  url("127.0.0.1", f"sslmode=verify-full&sslrootcert={certificate}")):  # fmt: skip
-        with pytest.raises(Refused, match="certificate"):
-            await meets(wrong)

@@ -198,6 +198,21 @@ def done(server: Postgres, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+def certified(server: Postgres, certificate: str | Path, key: str | Path, authority: str | Path | None = None) -> None:
+    """Speaks TLS from now on, with these PEM files; again: with others. It asks for a certificate of a client's where
+    an `authority` for those is given. A moment passes before it does so."""
+    data = server.folder / "data"
+    owner = data.stat()
+    for name, file in (("server.pem", certificate), ("server.key", key), ("clients.pem", authority)):
+        if file is not None:
+            (data / name).write_bytes(Path(file).read_bytes())
+            (data / name).chmod(0o600)
+            os.chown(data / name, owner.st_uid, owner.st_gid)
+    said = {"ssl_cert_file": "server.pem", "ssl_key_file": "server.key", "ssl": "on"}
+    said |= {"ssl_ca_file": "clients.pem"} if authority is not None else {}
+    done(server, *(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in said.items()), "SELECT pg_reload_conf()")
+
+
 def asked(server: Postgres, question: str) -> list[tuple[Any, ...]]:
     """What the owner is told."""
     with psycopg.connect(server.url, user=OWNER, password=PASSWORD) as connection:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
 import psycopg
@@ -23,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
 from isthmus.systems.durations import seconds
+from isthmus.systems.sql.opening import unopened
 from isthmus.systems.sql.spec import Database
 
 T = TypeVar("T")
@@ -35,12 +35,17 @@ CANCELLED: Final = "57014"
 """The SQLSTATE of a question that took too long."""
 NUMBERS: Final = frozenset(("bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric"))
 """Types of PostgreSQL that become Python's own; all others stay the text that PostgreSQL writes."""
-_NEVER: Final = re.compile(
-    r"password authentication failed|no password supplied|role .* does not exist|database .* does not exist|"
-    r"no pg_hba\.conf entry|permission denied|certificate|invalid (sslmode|connection option|URI|port)|not permitted",
-    re.IGNORECASE,
-)
-"""What PostgreSQL and libpq say when trying again will not help."""
+
+
+_Identity: TypeAlias = tuple[int, int] | None
+"""Device and inode of a file; (0, 0) where the database is none."""
+
+
+class _Opened(NamedTuple):
+    """A connection, and the file that it reads."""
+
+    connection: Connection
+    file: _Identity
 
 
 class Failed(IsthmusError):
@@ -62,13 +67,13 @@ class _Text(Loader):
 class Link:
     """An open connection, used in a thread of its own: one that hangs keeps nobody else's waiting."""
 
-    def __init__(self, spec: Database, connection: Connection, place: str, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, spec: Database, opened: _Opened, place: str, thread: ThreadPoolExecutor) -> None:
+        connection, self._file = opened
         self._spec, self._connection, self._thread = spec, connection, thread
         self._driver: Any = connection.connection.driver_connection
         self.place = place
         """Where it is, for a person; without the user."""
         self._limit = seconds(spec.timeout)
-        self._file = _identity(spec.file)
 
     @property
     def postgres(self) -> bool:
@@ -80,8 +85,6 @@ class Link:
         Raises Disconnected when the database is gone or does not answer in time, Failed when it does not take the
         question, Refused when it never will take us.
         """
-        if self._file != _identity(self._spec.file):
-            raise Disconnected("the file is gone, or is another one", where=self.place)
         step = asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question, writing)
         try:
             async with asyncio.timeout(self._limit + GRACE):
@@ -101,6 +104,8 @@ class Link:
             step.exception()
 
     def _answer(self, question: Callable[[Connection], T], writing: bool) -> T:
+        if self._file != _identity(self._spec.file):
+            raise Disconnected("the file is gone, or is another one", where=self.place)
         try:
             with self._connection.begin() as transaction:
                 self._prepare(writing)
@@ -152,8 +157,8 @@ def _first_line(error: BaseException | None) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]
 
 
-def _identity(file: str) -> tuple[int, int] | None:
-    """Which file lies at a path; None where there is none, or no path."""
+def _identity(file: str) -> _Identity:
+    """Which file lies at a path; None where there is none, or no path. Blocks."""
     try:
         said = Path(file).stat() if file else None
     except OSError:
@@ -171,22 +176,22 @@ async def connected(spec: Database, who: str, *, writing: bool = False) -> Async
     thread = ThreadPoolExecutor(1, thread_name_prefix="sql")
     loop, place = asyncio.get_running_loop(), spec.file or _place(spec.url)
     try:
-        connection = await _connection(spec, who, writing, thread)
+        opened = await _connection(spec, who, writing, thread)
         try:
-            yield Link(spec, connection, place, thread)
+            yield Link(spec, opened, place, thread)
         finally:
             with suppress(TimeoutError, DBAPIError, psycopg.Error, sqlite3.Error):
                 async with asyncio.timeout(GRACE):
-                    await loop.run_in_executor(thread, connection.close)
+                    await loop.run_in_executor(thread, opened.connection.close)
     finally:
         thread.shutdown(wait=False)
 
 
-async def _connection(spec: Database, who: str, writing: bool, thread: ThreadPoolExecutor) -> Connection:
+async def _connection(spec: Database, who: str, writing: bool, thread: ThreadPoolExecutor) -> _Opened:
     """A connection, made in that thread; see `connected`."""
     make = _sqlite(spec, writing) if spec.file else _postgres(spec, who, writing)
     made, place = list[Any](), spec.file or _place(spec.url)
-    step = asyncio.get_running_loop().run_in_executor(thread, _opened, make, made, place)
+    step = asyncio.get_running_loop().run_in_executor(thread, _opened, spec, make, made, place)
     try:
         async with asyncio.timeout(OPENINGS * max(2.0, seconds(spec.timeout))):
             return await asyncio.shield(step)
@@ -208,36 +213,25 @@ def _cut(driver: Any) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _closed(step: asyncio.Future[Connection]) -> None:
+def _closed(step: asyncio.Future[_Opened]) -> None:
     """A connection that came when nobody wanted it any more."""
     if not step.cancelled() and step.exception() is None:
-        step.result().close()
+        step.result().connection.close()
 
 
-def _opened(make: Callable[[], Any], made: list[Any], place: str) -> Connection:
+def _opened(spec: Database, make: Callable[[], Any], made: list[Any], place: str) -> _Opened:
     """`made` is told of the driver's connection before anything is said over it."""
 
     def connect() -> Any:
         made.append(make())
         return made[-1]
 
-    scheme = "sqlite://" if place.startswith("/") else "postgresql+psycopg://"
+    scheme = "sqlite://" if spec.file else "postgresql+psycopg://"
     try:
-        return create_engine(scheme, creator=connect, poolclass=NullPool).connect()
+        connection = create_engine(scheme, creator=connect, poolclass=NullPool).connect()
     except (DBAPIError, psycopg.Error, sqlite3.Error, OSError) as error:
-        said = _first_line(getattr(error, "orig", None) or error)
-        if _NEVER.search(said):
-            hint = "look at url, user and password"
-            raise Refused(said, where=place, hint=hint) from error
-        raise Disconnected(said, where=place, hint=_lacking(place)) from error
-
-
-def _lacking(place: str) -> str:
-    """What a SQLite file needs that cannot be opened."""
-    if not place.startswith("/"):
-        return ""
-    folder = Path(place).parent
-    return "" if folder.is_dir() else f"there is no folder {folder}; make it, or mend url"
+        raise unopened(_first_line(getattr(error, "orig", None) or error), spec, place) from error
+    return _Opened(connection, _identity(spec.file))
 
 
 def _place(url: str) -> str:

@@ -16,6 +16,7 @@ from isthmus.core import quality, time
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.tag import DataType
+from isthmus.core.threads import to_its_end
 from isthmus.systems.bare import bad, no_values
 from isthmus.systems.contract import Address, Found, Readings, Surroundings
 from isthmus.systems.durations import seconds
@@ -231,7 +232,7 @@ class Taking:
     async def _kept(self, work: Callable[[], T]) -> T:
         """What the account says, in a thread."""
         try:
-            return await asyncio.to_thread(work)
+            return await to_its_end(work)
         except (OSError, sqlite3.Error) as error:
             raise Disconnected(f"its account in run/ cannot be used: {error}", where=self._system) from error
 

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a database cannot be opened, in our words: what may pass by itself, what has to be put right, and where.
+
+libpq says of a certificate that it does not trust only that this is so. Why, the server is asked a second time for.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from psycopg import ProgrammingError, pq
+from psycopg.conninfo import conninfo_to_dict
+
+from isthmus.core.errors import Disconnected, Refused
+from isthmus.systems.sql.spec import Database
+
+ASKING: Final = 2.0
+"""Seconds that a server may take to show its certificate."""
+_UNTRUSTED: Final = "certificate verify failed"
+_OTHER: Final = re.compile(r'server certificate for ".*" .*does not match host name|not match host name')
+_OURS: Final = re.compile(r"alert .*certificate|alert unknown ca", re.IGNORECASE)
+"""What a server answers to a certificate of ours."""
+_NEVER: Final = re.compile(
+    r"password authentication failed|no password supplied|role .* does not exist|database .* does not exist|"
+    r"no pg_hba\.conf entry|permission denied|certificate|invalid (sslmode|connection option|URI|port)|not permitted",
+    re.IGNORECASE,
+)
+"""What PostgreSQL and libpq say when trying again will not help."""
+_SERVER: Final = re.compile(r'server at "(?P<host>[^"]+)"(?: \([^)]*\))?, port (?P<port>\d+)')
+_ASK_FOR_TLS: Final = struct.pack("!ii", 8, 80877103)
+"""SSLRequest (PostgreSQL, Message Formats)."""
+
+
+def unopened(said: str, spec: Database, place: str) -> Disconnected | Refused:
+    """What `said`, the first line of an error at opening, means. Blocks: it may ask the server for its certificate."""
+    if spec.file:
+        return Disconnected(said, where=place, hint=_lacking(spec.file))
+    if _UNTRUSTED in said:
+        return _untrusted(said, spec.url, place)
+    if _OTHER.search(said):
+        hint = "name the host in url as its certificate does, or have one made for this name"
+        return Disconnected(said, where=place, hint=hint)
+    if _OURS.search(said):
+        hint = "is the certificate that sslcert= names one that the server takes, and not expired?"
+        return Refused(said, where=place, hint=hint)
+    if _NEVER.search(said):
+        return Refused(said, where=place, hint="look at url, user and password")
+    return Disconnected(said, where=place)
+
+
+def _lacking(file: str) -> str:
+    """What a SQLite file needs that cannot be opened."""
+    folder = Path(file).parent
+    return "" if folder.is_dir() else f"there is no folder {folder}; make it, or mend url"
+
+
+def _untrusted(said: str, url: str, place: str) -> Disconnected:
+    """Nobody's password was sent yet: it may be tried again as often as any server that is away."""
+    why = _why_untrusted(said, url)
+    expired = "expired" in why or "not yet valid" in why
+    hint = (
+        "have a new one made for the server; is this computer's clock right?"
+        if expired
+        else "does sslrootcert= in url name the certificate of whoever made it?"
+    )
+    return Disconnected(f"its certificate is not trusted: {why or said}", where=place, hint=hint)
+
+
+def _why_untrusted(said: str, url: str) -> str:
+    """`certificate has expired`; empty where that does not come out."""
+    server = _SERVER.search(said)
+    try:
+        context = _trusting(url)
+        if server is None or context is None:
+            return ""
+        with socket.create_connection((server["host"], int(server["port"])), ASKING) as line:
+            line.sendall(_ASK_FOR_TLS)
+            if line.recv(1) == b"S":
+                context.wrap_socket(line).close()
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
+    except OSError:
+        return ""
+    return ""
+
+
+def _trusting(url: str) -> ssl.SSLContext | None:
+    """What libpq trusts when it is given this address; None where that is not to be found out."""
+    try:
+        root = _parameters(url).get("sslrootcert") or str(Path.home() / ".postgresql" / "root.crt")
+    except (ProgrammingError, RuntimeError):
+        return None
+    context = ssl.create_default_context(cafile=None if root == "system" else root)
+    context.check_hostname = False
+    return context
+
+
+def _parameters(url: str) -> Mapping[str, str]:
+    """What libpq makes of an address, its environment included."""
+    found = {one.keyword.decode(): one.val.decode() for one in pq.Conninfo.get_defaults() if one.val is not None}
+    return found | {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
