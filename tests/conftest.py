@@ -20,7 +20,7 @@ class Until(Protocol):
     """Waits until a condition holds, with a deadline."""
 
     async def __call__(
-        self, condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 20.0
+        self, condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 60.0
     ) -> None: ...
 
 
@@ -28,7 +28,7 @@ class Until(Protocol):
 def until() -> Until:
     """Waits until a condition (plain or async) is true; fails with `what` when it is not within so many seconds."""
 
-    async def wait(condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 20.0) -> None:
+    async def wait(condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 60.0) -> None:
         end = asyncio.get_running_loop().time() + within
         while True:
             held = condition()

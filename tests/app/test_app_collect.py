@@ -24,7 +24,7 @@ async def test_forty_steps_that_hang_keep_no_other_waiting(tmp_path: Path, monke
         hanging = [asyncio.create_task(asyncio.to_thread(thaw.wait)) for _ in range(40)]
         await asyncio.sleep(0)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 quick = await asyncio.to_thread(lambda: True)
         finally:
             thaw.set()

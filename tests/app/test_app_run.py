@@ -150,7 +150,7 @@ def test_a_mistake_in_the_followed_plant_file_is_named_and_what_ran_goes_on(stor
 def test_killing_the_supervisor_leaves_no_process_and_a_restart_works_at_once(story: Plant) -> None:
     recorded = story.samples()
     kill(story.process.pid if story.process else 0)
-    story.gone(within=5)
+    story.gone()
     assert story.status()["state"] == "stopped"
     assert not Counter(recorded) - Counter(story.samples())  # the log is started for reading, and gone again
     story.gone()
@@ -176,8 +176,8 @@ def test_a_watch_goes_on_when_the_plant_was_killed_and_started_again(story: Plan
 
 
 def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant) -> None:
-    assert story.end(signal.SIGTERM, within=30) == 0, story.output
-    story.gone(within=1)
+    assert story.end(signal.SIGTERM) == 0, story.output
+    story.gone()
     said = story.status()
     assert (
         said["systems"]["tank-farm"] | {"state": "stopped", "last_state": "connected"} == said["systems"]["tank-farm"]
@@ -196,9 +196,9 @@ def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
     started(demo)
     url = demo.output.partition("Its server: ")[2].split()[0]
     assert f"url: {url}\n" in (demo.data / "plant.yaml").read_text()
-    assert demo.end(signal.SIGINT, within=30) == 0, demo.output
+    assert demo.end(signal.SIGINT) == 0, demo.output
     assert "Traceback" not in demo.output
-    demo.gone(within=1)
+    demo.gone()
     told = json.loads(invoke("events", "--json", "--data", demo.data).stdout)
     assert told[-1]["message"] == "the plant is stopped"
     assert {event["severity"] for event in told} == {"information"}
@@ -225,7 +225,7 @@ def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo
     assert "Z tank-farm: disconnected: " in told_in_words
     assert told_in_words.endswith(f"`isthmus run --data {demo.data}` goes on.\r\n")
     assert "{" not in told_in_words
-    demo.gone(within=1)
+    demo.gone()
 
 
 def in_a_terminal(words: list[str]) -> str:

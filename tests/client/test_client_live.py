@@ -64,7 +64,7 @@ def test_live_samples_begin_with_the_last_values_and_go_on(opened: isthmus.clien
 async def test_the_asynchronous_form_runs_in_the_callers_own_loop(opened: isthmus.client.Plant) -> None:
     live: Live = opened.live("tank-1/level")
     times: list[int] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for sample in live:
             times.append(sample.time_ns)
             if len(times) == 3:

@@ -65,7 +65,7 @@ async def test_through_a_cut_it_is_told_of_each_value_that_it_did_not_arrive(pee
         status = await collected.driver.write([(address, 51.5) for address in collected.addresses])
         unknown = {quality.BAD_TIMEOUT, quality.BAD_COMMUNICATION, quality.BAD_NOT_CONNECTED}
         assert set(status) <= unknown
-        await eventually(lambda: collected.errors, 6)
+        await eventually(lambda: collected.errors)
         assert await collected.driver.write([(collected.addresses[0], 52.5)]) == [quality.BAD_NOT_CONNECTED]
         await peer.mend()
         await eventually(lambda: collected.opened >= 2)

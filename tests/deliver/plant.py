@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from isthmus.core.tag import DataType, Tag, TagList
 from isthmus.flow.deliver.deliver import deliver
 from isthmus.plant.revision import AssetSetting, OutputSetting, Revision, TagSetting
 from isthmus.store.history.record import Limits, record
-from isthmus.stream.log import Log, open_log
+from isthmus.stream.follow import Message, follow
+from isthmus.stream.log import Log, Position, open_log
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
 
@@ -127,6 +129,20 @@ class Plant:
         if said is None or self._process is None or said.pid != self._process.pid:
             return {}
         found: dict[str, Any] = said.counters.get("outputs", {}).get(output, {})
+        return found
+
+    async def said(self, output: str) -> list[str]:
+        """What the events of an output say, so far."""
+        log, found = await self.log.state(), list[str]()
+        async with aclosing(follow(self.log, Position(log.stream, log.first - 1))) as items:
+            async for item in items:
+                if not isinstance(item, Message):
+                    break
+                if item.subject.startswith("isthmus.events.output."):
+                    event = json.loads(item.data)
+                    found += [event["message"]] if event["source"] == output else []
+                if item.position.sequence >= log.last:
+                    break
         return found
 
     @asynccontextmanager

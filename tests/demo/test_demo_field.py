@@ -64,7 +64,7 @@ async def asked(line: tuple[asyncio.StreamReader, asyncio.StreamWriter], unit: i
     """The answer to a request, from its function on."""
     reader, writer = line
     writer.write(struct.pack(">HHHB", 7, 0, len(body) + 1, unit) + body)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         head = struct.unpack(">HHHB", await reader.readexactly(7))
         assert (head[0], head[1], head[3]) == (7, 0, unit)
         return await reader.readexactly(head[2] - 1)

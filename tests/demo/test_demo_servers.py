@@ -80,7 +80,7 @@ async def _serving(make: str, folder: Path) -> AsyncIterator[int]:
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
 
 

@@ -69,7 +69,7 @@ async def started(folder: Path) -> asyncio.subprocess.Process:
         sys.executable, "-m", "tests.files.dying", str(folder), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while b"ready" not in await process.stdout.readline():
             pass
     return process

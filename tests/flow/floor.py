@@ -64,7 +64,7 @@ class Floor:
             try:
                 yield
                 stop.set()
-                await asyncio.wait_for(task, 20)
+                await asyncio.wait_for(task, 60)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -77,7 +77,7 @@ class Floor:
             try:
                 yield
                 stop.set()
-                await asyncio.wait_for(task, 20)
+                await asyncio.wait_for(task, 60)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

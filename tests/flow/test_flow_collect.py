@@ -59,7 +59,7 @@ async def test_after_the_server_returns_with_other_namespace_indexes_everything_
             async def flows() -> bool:
                 return 77.0 in await floor.values(1)
 
-            await until(flows, "flowing again", within=5)
+            await until(flows, "flowing again")
             states = [
                 e.details["state"] for e in await floor.events() if e.kind is EventKind.CONNECTION and e.at < now()
             ]
@@ -128,7 +128,7 @@ async def test_a_full_log_is_held_for_and_goes_on_in_order(tmp_path: Path, until
         async with floor.collecting():
             await until(lambda: floor.state() == "connected", "connected")
             await server.do("run", period=50)
-            await until(lambda: bool(floor.report["log"]), "the log says that it is full", within=60)
+            await until(lambda: bool(floor.report["log"]), "the log says that it is full")
             await until(lambda: floor.report["held"] > 3, "samples are held")
             assert floor.report["discarded"] == 0
             await server.do("run", period=0)

@@ -37,7 +37,7 @@ def numbered(number: int, *, epoch: int, rows: int = 100, source: str = "dcs", b
     )
 
 
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Waits for `condition`; fails after `seconds`."""
     deadline = monotonic() + seconds
     while not condition():
@@ -55,7 +55,7 @@ async def collector(log: Log, epoch: int = 1, name: str = "one") -> AsyncIterato
 async def accepted(publisher: Publisher, *several: Samples) -> None:
     """Publishes a message each and waits until the log has them."""
     futures = [await publisher.send([samples]) for samples in several]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await asyncio.gather(*futures)
 
 
@@ -83,7 +83,7 @@ class Running:
     async def ended(self) -> None:
         self.stop.set()
         assert self.task is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self.task
 
 
@@ -101,7 +101,7 @@ async def recorder(log: Log, folder: Path, **limits: float) -> AsyncIterator[Run
         )
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             waiting = asyncio.create_task(running.ready.wait())
             await asyncio.wait((waiting, running.task), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()

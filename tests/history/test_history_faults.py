@@ -92,7 +92,7 @@ async def test_the_log_server_restarts_under_recorder_and_reader(tmp_path: Path)
                 os.kill(server._process.pid if server._process else 0, 9)
             await accepted(publisher, numbered(n, epoch=1))
         await running.has_read(log)
-        async with asyncio.timeout(30), open_history(folder, log) as history:
+        async with asyncio.timeout(60), open_history(folder, log) as history:
             assert values(history) == blocks(*range(1, 61))
     async with open_history(folder) as history:
         assert values(history) == blocks(*range(1, 61))
@@ -190,5 +190,5 @@ async def test_a_reader_without_an_answer_of_the_log_gives_up(tmp_path: Path) ->
                 await accepted(publisher, numbered(1, epoch=1))
             await server.__aexit__(None, None, None)
             with pytest.raises(Disconnected):
-                async with asyncio.timeout(30), open_history(tmp_path / "history", log):
+                async with asyncio.timeout(60), open_history(tmp_path / "history", log):
                     pass

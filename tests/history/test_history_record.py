@@ -205,7 +205,7 @@ async def test_the_log_is_purged_behind_what_is_committed(log: Log, tmp_path: Pa
         for n in range(1, 31):
             await accepted(publisher, numbered(n, epoch=1))
         await running.has_recorded(3000)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await log.state()).first <= 30:  # noqa: ASYNC110  (the log has no event for it)
                 await asyncio.sleep(0.05)
         async with open_history(folder, log) as history:
@@ -232,7 +232,7 @@ async def test_a_full_log_has_room_again_once_it_is_recorded(tmp_path: Path) -> 
                     sent = n
         async with collector(log, 2) as publisher, recorder(log, folder, seconds=0.1) as running:
             await running.has_recorded(100 * sent)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while sent < 1000:
                     try:
                         await accepted(publisher, numbered(sent + 1, epoch=2, before=sent))

@@ -87,12 +87,12 @@ async def killed_and_restarted_with_other_indexes(tmp_path: Path, rounds: int) -
                 indexes.add(server.index)
                 lost = len(collected.errors)
                 await server.kill()
-                await eventually(lambda lost=lost: len(collected.errors) > lost, 2)
+                await eventually(lambda lost=lost: len(collected.errors) > lost)
                 await server.start(before=[f"urn:other:{i}" for i in range((round_ + 1) % 3)])
                 began, opened = asyncio.get_running_loop().time(), collected.opened
-                await eventually(lambda opened=opened: collected.opened > opened, 5)
+                await eventually(lambda opened=opened: collected.opened > opened)
                 await change(server, "a", 1000.0 + round_)
-                await eventually(collected.saw(0, 1000.0 + round_), 5)
+                await eventually(collected.saw(0, 1000.0 + round_))
                 assert asyncio.get_running_loop().time() - began < 5
                 await eventually(lambda told=round_ + 1: len(collected.told(EventKind.GAP)) == told)
         assert len(indexes) > 1
@@ -119,10 +119,10 @@ async def frozen(server: Server, tmp_path: Path, rounds: int) -> None:
             await eventually(collected.saw(0, 10.0 + round_))
             lost = len(collected.errors)
             server.signal(signal.SIGSTOP)
-            await eventually(lambda lost=lost: len(collected.errors) > lost, 6)
+            await eventually(lambda lost=lost: len(collected.errors) > lost)
             server.signal(signal.SIGCONT)
             await change(server, "frozen", 500.0 + round_)
-            await eventually(collected.saw(0, 500.0 + round_), 5)
+            await eventually(collected.saw(0, 500.0 + round_))
     assert not collected.told(EventKind.GAP)  # the session lived on: nothing was missed
 
 
@@ -259,7 +259,7 @@ async def test_a_collector_that_does_not_take_makes_the_driver_wait_and_nothing_
                 await asyncio.sleep(0.06)
             assert len(stream._waiting) <= 64
             values: list[float] = []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 async for readings in stream:
                     readings.done()
                     values += readings.value.tolist()
@@ -293,7 +293,7 @@ async def test_redundant_servers_are_tried_in_turn(tmp_path: Path) -> None:
         async with collecting(first, tmp_path, floats(first, "a"), url=urls).running() as collected:
             await eventually(collected.saw(0, 1.0))
             await first.kill()
-            await eventually(collected.saw(0, 2.0), 5)
+            await eventually(collected.saw(0, 2.0))
 
 
 @pytest.mark.parametrize("kind", ["node", "asyncua"])
@@ -381,10 +381,10 @@ async def test_a_slow_server_is_waited_for_and_loses_nothing(plant: Server, tmp_
         network.delay = 0.4
         collected = Collected(kind, config, tmp_path, floats(plant, "slow"))
         async with collected.running():
-            await eventually(lambda: collected.values(0), within=60)
+            await eventually(lambda: collected.values(0))
             for value in range(1, 11):
                 await plant.do("set", name="slow", value=value)
                 await asyncio.sleep(0.06)  # node-opcua looks at a value every 50 ms
-            await eventually(lambda: collected.values(0)[-1:] == [10.0], within=60)
+            await eventually(lambda: collected.values(0)[-1:] == [10.0])
         assert collected.values(0) == [float(value) for value in range(11)]
         assert collected.opened == 1 and not collected.errors

@@ -206,7 +206,7 @@ async def test_a_server_that_holds_fewer_requests_gets_fewer() -> None:
 async def test_the_end_of_subscription_or_session_ends_the_flow(name: str) -> None:
     async with running(Scripted([message(1), name])) as (_, taken, task):
         with pytest.raises(Disconnected):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         assert taken.messages == [1]
 
 

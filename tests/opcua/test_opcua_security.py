@@ -32,7 +32,7 @@ async def first_value(server: Server, data: Path, **config: Any) -> float:
     kind = kinds()["opcua"]
     spec = kind.spec.model_validate({"url": server.url, "publishing": "50ms", **config})
     driver: Any = kind.connect(spec, Surroundings("far", data))
-    async with asyncio.timeout(15), driver.open([Address(server.address("a"), DataType.FLOAT)]) as stream:
+    async with asyncio.timeout(60), driver.open([Address(server.address("a"), DataType.FLOAT)]) as stream:
         async for readings in stream:
             if len(readings):
                 return float(readings.value[0])

@@ -100,7 +100,7 @@ async def test_a_client_that_stands_still_costs_a_bounded_amount_and_reads_on(cr
             await asyncio.sleep(0.01)
         assert max(len(item.queue) for item in subscription.items.values()) == 3
         assert sum(map(len, subscription.sent.values())) < 20 * some * 3 * 40
-        assert await asyncio.wait_for(value(crowded), 20) == 59.0  # others do not notice
+        assert await asyncio.wait_for(value(crowded), 60) == 59.0  # others do not notice
         client.signal(signal.SIGCONT)
         async with asyncio.timeout(60):
             while 59 not in [one["value"] for one in await client.heard(1)]:
@@ -119,7 +119,7 @@ async def test_a_client_that_asks_and_does_not_listen_is_asked_to_wait(crowded: 
         await until(lambda: not connection.processor.clear, "its answers are held back")
         held = connection.transport.get_write_buffer_size()
         assert UNREAD <= held < UNREAD + 2 * length
-        assert await asyncio.wait_for(value(crowded), 20) == 60.0
+        assert await asyncio.wait_for(value(crowded), 60) == 60.0
         assert connection.transport.get_write_buffer_size() <= held
         client.uaclient.protocol.transport.resume_reading()
         answers = await asyncio.gather(*asking)
@@ -141,7 +141,7 @@ async def test_bytes_that_mean_nothing_end_their_connection_and_no_other(crowded
     for piece in pieces:
         reader, writer = await asyncio.open_connection(*address(crowded))
         writer.write(piece)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with suppress(ConnectionError):
                 while await reader.read(4096):
                     pass

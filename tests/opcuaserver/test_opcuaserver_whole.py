@@ -67,7 +67,7 @@ async def test_samples_of_the_log_are_shown_kept_and_there_again_after_the_end_o
             await until(
                 lambda: floor.told("ua").get("delivered", 0) >= 50, "what came meanwhile is delivered", within=60
             )
-            found = await client.heard(1, within=40)
+            found = await client.heard(1)
             assert found[-1]["value"] == 19
             details = {"kind": "raw", "start": AT // 1_000_000, "end": AT // 1_000_000 + 1000}
             (past,) = (await client.do("history", nodes=[level], details=details))["results"]
@@ -77,9 +77,9 @@ async def test_samples_of_the_log_are_shown_kept_and_there_again_after_the_end_o
             await until(lambda: floor.told("ua").get("tags") == 3, "the new revision is shown", within=60)
             await connected(floor, until)
             await floor.publish(1)
-            found = await client.heard(1, within=40)
+            found = await client.heard(1)
             while found[-1]["value"] != 20:
-                found = await client.heard(1, within=40)
+                found = await client.heard(1)
             gone = (await client.do("browse", node=f"{PLANT}/hall/tank-5"))["status"]
             assert gone == 0x8034_0000
         assert floor.stop() == 0

@@ -60,7 +60,7 @@ class OpcUaClient(Child):
         self._process.stdin.write(json.dumps({"do": command, **given}).encode() + b"\n")
         return await self._answer(SLOWEST_ANSWER)
 
-    async def heard(self, wanted: int, *, within: float = 20.0) -> list[dict[str, Any]]:
+    async def heard(self, wanted: int, *, within: float = 60.0) -> list[dict[str, Any]]:
         """The next notifications, at least so many."""
         found: list[dict[str, Any]] = []
         async with asyncio.timeout(within):

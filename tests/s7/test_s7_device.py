@@ -110,10 +110,10 @@ async def killed(server: S7Server, how_often: int) -> None:
         await eventually(lambda: collected.values(0))
         for value in range(1, how_often + 1):
             await server.kill()
-            await eventually(lambda value=value: len(collected.errors) >= value, 5)
+            await eventually(lambda value=value: len(collected.errors) >= value)
             await server.start()
             await server.set_real(1, 0, value)
-            await eventually(collected.saw(0, float(value)), 5)
+            await eventually(collected.saw(0, float(value)))
     assert all(isinstance(error, Disconnected) for error in collected.errors)
 
 
@@ -129,10 +129,10 @@ async def frozen(server: S7Server, how_often: int) -> None:
         for value in range(1, how_often + 1):
             before = len(collected.errors)
             server.signal(signal.SIGSTOP)
-            await eventually(lambda before=before: len(collected.errors) > before, 6)
+            await eventually(lambda before=before: len(collected.errors) > before)
             server.signal(signal.SIGCONT)
             await server.set_real(1, 0, value)
-            await eventually(collected.saw(0, float(value)), 5)
+            await eventually(collected.saw(0, float(value)))
     assert qualities(collected, 0) <= {quality.GOOD, quality.BAD_TIMEOUT}
     gaps = collected.told(EventKind.GAP)
     assert len(gaps) == how_often

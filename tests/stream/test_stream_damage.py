@@ -117,7 +117,7 @@ async def test_a_publisher_goes_on_when_its_newest_message_was_damaged(tmp_path:
             if index == "without":
                 os.kill(server.pid, signal.SIGKILL)
             futures = [await publisher.send([numbered(number, SIZE)]) for number in range(11, 16)]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*futures)
         reading = await Reading().read(log, lambda reading: 15 in reading.numbers)
     assert set(range(11, 16)) <= set(reading.numbers) and not reading.repeated

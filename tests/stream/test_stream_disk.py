@@ -39,7 +39,7 @@ async def small(tmp_path: Path, need: Callable[[object, str], None]) -> AsyncIte
 
 async def fill(publisher: Publisher, number: int) -> int:
     """Publishes numbers after `number` until the log refuses; returns the last it accepted."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while True:
             future = await publisher.send([numbered(number + 1, ROWS)])
             try:
@@ -109,7 +109,7 @@ async def test_a_disk_that_others_fill_at_once_costs_nothing_that_was_accepted(
         assert not insisting.done()
         hog.unlink()
         await until(lambda: any("takes samples again" in event.message for event in told), "it goes on", within=60)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await insisting
         reading = await read_all(log)
     assert reading.numbers == list(range(1, 121))

@@ -52,7 +52,7 @@ async def test_what_is_published_while_following_comes_at_once(admin_log: Log) -
 
 
 async def test_idle_comes_when_nothing_else_does(admin_log: Log) -> None:
-    reading = await Reading().read(admin_log, lambda reading: reading.idle == 3, within=2)
+    reading = await Reading().read(admin_log, lambda reading: reading.idle == 3)
     assert reading.numbers == []
 
 
@@ -61,7 +61,7 @@ async def test_a_filter_leaves_out_the_rest_without_calling_it_a_hole(admin_log:
     await publish(admin_log, 1, 5)
     await admin_log.emit(event)
     got = []
-    async with asyncio.timeout(10), aclosing(follow(admin_log, None, subjects=["isthmus.events.>"])) as items:
+    async with asyncio.timeout(60), aclosing(follow(admin_log, None, subjects=["isthmus.events.>"])) as items:
         async for item in items:
             got.append(item)
             if isinstance(item, Idle):
@@ -154,7 +154,7 @@ async def test_a_consumer_that_somebody_deletes_is_made_anew(admin_log: Log, unt
         await admin_log.wire.api(f"CONSUMER.DELETE.{names.STREAM}.{consumer}")
     async with Publisher.open(admin_log, "s", "d", 1) as publisher:
         await (await publisher.send([numbered(2)]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await task
 
 
@@ -164,7 +164,7 @@ async def test_an_away_log_is_idle_time_and_a_closed_one_an_error(log_server: Lo
         os.kill(log_server.pid, signal.SIGSTOP)
         away = []
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 async for item in follow(log, None, idle=0.1):
                     assert isinstance(item, Idle)
                     away.append(item.away)

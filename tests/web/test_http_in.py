@@ -336,7 +336,7 @@ async def dying(server: WebServer, folder: Path, until: Until, rounds: int) -> N
             else:
                 server.thaw()
             await server.page("/now", {"value": float(number)})  # a 404 before it is told of the page
-            await until(partial(holds, collected, float(number)), "it flows again", within=5)
+            await until(partial(holds, collected, float(number)), "it flows again")
             await until(partial(told, collected, number), "the gap is told")
     assert {type(error) for error in collected.errors} == {Disconnected}
 

@@ -58,7 +58,7 @@ async def test_the_command_of_the_documentation_is_taken(
         shell = await asyncio.create_subprocess_exec(
             "bash", "-ec", script, env={"SECRET": SECRET, "PATH": "/usr/bin:/bin"}, stdout=-1, stderr=-1
         )
-        said, wrong = await asyncio.wait_for(shell.communicate(), 20)
+        said, wrong = await asyncio.wait_for(shell.communicate(), 60)
     assert shell.returncode == 0, (said, wrong)
     told = json.loads(said)
     assert (told["rows"], told["samples"], told["spoilt"]) == (1, 1, 0)
@@ -241,7 +241,7 @@ async def test_bytes_that_are_no_request_end_their_connection_and_nothing_else(
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(bytes_)
             try:
-                answer = await asyncio.wait_for(reader.read(), 5)
+                answer = await asyncio.wait_for(reader.read(), 60)
             except ConnectionError:
                 answer = b""
             assert answer[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 401", b"HTTP/1.1 404"), answer[:80]
