@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from pydantic import BaseModel
+
 from isthmus.core.errors import IsthmusError
 from isthmus.plant import forms
 from isthmus.plant.alone import Alone
@@ -25,6 +27,8 @@ class KindLike(Alone, Protocol):
 
     @property
     def check_address(self) -> Any: ...
+    @property
+    def check_fit(self) -> Any: ...
     @property
     def warn_address(self) -> Any: ...
     @property
@@ -48,14 +52,19 @@ class Door:
     kind: KindLike | None
     key: Scalar
     """Where its name stands."""
+    spec: BaseModel | None = None
+    """What it says, as its kind understands it; None where that is wrong."""
     zoned: bool = False
     """Its times without an offset are in the plant's time zone, because it says none."""
 
     def address(self, text: str) -> str:
-        """The canonical writing of an address; raises IsthmusError when it cannot be one."""
+        """The canonical writing of an address; raises IsthmusError when it cannot be one, or not of this system."""
         if self.kind is None:
             return text
-        return str(guarded(self.kind, self.kind.check_address, text))
+        address = str(guarded(self.kind, self.kind.check_address, text))
+        if self.spec is not None:
+            guarded(self.kind, self.kind.check_fit, self.spec, address)
+        return address
 
     def doubt(self, address: str) -> str:
         """A warning about a valid address, empty for none."""
@@ -127,12 +136,12 @@ def _door(name: str, key: Scalar, node: Map, loaded: Loaded, kinds: Kinds, findi
         kind = _meant(word, kinds)
     if kind is None:
         _unknown(node, path, kinds, findings)
-    config = configured(kind, node, SYSTEM, path, findings) if kind is not None else {}
+    config, spec = configured(kind, node, SYSTEM, path, findings) if kind is not None else ({}, None)
     zoned = kind is not None and ZONE not in config and bool(guarded(kind, kind.local_times, config))
     if zoned and ZONE in loaded.header:
         config[ZONE] = loaded.header[ZONE]
     place = Place(loaded.relative(key), key.line)
-    return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind, key, zoned)
+    return Door(SystemSetting(name=name, kind=word or "", config=config, place=place, **said), kind, key, spec, zoned)
 
 
 def _meant(word: str, kinds: Kinds) -> KindLike | None:

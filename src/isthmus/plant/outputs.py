@@ -45,7 +45,7 @@ def _output(
     if word and kind is None:
         hint = one_of(word, kinds)
         findings.problem(node.entries["kind"][1], below(path, "kind"), f"there is no kind of output {word!r}", hint)
-    config = configured(kind, node, OUTPUT, path, findings) if kind is not None else {}
+    config = configured(kind, node, OUTPUT, path, findings)[0] if kind is not None else {}
     for spot, pattern in zip(_items(node), patterns, strict=False):
         if not _matching((pattern,), paths):
             findings.warning(spot, below(path, "tags"), f"no tag matches {pattern[:80]!r}")

@@ -47,9 +47,15 @@ def guarded(kind: Specified, check: Any, *given: Any) -> Any:
         raise IsthmusError(f"the kind {kind.name!r} could not check this: {type(error).__name__}: {error}") from error
 
 
-def configured(kind: Specified, node: Map, shape: Shape, path: str, findings: Findings) -> dict[str, Any]:
-    """The kind's own keys, those that `shape` does not have, as plain data, checked by its Spec."""
+def configured(
+    kind: Specified, node: Map, shape: Shape, path: str, findings: Findings
+) -> tuple[dict[str, Any], BaseModel | None]:
+    """The kind's own keys, those that `shape` does not have, as plain data; and its Spec of them.
+
+    None where something is wrong with them. In the Spec a secret is a placeholder.
+    """
     config: dict[str, Any] = {}
+    sound = True
     trial: dict[str, Any] = {}
     known = keys(kind.spec)
     for key, (_, value) in node.entries.items():
@@ -64,14 +70,16 @@ def configured(kind: Specified, node: Map, shape: Shape, path: str, findings: Fi
             trial[key] = _PLACEHOLDER if secret else config[key]
         except IsthmusError as error:
             findings.problem(value, below(path, key), error.what, error.hint)
-            trial[key] = _PLACEHOLDER
+            trial[key], sound = _PLACEHOLDER, False
     try:
-        guarded(kind, kind.spec.model_validate, trial)
+        spec: BaseModel = guarded(kind, kind.spec.model_validate, trial)
     except ValidationError as error:
         _say(error, kind, node, shape, path, findings)
     except IsthmusError as error:
         findings.problem(node, path, error.what, error.hint)
-    return config
+    else:
+        return config, spec if sound else None
+    return config, None
 
 
 def _open(node: Node) -> Any:

@@ -227,6 +227,9 @@ class Kind:
     """Of: reads, recalls, writes, calls, browses, accepts."""
     example: str
     """A runnable piece of plant file: the `systems:` entry and one asset."""
+    check_fit: Callable[[Any, str], None] = field(default=lambda spec, text: None)
+    """(validated spec, canonical address): raises IsthmusError (what, hint) where a system that is set up like this can
+    never have it, whatever its far end is. Asks nobody."""
     warn_address: Callable[[str], str] = field(default=lambda text: "")
     """A warning about a valid address that will hurt later (an index that shifts), empty for none."""
     check_write: Callable[[str], str] = field(default=lambda text: "")

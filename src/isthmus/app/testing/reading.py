@@ -148,7 +148,7 @@ class _File:
             return None
         kind = _Input(wired.kind.name, wired.kind.title, wired.replay.input, wired.replay.example)
         trial = self._with_file(node, said, kind, path)
-        config = configured(kind, trial, grammar.GIVEN, path, self._findings)
+        config, _ = configured(kind, trial, grammar.GIVEN, path, self._findings)
         try:
             return Given(node, wired.setting.name, input=kind.spec.model_validate(config))
         except ValidationError:  # which was told of

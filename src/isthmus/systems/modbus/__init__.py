@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Kind, Replay, Surroundings
-from isthmus.systems.modbus.address import PATTERN, check_address, check_write
+from isthmus.systems.modbus.address import PATTERN, check_address, check_write, parse
 from isthmus.systems.modbus.spec import PORT, ModbusSpec
 
 _TEST = """\
@@ -19,6 +20,14 @@ def _connect(spec: ModbusSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.modbus.source import ModbusSource
 
     return ModbusSource(spec, surroundings)
+
+
+def _fit(spec: ModbusSpec, text: str) -> None:
+    place = parse(text)
+    if place.number < spec.first:
+        raise IsthmusError(f"{text!r} lies before the system's first: {spec.first}", hint="numbers count from there")
+    if place.number - spec.first + place.size > 0x1_0000:
+        raise IsthmusError(f"{text!r} ends behind the last address, {0xFFFF + spec.first}")
 
 
 def _replay() -> Replay:
@@ -37,6 +46,7 @@ KIND = Kind(
     spec=ModbusSpec,
     connect=_connect,
     check_address=check_address,
+    check_fit=_fit,
     check_write=check_write,
     powers=("reads", "writes"),
     replay=_replay,

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Kind, Replay, Surroundings
-from isthmus.systems.s7.address import PATTERN, check_address
+from isthmus.systems.s7.address import PATTERN, check_address, parse
 from isthmus.systems.s7.spec import S7Spec
 
 _TEST = """\
@@ -18,6 +19,17 @@ def _connect(spec: S7Spec, surroundings: Surroundings) -> Any:
     from isthmus.systems.s7.source import S7Source
 
     return S7Source(spec, surroundings)
+
+
+def _fit(spec: S7Spec, text: str) -> None:
+    from isthmus.systems.s7.blocks import Room
+
+    size, most = parse(text).size, Room(spec.message, spec.gap).longest
+    if size > most:
+        hint = f"give the system a longer message, or read fewer than its {size} bytes"
+        raise IsthmusError(
+            f"{text!r} is longer than what one message holds ({most} bytes of {spec.message})", hint=hint
+        )
 
 
 def _replay() -> Replay:
@@ -32,6 +44,7 @@ KIND = Kind(
     spec=S7Spec,
     connect=_connect,
     check_address=check_address,
+    check_fit=_fit,
     powers=("reads",),
     replay=_replay,
     tested=("python-snap7's server", "frames of the protocol, byte by byte; no controller of Siemens yet"),

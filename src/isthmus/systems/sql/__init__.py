@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Final
 
+from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Kind, Replay, Surroundings
-from isthmus.systems.sql.address import PATTERN, check_address
+from isthmus.systems.sql.address import PATTERN, check_address, parse
 from isthmus.systems.sql.spec import SqlSpec, Table
 
 
@@ -14,6 +16,14 @@ def _connect(spec: SqlSpec, surroundings: Surroundings) -> Any:
     from isthmus.systems.sql.source import SqlSource
 
     return SqlSource(spec, surroundings)
+
+
+def _fit(spec: SqlSpec, text: str) -> None:
+    table = parse(text).table
+    if table not in spec.tables:
+        near = get_close_matches(table, spec.tables, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(spec.tables)}"
+        raise IsthmusError(f"{text!r}: there is no table {table!r} under tables", hint=hint)
 
 
 def _replay() -> Replay:
@@ -103,6 +113,7 @@ KIND = Kind(
     spec=SqlSpec,
     connect=_connect,
     check_address=check_address,
+    check_fit=_fit,
     local_times=lambda config: True,
     powers=("reads", "browses"),
     secrets=("password",),
