@@ -38,10 +38,15 @@ is parked; a topic that is not there, or that we may not write to, is waited for
 as a whole: the batch is then sent in halves until what is refused stands alone, and its messages may come behind later
 ones of their tags.
 
+A broker whose certificate is not good is named with the reason, such as an expired one, and asked again every few
+seconds; the samples wait.
+
 This was tested against librdkafka's own mock cluster of three brokers, in a process of its own: delivery, refusals,
-brokers that go away and come back, frozen ones. It cannot show what real brokers do with disks, replicas and elections,
-with `min.insync.replicas`, access rights and quotas, with TLS and SASL (these settings were only checked to be accepted
-by librdkafka); and it is of the same library as our producer, so it would share a mistake in the protocol.
+brokers that go away and come back, slow and frozen ones; and, through a piece of TLS put in front of it, certificates
+that are good, expired, unknown, or another's. It cannot show what real brokers do with disks, replicas and elections,
+with `min.insync.replicas`, access rights and quotas, with their own TLS and with SASL (`mechanism`, `certificate` and
+`key` were only checked to be accepted by librdkafka); and it is of the same library as our producer, so it would share
+a mistake in the protocol.
 """
 
 KIND: Final = OutputKind(

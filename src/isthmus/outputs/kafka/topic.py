@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -17,13 +17,18 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from isthmus.core.errors import Disconnected, Refused
 from isthmus.core.threads import as_long_as_wanted
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
+from isthmus.outputs.kafka.trouble import REFUSED, Trouble
 from isthmus.outputs.mqtt.words import Words
 from isthmus.store.history.columns import Columns
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
+from isthmus.systems.tls import trusting
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from confluent_kafka import KafkaError, Message, Producer
+    from confluent_kafka.admin import TopicMetadata
 
 PROBE: Final = 10.0
 """Seconds without anything to write after which we look whether the brokers are there."""
@@ -31,11 +36,8 @@ LONGEST_NAME: Final = 249
 """Characters of a topic's name (Kafka: Topic.MAX_NAME_LENGTH)."""
 _SERVER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/:,@]+):\d{1,5}")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_REFUSED: Final = frozenset({10, 18, 32, 87, -196})
-"""Codes that speak of the message itself: MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD,
-and librdkafka's own for one it cannot send."""
-_UNKNOWN: Final = frozenset({58, -169})
-"""SASL_AUTHENTICATION_FAILED, and librdkafka's own."""
+GLANCE: Final = 1.0
+"""Seconds after which it is looked whether waiting for the brokers makes sense."""
 
 
 def _server(text: str) -> str:
@@ -120,7 +122,9 @@ class ToTopic:
 
     def sink(self) -> _Sink:
         """A producer; raises Refused where it cannot be configured so."""
-        return _Sink(self._spec, self._topic, self.messages, self._settings())
+        spec = self._spec
+        trust = partial(trusting, self._house.data / "pki", ca=spec.ca, certificate=spec.certificate, key=spec.key)
+        return _Sink(spec, self._topic, self.messages, self._settings(), trust)
 
     def messages(self, columns: Columns) -> list[tuple[bytes, bytes]]:
         """Key and value of each sample."""
@@ -140,7 +144,8 @@ class ToTopic:
             "message.max.bytes": spec.largest,
             "delivery.timeout.ms": round(seconds(spec.patience) * 1000),
             "socket.timeout.ms": round(seconds(spec.patience) * 1000),
-            "reconnect.backoff.max.ms": 1000,
+            "reconnect.backoff.ms": 1000,
+            "reconnect.backoff.max.ms": 2000,
             "allow.auto.create.topics": False,
             "log_level": 0,
             "security.protocol": ("SASL_" if spec.user else "") + ("SSL" if spec.tls else "PLAINTEXT"),
@@ -159,47 +164,51 @@ class ToTopic:
 class _Sink:
     """A producer; its methods but `write` block, and run in threads."""
 
-    def __init__(self, spec: KafkaSpec, topic: str, messages: Any, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, spec: KafkaSpec, topic: str, messages: Any, settings: dict[str, Any], trust: Callable[[], SSLContext]
+    ) -> None:
         from confluent_kafka import KafkaException, Producer
 
         self._spec, self._topic, self._messages = spec, topic, messages
-        self._patience, self._trouble = seconds(spec.patience), None
-        self._heard, self._closed = time.monotonic(), False
+        self._where = f"{topic} on {','.join(spec.listed)}"
+        self._trouble = Trouble(spec.listed, self._where, trust if spec.tls else None)
+        self._patience, self._closed = seconds(spec.patience), False
+        self._heard = time.monotonic()
         try:
-            self._producer: Producer = Producer({**settings, "error_cb": self._note})
+            self._producer: Producer = Producer({**settings, "error_cb": self._trouble.note})
         except KafkaException as error:
             raise Refused(f"it cannot be configured so: {error.args[0].str()}", where=self._where) from error
-
-    _trouble: KafkaError | None
-    """What librdkafka said last of a broker or of us."""
-
-    @property
-    def _where(self) -> str:
-        return f"{self._topic} on {','.join(self._spec.listed)}"
-
-    def _note(self, error: KafkaError) -> None:
-        if self._trouble is None or self._trouble.code() not in _UNKNOWN:
-            self._trouble = error
 
     def look(self) -> None:
         """Raises Disconnected unless the brokers are there and have the topic, Refused where they know us not."""
         from confluent_kafka import KafkaException
 
         try:
-            found = self._producer.list_topics(self._topic, timeout=self._patience).topics[self._topic]
+            found = self._found()
         except KafkaException as error:
             raise self._gone(error.args[0]) from error
         if found.error is not None:
             hint = f"make the topic {self._topic}, and let {self._spec.user or 'anonymous'} write to it"
             raise Disconnected(f"no topic {self._topic}: {found.error.str()}", where=self._where, hint=hint)
         self._heard = time.monotonic()
+        self._trouble.clear()
+
+    def _found(self) -> TopicMetadata:
+        """What the brokers say of the topic. They are not tried for long where that leads to nothing."""
+        from confluent_kafka import KafkaException
+
+        ask = self._producer.list_topics
+        try:
+            return ask(self._topic, timeout=GLANCE).topics[self._topic]
+        except KafkaException:
+            self._producer.poll(0)
+            if self._trouble.lasts or self._patience <= GLANCE:
+                raise
+        return ask(self._topic, timeout=self._patience).topics[self._topic]
 
     def _gone(self, error: KafkaError) -> Disconnected | Refused:
         self._producer.poll(0)
-        said = self._trouble if self._trouble is not None else error
-        if said.code() in _UNKNOWN:
-            return Refused("the brokers do not know us", where=self._where, hint="are user and password right?")
-        return Disconnected(_plain(said), where=self._where)
+        return self._trouble.error(error)
 
     def close(self) -> None:
         """What is still on its way is forgotten: it comes again."""
@@ -217,7 +226,8 @@ class _Sink:
     def _write(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Refusal]:
         """Returns when the brokers have all but those refused; raises Disconnected when that took too long."""
         refused = self._stored(messages, range(len(messages)))
-        self._heard, self._trouble = time.monotonic(), None
+        self._heard = time.monotonic()
+        self._trouble.clear()
         return [Refusal(row, error.str()) for row, error in sorted(refused.items())]
 
     def _stored(self, messages: Sequence[tuple[bytes, bytes]], rows: Sequence[int]) -> dict[int, KafkaError]:
@@ -243,7 +253,7 @@ class _Sink:
         if self._closed:  # while they were handed over: nobody waits for them
             self._producer.purge()
         left = self._producer.flush(self._patience + 1)
-        away = next((one for one in (*unfit.values(), *failed.values()) if one.code() not in _REFUSED), None)
+        away = next((one for one in (*unfit.values(), *failed.values()) if one.code() not in REFUSED), None)
         if away is not None:
             raise self._gone(away)
         if left:
@@ -263,10 +273,3 @@ class _Sink:
 def _report(failed: dict[int, KafkaError], row: int, error: KafkaError | None, _: Message) -> None:
     if error is not None:
         failed[row] = error
-
-
-def _plain(error: KafkaError) -> str:
-    """What librdkafka says, without addresses and times that are others at every try."""
-    text = re.sub(r"^.*?(?=Connect to|SSL|Disconnected|Failed)", "", error.str())
-    text = re.sub(r"\(after \d+ms in state [A-Z_]+.*?\)|, \d+ identical error.*$|ipv[46]#\S+ ?", "", text)
-    return " ".join(text.split()).removesuffix(":")[:200] or error.name()
