@@ -20,7 +20,7 @@ class EventKind(StrEnum):
     OUTPUT = "output"
     """An output reached its far end, lost it, was refused by it, or goes on from history."""
     OVERRUN = "overrun"
-    """A system could not be read as often as the plant file says: readings were left out, not late."""
+    """A system could not be read as often as the plant file says: readings were left out, or rows are behind."""
     TAG = "tag"
     """One tag cannot be read as the plant file says, or can again."""
     QUARANTINE = "quarantine"

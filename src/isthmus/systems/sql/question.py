@@ -6,7 +6,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, FromClause, Select, bindparam, column, literal_column, select, table, text, tuple_
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    Select,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+    tuple_,
+)
 from sqlalchemy.sql.elements import ColumnClause, ColumnElement, quoted_name
 from sqlalchemy.types import NullType
 
@@ -70,12 +82,20 @@ class Question:
 
     def behind(self, floor: Place | None, mark: Place, beyond: bool, most: int) -> Select[Any]:
         """Rows from the floor to the watermark, in order."""
-        by = [*self._order, *self._key]
-        within: list[Any] = [_compared(by, mark) <= _bound(mark)]
+        return self._select(self._within(floor, mark, beyond)).order_by(*self._order, *self._key).limit(most)
+
+    def count(self, floor: Place | None, mark: Place, beyond: bool) -> Select[Any]:
+        """How many rows there are from the floor to the watermark."""
+        return self._select(self._within(floor, mark, beyond)).with_only_columns(
+            func.count(), maintain_column_froms=True
+        )
+
+    def _within(self, floor: Place | None, mark: Place, beyond: bool) -> list[Any]:
+        within: list[Any] = [_compared([*self._order, *self._key], mark) <= _bound(mark)]
         if floor is not None:
             low = _compared(self._order, floor)
             within.append(low > _bound(floor) if beyond else low >= _bound(floor))
-        return self._select(within).order_by(*by).limit(most)
+        return within
 
     def last(self, most: int) -> Select[Any]:
         """The last rows there are, the very last one first."""

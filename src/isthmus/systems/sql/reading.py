@@ -22,10 +22,11 @@ from isthmus.systems.sql import cells
 from isthmus.systems.sql.account import Entry, Known
 from isthmus.systems.sql.address import Cell
 from isthmus.systems.sql.database import Failed
+from isthmus.systems.sql.lag import Lag
 from isthmus.systems.sql.picking import Page, Picker
 from isthmus.systems.sql.question import Question, column_names, columns_of, needed
 from isthmus.systems.sql.spec import SqlSpec, Table
-from isthmus.systems.sql.window import FUTURE, MOST_EARLY, Place, Window, unpack
+from isthmus.systems.sql.window import FUTURE, MOST, MOST_EARLY, Place, Window, unpack
 
 FEW: Final = 1_000
 """Rows behind the watermark that are looked at every time; where there are more, all ten times in the look-back."""
@@ -48,6 +49,8 @@ class Met:
     """There may be more beyond."""
     begins: Place | None = None
     """Where the watermark is to stand at first."""
+    counted: bool = False
+    """Behind the watermark are as many as were taken; they were not read."""
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class Reading:
     window: Window
     new: bool
     """Nothing is known of it."""
+    lag: Lag
     due: float = 0.0
     """When it is to be asked, by a clock that only goes forward."""
     described: bool = False
@@ -77,6 +81,8 @@ class Reading:
     _noted: tuple[bytes, bytes, bool] | None = None
     _looked: float = -math.inf
     """When all that lies behind the watermark was looked at."""
+    _since: int = 0
+    """Rows met since then, or since they were counted."""
 
     @classmethod
     def of(
@@ -84,7 +90,8 @@ class Reading:
     ) -> Reading:
         spec = whole.tables[name]
         window = Window.of(known, time.duration(spec.look_back))
-        return cls(system, name, spec, whole, wanted, window, known is None, _zone=ZoneInfo(whole.time_zone))
+        lag = Lag(system, name)
+        return cls(system, name, spec, whole, wanted, window, known is None, lag, _zone=ZoneInfo(whole.time_zone))
 
     def describe(self, connection: Connection) -> dict[int, str]:
         """Looks at which columns there are; positions that cannot be read, with why. Raises Failed when all cannot."""
@@ -115,19 +122,43 @@ class Reading:
             begins = mark = self._now(connection)
         asked = time.now()
         ahead = connection.execute(self._question.ahead(mark, most + window.early)).all()
-        full, behind = len(ahead) >= most + window.early, list[Any]()
-        whole = self._looks_far_back()
-        if not full and mark is not None and begins is None and window.look_back:
-            floor = window.floor if whole else window.near(FEW)
-            beyond, room = whole and window.beyond, (window.behind if whole else 2 * FEW) + most
-            behind = list(connection.execute(self._question.behind(unpack(floor), mark, beyond, room)).all())
-            full, whole = len(behind) >= room, whole and len(behind) < room
-            self._looked = -math.inf if full else self._looked
-        return Met(behind, ahead, 0 if full or not whole else asked, full, begins)
+        full, more, counted, behind = len(ahead) >= most + window.early, False, False, list[Any]()
+        whole = self._flooded() if full else self._looks_far_back()
+        if (whole or not full) and mark is not None and begins is None and window.look_back:
+            counted = full and self._all_there(connection, mark)
+            behind, more = ([], False) if counted else self._behind(connection, mark, whole, most)
+        looked = asked if whole and not more and not counted else 0
+        return Met(behind, ahead, looked, full or more, begins, counted)
+
+    def _behind(self, connection: Connection, mark: Place, whole: bool, most: int) -> tuple[list[Any], bool]:
+        """Rows behind the watermark, the last of them or all, and whether there are more than so many new ones."""
+        assert self._question is not None
+        window = self.window
+        floor, beyond = unpack(window.floor if whole else window.near(FEW)), whole and window.beyond
+        room = (window.behind if whole else 2 * FEW) + most
+        found = list(connection.execute(self._question.behind(floor, mark, beyond, room)).all())
+        self._looked = -math.inf if len(found) >= room else self._looked
+        return found, len(found) >= room
 
     def _looks_far_back(self) -> bool:
         """What is late mostly is so by little: a long stretch behind the watermark is not read at every look."""
         return self.window.behind <= FEW or monotonic() - self._looked >= seconds(self.spec.look_back) / 10
+
+    def _flooded(self) -> bool:
+        """While there always is another page, what lies behind the watermark is looked at before it is forgotten."""
+        return self._since >= MOST // 2
+
+    def _all_there(self, connection: Connection, mark: Place) -> bool:
+        """Whether as many rows lie behind the watermark as were taken: to count them costs little.
+
+        One that is gone may hide one that is late; so now and then they are read nevertheless.
+        """
+        assert self._question is not None
+        if monotonic() - self._looked >= seconds(self.spec.look_back) / 10:
+            return False
+        floor, beyond = unpack(self.window.floor), self.window.beyond
+        there: int = connection.execute(self._question.count(floor, mark, beyond)).scalar_one()
+        return there == self.window.behind
 
     def _now(self, connection: Connection) -> Place | None:
         """Order and key of the last row that is not in the future."""
@@ -154,6 +185,7 @@ class Reading:
                     picker.take(identity, dict(zip(self._question.columns, row, strict=True)), page)
         if met.looked or not window.look_back:
             window.looked, self._looked = met.looked or now, monotonic()
+        self._since = len(met.ahead) + (0 if met.looked or met.counted else self._since)
         window.trim()
         window.cut = window.cut and not met.full
         return page

@@ -151,6 +151,8 @@ class Taking:
         self._tell(table, lost, page)
         page.events += self._remarks(table)
         entry = table.window.entry()
+        latest = max(page.at, default=time.UNKNOWN)
+        page.events += table.lag.page(len(entry.taken), latest, met.full, monotonic())
         if not entry.taken and not entry.forgotten and not page.events:
             return no_values(done=partial(self._noted, table, entry))
         self._waiting += 1
