@@ -2,8 +2,9 @@
 """librdkafka's mock cluster, as a process of its own.
 
 `python -m tests.peers.kafka_cluster BROKERS PARTITIONS TOPIC...` prints where it listens; commands on stdin: `down N`,
-`up N` for a broker, `errors API CODE...` for the next requests of a kind, each answered with OK. The functions are
-those of rdkafka_mock.h, in the library that confluent-kafka brings.
+`up N` for a broker, `rtt N MS` for one that takes its time, `errors API CODE...` for the next requests of a kind, each
+answered with OK. The functions are those of rdkafka_mock.h, in the library that confluent-kafka brings. A partition
+keeps the last 5 MB.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def _library() -> Any:
         "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
         "rd_kafka_mock_broker_set_down": (number, [pointer, ctypes.c_int32]),
         "rd_kafka_mock_broker_set_up": (number, [pointer, ctypes.c_int32]),
+        "rd_kafka_mock_broker_set_rtt": (number, [pointer, ctypes.c_int32, number]),
         "rd_kafka_mock_push_request_errors_array": (None, [pointer, ctypes.c_int16, ctypes.c_size_t, pointer]),
     }
     for name, (result, given) in signatures.items():
@@ -52,6 +54,8 @@ def main(brokers: int, partitions: int, topics: list[str]) -> None:
         word, *numbers = line.split()
         if word in ("down", "up"):
             getattr(library, f"rd_kafka_mock_broker_set_{word}")(cluster, int(numbers[0]))
+        elif word == "rtt":
+            library.rd_kafka_mock_broker_set_rtt(cluster, *map(int, numbers))
         else:
             api, codes = int(numbers[0]), (ctypes.c_int * (len(numbers) - 1))(*map(int, numbers[1:]))
             library.rd_kafka_mock_push_request_errors_array(cluster, api, len(codes), codes)
@@ -82,6 +86,11 @@ class Cluster:
     def mend(self) -> None:
         for number in range(1, self.brokers + 1):
             self.do("up", number)
+
+    def slow(self, milliseconds: int) -> None:
+        """Every answer takes so long."""
+        for number in range(1, self.brokers + 1):
+            self.do("rtt", number, milliseconds)
 
     def __enter__(self) -> Self:
         return self

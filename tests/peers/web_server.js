@@ -81,6 +81,7 @@ const commands = {
   page: ({ path, ...said }) => { if (said.gone) delete state.pages[path]; else state.pages[path] = said; },
   set: (said) => Object.assign(state, said),
   get: ({ what }) => state[what],
+  values: () => state.stored.map((row) => [row.tag, row.value]),
   reset: () => { Object.assign(state, fresh()); },
   count: () => ({ stored: state.stored.length, pushes: state.pushes.length }),
 };
