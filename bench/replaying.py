@@ -23,6 +23,7 @@ from pathlib import Path
 
 from isthmus.core.samples import Samples
 from isthmus.core.tag import DataType, Tag
+from isthmus.flow.complaints import Complaints
 from isthmus.flow.hold import Hold
 from isthmus.flow.ship import WINDOW, Shipment, drained, ship
 from isthmus.flow.source import Source, run_source
@@ -149,7 +150,8 @@ def _source(settings: Sequence[TagSetting], replay: Replay) -> Source:
 
     source = Source("source", settings, standards(settings), lambda _: replay, overflow="wait")
     count = len(settings)
-    return replace(source, newest=np.zeros(count, np.int64), quality=np.zeros(count, np.uint32))
+    complaints = Complaints.of([setting.address for setting in settings], [False] * count)
+    return replace(source, newest=np.zeros(count, np.int64), complaints=complaints)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ def test_systems_events_and_health_say_how_the_plant_is(api: httpx.Client) -> No
     assert [(system["name"], system["state"], system["tags"]) for system in found["systems"]] == [
         ("tank-farm", "connected", 20)
     ]
+    assert [(system["again"], system["bad"]) for system in found["systems"]] == [(None, 0)]
+    assert not found["systems"][0]["without_value"] or "no value yet" in found["systems"][0]["tags_problem"]
     assert found["outputs"] == []
     assert {service["name"] for service in found["services"]} == {"simulation", "record", "collect", "serve"}
     assert found["log"]["state"] == "ready"

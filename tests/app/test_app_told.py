@@ -86,3 +86,13 @@ def test_nothing_in_the_future_is_no_wonder() -> None:
     ahead = time.now() + time.SECOND * 3600
     assert nothing("recorded", ahead, ahead + 1).endswith(": all of it lies in the future")
     assert nothing("recorded", 0, 1) == "nothing recorded from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00.000000001Z"
+
+
+def test_a_system_that_is_not_connected_says_why_and_when_it_is_tried_again() -> None:
+    from isthmus.app.cli.status_command import _problem
+
+    soon = time.to_iso(time.now() + 260 * time.SECOND)
+    refused = {"problem": "it wants a login", "tags_problem": "1 of 2 tags bad: a (BadTimeout)", "again": soon}
+    assert _problem(refused) == "it wants a login; tried again in 4 m"
+    assert _problem(refused | {"again": None}) == "it wants a login"
+    assert _problem(refused | {"problem": "", "again": None}) == "1 of 2 tags bad: a (BadTimeout)"

@@ -84,10 +84,12 @@ def _systems(said: files.Status | None, collector: dict[str, Any], runs: bool) -
     now = "" if runs and collector.get("state") == "ready" else "unknown" if runs else "stopped"
     return {
         name: {
+            **_UNTOLD,
             **system,
             "state": now or system["state"],
             "last_state": system["state"],
             "since": _iso(system["since"]),
+            "again": _iso(system.get("again", 0)),
             "heard": collector.get("heartbeat"),
         }
         for name, system in (said.counters.get("systems", {}) if said is not None else {}).items()
@@ -126,6 +128,9 @@ def _shown(revision: Revision, server: dict[str, Any], runs: bool) -> dict[str, 
         if not delivers(one.kind)
     }
 
+
+_UNTOLD: Final[dict[str, Any]] = {"without_value": 0, "tags_problem": ""}
+"""Of a system whose collector was of an earlier version, and stopped."""
 
 _UNHEARD: Final[dict[str, Any]] = {
     "state": "unknown", "problem": "", "since": 0, "tags": 0, "delivered": 0, "again": 0, "parked": 0,

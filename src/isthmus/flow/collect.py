@@ -8,7 +8,7 @@ its names, units and ranges are exchanged while it runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ import structlog
 
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, NotFound, Refused
+from isthmus.flow.complaints import Complaints
 from isthmus.flow.fitted import fitted
 from isthmus.flow.hold import Hold
 from isthmus.flow.observed import Observed
@@ -201,6 +202,7 @@ def _source(
 
     A tag that did not change until the end was observed until then.
     """
+    valued = {*known, *(() if before is None else _valued(before))}
     known = {**known, **({} if before is None else _known(before))}
     kind = kinds().get(system.kind)
     until = collector.observed.get(system.name, time.UNKNOWN) if before is None else before.observed
@@ -211,12 +213,18 @@ def _source(
         connect=_connect(system, collector.data),
         overflow="wait" if kind is not None and kind.waits else system.overflow,
         newest=np.array([max(until, known.get(tag.tag.number, time.UNKNOWN)) for tag in tags], np.int64),
-        quality=np.zeros(len(tags), np.uint32),
+        complaints=Complaints.of([tag.address for tag in tags], [tag.tag.number in valued for tag in tags]),
     )
 
 
 def _known(source: Source) -> dict[int, int]:
     return {s.tag.number: at for s, at in zip(source.settings, source.newest.tolist(), strict=True)}
+
+
+def _valued(source: Source) -> Iterator[int]:
+    """The tags that had a value."""
+    had = source.complaints.valued.tolist()
+    return (s.tag.number for s, one in zip(source.settings, had, strict=True) if one)
 
 
 def _connect(system: SystemSetting, data: Path) -> Callable[[Mapping[str, int]], Reads]:

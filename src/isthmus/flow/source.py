@@ -22,6 +22,7 @@ from isthmus.core.errors import Disconnected, IsthmusError, Refused
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Samples
+from isthmus.flow.complaints import Complaints
 from isthmus.flow.hold import Hold, Overflow, Waiting
 from isthmus.flow.standardise import Standard, standardise
 from isthmus.plant.revision import TagSetting
@@ -65,7 +66,10 @@ class Source:
     oddities: int = 0
     marked: int = 0
     newest: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    quality: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    complaints: Complaints = field(default_factory=lambda: Complaints.of((), ()))
+    """What is wrong with single tags."""
+    again: int = 0
+    """When it is tried again where that is not soon, ns by our clock; else 0."""
     observed: int = 0
     """When the last of its readings that the log has was seen, ns by our clock."""
     _beat: float = 0.0
@@ -76,13 +80,14 @@ class Source:
         ]
 
     def describe(self) -> dict[str, Any]:
-        """For status: state, counters, and how many tags are bad now."""
+        """For status: state, counters, and what is wrong with single tags."""
         return {
             "state": self.state,
             "since": self.since,
             "problem": self.problem,
+            "again": self.again,
             "tags": len(self.settings),
-            "bad": int(quality.is_bad(self.quality).sum()),
+            **self.complaints.describe(),
             "samples": self.samples,
             "marked": self.marked,
             "quarantined": self.oddities,
@@ -131,7 +136,9 @@ async def run_source(source: Source, hold: Hold, epoch: int) -> None:
             wait = min(max(wait * 2, SLOWLY), RARELY)
         else:
             wait = SHORTEST if lasted > 10 * LONGEST else min(wait * 2, LONGEST)
+        source.again = time.now() + round(wait * time.SECOND) if wait >= SLOWLY else 0
         await asyncio.sleep(wait)
+        source.again = 0
 
 
 async def _session(source: Source, driver: Reads, hold: Hold, epoch: int) -> None:
@@ -151,6 +158,7 @@ def _waiting(source: Source, readings: Readings) -> Waiting:
         blocks = tuple(standardise(readings, source.rules, source.name))
     if len(readings):
         _remember(source, readings, blocks)
+    source.complaints.hear(readings.events)
     source.oddities += len(readings.oddities)
     return Waiting(
         samples=blocks,
@@ -186,8 +194,7 @@ def without_long_texts(readings: Readings) -> Readings:
 def _remember(source: Source, readings: Readings, blocks: Sequence[Samples]) -> None:
     source.samples += len(readings)
     source.marked += sum(int(np.count_nonzero(block.mark & _REMARKABLE)) for block in blocks)
-    if not readings.historical:
-        source.quality[readings.index] = readings.quality
+    source.complaints.take(readings)
     readings.advance(source.newest)
 
 

@@ -50,6 +50,7 @@ class _Figures(Collector):
     def _systems(self) -> Iterator[Metric]:
         connected = GaugeMetricFamily("isthmus_system_connected", "1 when the system is connected", labels=["system"])
         bad = GaugeMetricFamily("isthmus_system_bad_tags", "Tags whose last quality is bad", labels=["system"])
+        never = GaugeMetricFamily("isthmus_system_tags_without_value", "Tags that never had a value", labels=["system"])
         odd = CounterMetricFamily(
             "isthmus_system_quarantined",
             "What could not be understood since the collector started",
@@ -58,8 +59,9 @@ class _Figures(Collector):
         for name, system in self._found["systems"].items():
             connected.add_metric([name], system["state"] == "connected")
             bad.add_metric([name], system["bad"])
+            never.add_metric([name], system["without_value"])
             odd.add_metric([name], system["quarantined"])
-        yield from (connected, bad, odd)
+        yield from (connected, bad, never, odd)
 
     def _outputs(self) -> Iterator[Metric]:
         connected = _of_outputs("connected", "1 when the output's far end takes samples")

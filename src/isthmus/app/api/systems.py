@@ -27,9 +27,15 @@ class System(msgspec.Struct, frozen=True):
     """`connected`, `connecting`, ...; `unknown` where its collector has not said anything yet."""
     problem: str
     """Why it is not connected; empty when it is."""
+    again: str | None
+    """When a system that refused us is tried again; null where that is soon."""
     tags: int
     bad: int
     """Tags whose last quality is bad."""
+    without_value: int
+    """Tags that never had a value."""
+    tags_problem: str
+    """What is wrong with single tags, in words; empty where nothing is."""
     samples: int
     """Accepted since the collector started."""
     quarantined: int
@@ -116,8 +122,11 @@ def condition_of(place: Place, picture: Picture) -> Condition:
                 node=setting.node,
                 state=said.get("state", "unknown"),
                 problem=said.get("problem", ""),
+                again=said.get("again"),
                 tags=len(runs.of_system(setting.name)),
                 bad=said.get("bad", 0),
+                without_value=said.get("without_value", 0),
+                tags_problem=said.get("tags_problem", ""),
                 samples=said.get("samples", 0),
                 quarantined=said.get("quarantined", 0),
                 file=setting.place.file,

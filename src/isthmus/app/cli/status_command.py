@@ -25,7 +25,8 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     The exit code is for what watches over processes: 0 when everything is ready and every system and output
     connected, 1 when not.
     Tags whose quality is bad are counted and do not change it: they tell of the plant, and a script finds them under
-    "bad" in --json. What is stopped shows what was heard of it last.
+    "bad" in --json. Why they are bad, and which tags never had a value, stands as the problem of a system that is
+    connected. What is stopped shows what was heard of it last.
 
     \b
     Examples:
@@ -62,6 +63,8 @@ def _lines(found: dict[str, Any], where: str) -> Iterator[str]:
             _systems(found["systems"]),
             right=["tags", "bad", "samples", "marked", "quarantined"],
         )
+        if any(system["bad"] and system["tags_problem"] for system in found["systems"].values()):
+            yield "isthmus events --kind tag tells when each tag became bad"
         yield ""
     if found["outputs"]:
         yield show.table(
@@ -127,7 +130,17 @@ def _systems(systems: dict[str, Any]) -> Iterator[list[str]]:
     for name, system in systems.items():
         counts = [f"{system[key]:,}" for key in ("tags", "bad", "samples", "marked", "quarantined")]
         was = f", was {system['last_state']}" if system["state"] != system["last_state"] else ""
-        yield [name, f"{system['state']}{was}", *counts, system["problem"]]
+        yield [name, f"{system['state']}{was}", *counts, _problem(system)]
+
+
+def _problem(system: dict[str, Any]) -> str:
+    """Why it is not connected, and when it is tried again; while it is, what is wrong with single tags."""
+    from isthmus.core import time
+
+    if not system["problem"]:
+        return str(system["tags_problem"])
+    left = (time.from_iso(system["again"]) - time.now()) / time.SECOND if system["again"] else 0.0
+    return f"{system['problem']}; tried again in {show.age(left)}" if left > 0 else str(system["problem"])
 
 
 def _outputs(outputs: dict[str, Any]) -> Iterator[list[str]]:

@@ -66,11 +66,11 @@ class Remarks:
             if self._wrong.pop(target.position, None) is None or resource.told:  # `restored` names it
                 return [], []
             message = f"{target.text} can be read again"
-            return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message)], []
+            return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed([target.text]))], []
         events = []
         if target.position not in self._wrong:
             message = f"{target.text} cannot be read: {result}"
-            events.append(happened(self._system, EventKind.TAG, Severity.ERROR, message))
+            events.append(happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed([target.text])))
         self._wrong[target.position] = result
         return events, self.odd(target, f"what cannot be read: {result}", body, now)
 

@@ -19,7 +19,7 @@ from isthmus.systems.mqtt.packet import Published
 from isthmus.systems.mqtt.spec import MqttSpec
 from isthmus.systems.payload import UNITS, Reading, Stamps, Target, columns, unreadable
 from isthmus.systems.pointer import steps
-from isthmus.systems.telling import Oddities, happened, names
+from isthmus.systems.telling import Oddities, happened, listed, names
 
 LAST_USABLE: Final = 0x4090_0000
 """UncertainLastUsableValue: a retained message that does not say when it was true."""
@@ -75,12 +75,12 @@ class Reader:
         elif not isinstance(result, str) and target.position in self._wrong:
             self._wrong.discard(target.position)
             what = f"{target.text} can be read again"
-            yield happened(self._system, EventKind.TAG, Severity.INFORMATION, what)
+            yield happened(self._system, EventKind.TAG, Severity.INFORMATION, what, **listed([target.text]))
 
     def told(self, addresses: Sequence[str], why: str) -> Event:
         """An event: these addresses cannot be read."""
         what = f"{names(addresses, 3)} cannot be read: {why}"
-        return happened(self._system, EventKind.TAG, Severity.ERROR, what)
+        return happened(self._system, EventKind.TAG, Severity.ERROR, what, **listed(addresses))
 
 
 class Message(Spec):

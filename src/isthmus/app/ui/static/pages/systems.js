@@ -31,12 +31,21 @@ async function look() {
 /** @param {string} text @param {string} fine */
 const state = (text, fine) => (text === fine ? html`<span class="fine">${text}</span>` : html`<span class="badge bad"><i aria-hidden="true">■</i> ${text}</span>`);
 
+/**
+ * Why it is not connected, and when it is tried again; while it is, what is wrong with single tags.
+ * @param {import("../parts/systems.js").System} one
+ */
+const problem = (one) => {
+  const left = one.again ? Date.parse(one.again) - Date.now() : 0;
+  return one.problem ? `${one.problem}${left > 0 ? `; tried again in ${span(left)}` : ""}` : one.tags_problem;
+};
+
 /** @param {import("../parts/systems.js").System} one */
 const system = (one) =>
   html`<tr><th scope="row">${one.name}</th><td>${state(one.state, "connected")}</td><td>${one.kind}</td><td class="number">${one.tags}</td>
     <td class="number">${one.bad ? html`<span class="badge bad"><i aria-hidden="true">■</i> ${one.bad} bad</span>` : "0"}</td><td class="number">${one.samples.toLocaleString("en-GB")}</td>
     <td class="number">${one.quarantined ? html`<a href=${`/api/quarantine?system=${encodeURIComponent(one.name)}`} target="_blank" rel="noopener">${one.quarantined.toLocaleString("en-GB")}</a>` : "0"}</td>
-    <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${one.problem}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
+    <td>${one.zone}</td><td>${one.owner}</td><td class="wide">${problem(one)}</td><td class="dim">${one.file}:${one.line}</td></tr>`;
 
 /** @param {import("../parts/systems.js").Output} one */
 const output = (one) =>

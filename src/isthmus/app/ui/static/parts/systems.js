@@ -16,8 +16,11 @@ import { ask } from "../plant/tags.js";
  * @property {string} node
  * @property {string} state
  * @property {string} problem
+ * @property {string | null} again
  * @property {number} tags
  * @property {number} bad
+ * @property {number} without_value
+ * @property {string} tags_problem
  * @property {number} samples
  * @property {number} quarantined
  * @property {string} file
