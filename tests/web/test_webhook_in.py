@@ -282,6 +282,23 @@ async def test_more_messages_than_are_allowed_are_told_so(port: int, tmp_path: P
     assert [status for status, _ in answers].count(202) >= 5
 
 
+async def test_where_somebody_has_to_push_now_and_then_silence_is_no_sign_of_life(
+    port: int, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.systems.webhook.source.BEAT", 0.05)
+    strict, patient = hook(port, tmp_path, silence="1s"), hook(free_port(), tmp_path / "patient")
+    async with strict.running(), patient.running():
+        await opened(strict, until)
+        await until(lambda: bool(strict.readings) and not strict.readings[-1].alive, "nobody pushed in time")
+        assert (await asyncio.to_thread(push, port, "a", ROW))[0] == 202
+        (told,) = [number for number, readings in enumerate(strict.readings) if len(readings)]
+        await until(lambda: len(strict.readings) > told + 1, "a beat after it")
+        assert strict.readings[0].alive and strict.readings[told].alive
+        await until(lambda: not strict.readings[-1].alive, "silence again")
+        await until(lambda: len(patient.readings) > 2, "listening is a sign of life")
+    assert all(readings.alive for readings in patient.readings)
+
+
 async def test_a_port_that_is_taken_is_said_to_be(port: int, tmp_path: Path, until: Until) -> None:
     with socket.create_server(("127.0.0.1", port)):
         async with hook(port, tmp_path).running() as collected:

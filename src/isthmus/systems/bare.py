@@ -17,8 +17,13 @@ def no_values(
     oddities: Sequence[Oddity] = (),
     seen: int = 0,
     done: Callable[[], None] = nothing,
+    *,
+    alive: bool = True,
 ) -> Readings:
-    """Readings of nothing, that something happened beside: a heartbeat, an event, an oddity. `seen` 0: now."""
+    """Readings of nothing, that something happened beside: a heartbeat, an event, an oddity. `seen` 0: now.
+
+    Not `alive`: nothing was heard, and it is no heartbeat.
+    """
     none = np.zeros(0, np.uint32)
     return Readings(
         index=none,
@@ -29,6 +34,7 @@ def no_values(
         seen=seen or time.now(),
         events=events,
         oddities=oddities,
+        alive=alive,
         done=done,
     )
 

@@ -75,7 +75,7 @@ same as before, no sample is made.
 | a body longer than `largest` | BadEncodingLimitsExceeded | the same; its beginning goes to quarantine |
 
 When nothing answers any more the system is disconnected; what nobody read meanwhile is a gap. Between two rare readings
-the last answer counts as a sign of life.
+the last answer counts as a sign of life; while one is waited for it does not.
 """,
     example="""\
 systems:

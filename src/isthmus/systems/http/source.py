@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -173,7 +174,7 @@ class Polling:
                 return await self._turn(self._ready.popleft())
             self._begin_due()
             if not await self._finished() and not self._silent:
-                return no_values()
+                return no_values(alive=not self._running)  # what was asked so long ago and is not answered says nothing
 
     def _begin_due(self) -> None:
         """Asks for what is due, as much as may be on its way at once."""
@@ -188,7 +189,7 @@ class Polling:
         """Waits until a request is over, or one is due; False when that took as long as a sign of life may."""
         now, busy = self._loop.time(), set(map(id, self._running.values()))
         free = [one.due for one in self._plan.resources if id(one) not in busy]
-        soonest = max(self._rests, min(free, default=now + BEAT)) if len(busy) < self._spec.at_once else now + BEAT
+        soonest = max(self._rests, min(free, default=math.inf)) if len(busy) < self._spec.at_once else math.inf
         pause = max(0.0, min(soonest - now, BEAT))
         if not self._running:
             await asyncio.sleep(pause)

@@ -69,7 +69,8 @@ they are released. Deleted rows stay recorded.
 **Late rows.** A transaction that began first may end last, and somebody enters on Monday what was measured on Friday.
 So what lies behind the watermark is read again, back to where the watermark stood `look_back` ago, and rows there that
 were not taken yet are. The last 1,000 rows are looked through at every look, the whole stretch ten times within
-`look_back`. Up to 20,000 rows are remembered; an event says so when that is less than `look_back`. Local times without
+`look_back`. Up to 20,000 rows are remembered; an event says so when that is less than `look_back`, and while rows come
+more quickly than they are taken, one is found that becomes visible behind up to 10,000 others. Local times without
 a zone are ambiguous for an hour in autumn: with one as `order`, `look_back` has to be more than an hour. A row more
 than a day in the future is taken, and the watermark does not move to it.
 
@@ -90,6 +91,14 @@ with 16, nanoseconds with 19. Dates, documents (JSON), arrays and bytes are text
 harms
 only its addresses, is told of, and is tried again: a column at every look, a table every 30 seconds. Rows that were
 taken meanwhile are not taken again for a column that comes back.
+
+**Many at once.** Where one page is full the next is asked for at once, whatever `every` says: 8 pages may be on their
+way into the log, and the rest stays in the database. An event says so when there was always more for a minute, and up
+to which time it was taken.
+
+**TLS.** `sslmode=require` encrypts and trusts whoever answers; with `sslmode=verify-full&sslrootcert=/path/ca.pem` the
+server has to show a certificate for its name that those in the file made. An expired one is told as such; rows wait in
+the database, and come within seconds once it has a new one.
 
 **Rights.** Nothing is written: transactions are READ ONLY, and a SQLite file is opened so. Give Isthmus a user that may
 do no more than `GRANT SELECT ON lab.results`. Each question has `timeout`, in PostgreSQL as its `statement_timeout`,

@@ -84,7 +84,7 @@ cut that is so for rows with a time of their own; others may be there twice.
 another charset than UTF-8. Each says in words what is wrong.
 
 It listens on this machine alone until Isthmus has people and roles. That nobody pushes is no fault: how old a value is
-its time tells.
+its time tells. Where somebody has to push now and then, `silence` says how long without makes the tags stale.
 """,
     example="""\
 systems:

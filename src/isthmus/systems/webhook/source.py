@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from typing import Final
 
 from isthmus.core import time
@@ -19,7 +21,7 @@ from isthmus.systems.webhook.message import Message
 from isthmus.systems.webhook.spec import WebhookSpec
 
 BEAT: Final = 5.0
-"""Seconds without a message after which listening is a sign of life."""
+"""Seconds without a message after which listening is a sign of life, as long as nobody has to have pushed."""
 AT_ONCE: Final = 10_000
 """Rows, about, that are made readings at once."""
 
@@ -39,7 +41,7 @@ class WebhookSource:
             await memory.open()
             door = Door(self._spec, memory)
             async with door.open():
-                taking = Taking(door, Picker(addresses, self._spec))
+                taking = Taking(door, Picker(addresses, self._spec), self._spec)
                 try:
                     yield taking
                 finally:
@@ -51,8 +53,10 @@ class WebhookSource:
 class Taking:
     """The readings of one webhook, made while they are asked for."""
 
-    def __init__(self, door: Door, picker: Picker) -> None:
+    def __init__(self, door: Door, picker: Picker, spec: WebhookSpec) -> None:
         self._door, self._picker = door, picker
+        self._silence = math.inf if spec.silence is None else spec.seconds("silence")
+        self._heard = monotonic()
         self._answering: set[asyncio.Task[None]] = set()
 
     def __aiter__(self) -> Taking:
@@ -63,7 +67,8 @@ class Taking:
             async with asyncio.timeout(BEAT):
                 first = await self._door.waiting.get()
         except TimeoutError:
-            return no_values()
+            return no_values(alive=monotonic() - self._heard <= self._silence)
+        self._heard = monotonic()
         messages, rows = [first], len(first.rows)
         while rows < AT_ONCE and not self._door.waiting.empty():
             messages.append(self._door.waiting.get_nowait())

@@ -71,6 +71,11 @@ class WebhookSpec(Spec):
     )
     largest: int = Field(1_000_000, ge=1_000, le=16_000_000, description="The most bytes of a message, unpacked.")
     rate: int = Field(200, ge=1, le=10_000, description="The most messages a second.")
+    silence: Annotated[Duration, between("1s", "52w")] | None = Field(
+        default=None,
+        description="How long it may be that nobody pushes: then its tags are stale, until somebody does. Without it "
+        "they are not, for nobody can know how often there is something to push.",
+    )
     patience: Annotated[Duration, between("1s", "1m")] = Field(
         "10s",
         description="How long a message may take to arrive, and then the log to have it; after that the sender is told "
