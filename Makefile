@@ -20,9 +20,9 @@ demo: $(if $(wildcard $(READY)),$(READY),$(RUNS)) ## set up and run the demo pla
 	@bash tools/setup ui
 	@NODE_PATH="$(CURDIR)/tests/peers/node_modules:$$NODE_PATH" $(BIN)/isthmus demo $(ARGS)
 
-test: $(READY) $(PEERS_READY) ## set up and run the tests, two at a time (ARGS="-k name" to choose)
+test: $(READY) $(PEERS_READY) ## set up and run the tests, four at a time: they wait more than they compute (ARGS="-k name" to choose)
 	@bash tools/setup ui
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## ruff, mypy --strict, import-linter, generated docs, types of the screen
 	@$(BIN)/ruff check .

@@ -40,6 +40,8 @@ from tests.deliver.plant import PLANT, TAGS, Plant, plant
 
 HOUR = 3600 * SECOND
 PAST = now() // HOUR * HOUR - 48 * HOUR
+AHEAD = now() // HOUR * HOUR + 2 * HOUR
+"""An hour that is not over while the tests run, whenever they begin."""
 TYPES = {1: DataType.FLOAT, 2: DataType.INTEGER, 3: DataType.TEXT, 4: DataType.BOOLEAN}
 
 
@@ -156,9 +158,8 @@ async def test_what_comes_late_goes_into_another_file_and_no_file_changes(tmp_pa
 
 
 async def test_an_hour_that_is_not_over_is_staged_and_survives(tmp_path: Path) -> None:
-    this_hour = now() // HOUR * HOUR
     share, folder = output(tmp_path, settle="1m"), tmp_path / "lake"
-    await deliver(share, samples([this_hour, PAST], [1.0, 2.0]))
+    await deliver(share, samples([AHEAD, PAST], [1.0, 2.0]))
     assert not files(folder) and Stage(tmp_path / "own" / "stage").rows == 2
     await deliver(output(tmp_path), empty())
     assert [value for *_, value in rows(files(folder))] == [2.0]
@@ -184,8 +185,8 @@ async def test_very_many_samples_of_an_hour_are_more_than_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(share_, "MOST", 1000)
-    share, folder, this_hour = output(tmp_path), tmp_path / "lake", now() // HOUR * HOUR
-    parts = [samples(range(this_hour + i, this_hour + i + 400), range(400)) for i in range(0, 4000, 400)]
+    share, folder = output(tmp_path), tmp_path / "lake"
+    parts = [samples(range(AHEAD + i, AHEAD + i + 400), range(400)) for i in range(0, 4000, 400)]
     await deliver(share, *parts)
     assert len(files(folder)) >= 3
     assert Stage(tmp_path / "own" / "stage").rows + len(rows(files(folder))) == 4000
@@ -193,10 +194,10 @@ async def test_very_many_samples_of_an_hour_are_more_than_one_file(
 
 async def test_long_texts_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share_, "MOST_BYTES", 100_000)
-    share, folder, this_hour = output(tmp_path), tmp_path / "lake", now() // HOUR * HOUR
+    share, folder = output(tmp_path), tmp_path / "lake"
     parts = list[Columns]()
     for second in range(10):
-        rows_ = samples([this_hour + second], [np.nan], tag=3)
+        rows_ = samples([AHEAD + second], [np.nan], tag=3)
         rows_.text[:] = 1
         parts.append(Columns((str(second) * 60_000,), *rows_.arrays()))
     await deliver(share, *parts)
@@ -246,8 +247,8 @@ async def test_a_sudden_end_while_files_are_written_doubles_and_loses_nothing(
 
 
 async def test_a_stage_whose_end_is_torn_off_keeps_what_is_whole(tmp_path: Path) -> None:
-    share, this_hour = output(tmp_path), now() // HOUR * HOUR
-    await deliver(share, samples([this_hour], [1.0]), samples([this_hour + 1], [2.0]))
+    share = output(tmp_path)
+    await deliver(share, samples([AHEAD], [1.0]), samples([AHEAD + 1], [2.0]))
     path = tmp_path / "own" / "stage"
     data = path.read_bytes()
     for end in range(0, len(data), 41):
@@ -388,7 +389,7 @@ async def test_a_deliverer_that_is_killed_again_and_again_loses_and_doubles_noth
 async def test_what_waits_for_its_hour_is_in_a_backup(
     tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.deliver.plant.AT", now() // HOUR * HOUR)
+    monkeypatch.setattr("tests.deliver.plant.AT", AHEAD)
     async with plant(tmp_path / "data") as floor, floor.recording():
         floor.apply([lake(tmp_path / "lake", settle="1h")])
         async with floor.delivering() as told:
