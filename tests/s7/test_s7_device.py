@@ -7,6 +7,7 @@ import asyncio
 import signal
 import struct
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from isthmus.core import quality
 from isthmus.core.errors import Disconnected
 from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
+from isthmus.core.time import SECOND
 from isthmus.systems.contract import Address
+from isthmus.systems.polled import remarks
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
 from tests.contract.collected import Collected
@@ -38,7 +41,7 @@ async def server() -> AsyncIterator[S7Server]:
 def collecting(port: int, texts: Sequence[str], **config: Any) -> Collected:
     kind = kinds()["s7"]
     addresses = [Address(kind.check_address(text), DataType.FLOAT) for text in texts]
-    said = {"host": "127.0.0.1", "port": port, "every": "50ms", "timeout": "500ms", **config}
+    said = {"host": "127.0.0.1", "port": port, "every": "50ms", "timeout": "5s", **config}
     return Collected(kind, said, Path("."), addresses)
 
 
@@ -104,6 +107,27 @@ async def test_a_slow_controller_is_read_as_often_as_it_can_be(server: S7Server)
         assert not collected.errors
 
 
+@pytest.mark.parametrize("rounds", [4, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(300)])])
+async def test_a_controller_asked_ten_times_too_often_is_told_of_and_keeps_no_neighbour_from_its_schedule(
+    server: S7Server, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    """It answers after half a second and is asked every 50 ms; it has tags read seldom, and a quick neighbour."""
+    monkeypatch.setattr(remarks, "PACE", 0.5)
+    async with Network(server.port) as network:
+        network.delay = 0.25  # there and back
+        far = collecting(network.port, ["db1.0:real", "db1.4:real"], timeout="10s")
+        far.addresses[1] = replace(far.addresses[1], sampling=2 * SECOND)
+        near = collecting(server.port, ["db1.0:real"], timeout="10s")
+        async with far.running(), near.running():
+            await eventually(lambda: len(far.values(0)) >= rounds and far.told(EventKind.OVERRUN), 20 * rounds)
+            slow, seldom, quick = len(far.values(0)), len(far.values(1)), len(near.values(0))
+    assert quick > 2 * slow  # on a quiet computer it is ten times
+    assert slow <= 5 * (seldom + 1) and qualities(far, 0) == {quality.GOOD} and not far.errors and not near.errors
+    (event, *_) = far.told(EventKind.OVERRUN)
+    assert "data cannot be read every 0.05 s" in event.message and "reading takes up to 0." in event.message
+    assert int(event.details["missed"] or 0) >= 4 * int(event.details["read"] or 0)  # of ten, nine are left out
+
+
 async def killed(server: S7Server, how_often: int) -> None:
     collected = collecting(server.port, ["db1.0:real", "db1.8:real"])
     async with collected.running():
@@ -123,7 +147,7 @@ async def test_two_hundred_kills(server: S7Server) -> None:
 
 
 async def frozen(server: S7Server, how_often: int) -> None:
-    collected = collecting(server.port, ["db1.0:real"])
+    collected = collecting(server.port, ["db1.0:real"], timeout="500ms")
     async with collected.running():
         await eventually(lambda: collected.values(0))
         for value in range(1, how_often + 1):
