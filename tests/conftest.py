@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may use: a running log, waiting for a condition, skipping aloud where a peer is missing; the order."""
+"""What every test may use: a running log, waiting for a condition, skipping where a peer is missing; their order."""
 
 from __future__ import annotations
 
