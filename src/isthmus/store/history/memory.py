@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from isthmus.core.time import UNKNOWN
 from isthmus.store.history.columns import Columns, empty
 
 CHUNK = 65_536
+"""Rows of a chunk at most."""
 ROW = sum(array.itemsize for array in empty().arrays())
 """Bytes of one sample in memory, texts apart."""
 
@@ -36,7 +37,7 @@ class Numbers:
 
 
 class Memory:
-    """Samples in log order, growing by chunks: a message of one sample costs no more memory than a row."""
+    """Samples in log order, in chunks: each as large as all before it, so that few samples take little memory."""
 
     def __init__(self) -> None:
         self._chunks: list[Columns] = []
@@ -56,16 +57,17 @@ class Memory:
         done, count = 0, len(samples)
         while done < count:
             if not self._room:
-                self._chunks.append(empty(CHUNK))
-                self._room = CHUNK
+                self._room = min(CHUNK, max(count - done, self.rows))
+                self._chunks.append(empty(self._room))
             some = min(self._room, count - done)
             self._fill(samples, numbers, slice(done, done + some))
             self._room -= some
+            self.rows += some
             done += some
-        self.rows += count
 
     def _fill(self, samples: Samples, numbers: Numbers, part: slice) -> None:
-        chunk, start = self._chunks[-1], CHUNK - self._room
+        chunk = self._chunks[-1]
+        start = len(chunk) - self._room
         place = slice(start, start + part.stop - part.start)
         index, value, mark = samples.index[part], samples.value[part], samples.mark[part]
         chunk.tag[place] = numbers.number[index]
@@ -96,16 +98,20 @@ class Memory:
         return tuple(word for word in self._codes_of if word is not None)
 
     def columns(self) -> Columns:
-        """All of it, in log order."""
-        filled = [*self._chunks[:-1], *(chunk.pick(slice(CHUNK - self._room)) for chunk in self._chunks[-1:])]
-        if not filled:
+        """All of it, in log order; what is added later is not in it."""
+        if not self._chunks:
             return empty()
-        arrays = zip(*(chunk.arrays() for chunk in filled), strict=True)
+        *full, last = self._chunks
+        last = last.pick(slice(len(last) - self._room))
+        if not full:
+            return replace(last, words=self._words)
+        arrays = zip(*(chunk.arrays() for chunk in (*full, last)), strict=True)
         return Columns(self._words, *(np.concatenate(pieces) for pieces in arrays))
 
 
 def _kept_under(samples: Samples, part: slice) -> NDArray[np.int64]:
     """The device's time; `seen` where it lay in the future or was not given."""
-    at = samples.at[part]
-    astray = ((samples.mark[part] & np.uint8(Mark.FUTURE)) != 0) | (at == UNKNOWN)
-    return np.where(astray, np.int64(samples.seen), at) if astray.any() else at
+    at, mark = samples.at[part], samples.mark[part]
+    if not np.count_nonzero(mark) and np.count_nonzero(at) == len(at):  # none is marked, none is UNKNOWN
+        return at
+    return np.where(((mark & np.uint8(Mark.FUTURE)) != 0) | (at == UNKNOWN), np.int64(samples.seen), at)
