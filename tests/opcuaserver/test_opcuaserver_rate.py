@@ -7,6 +7,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def held(opened: House) -> Iterable[Any]:
 def unread(opened: House) -> int:
     """Bytes at most that wait for a client to read them."""
     inside: Any = opened.sink._server  # type: ignore[attr-defined]  # looked at, not touched
-    return max(one.transport.get_write_buffer_size() for one in inside.bserver.clients if one.transport)
+    return max(int(one.transport.get_write_buffer_size()) for one in inside.bserver.clients if one.transport)
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(3000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
@@ -98,7 +99,7 @@ async def test_at_ten_times_the_rate_one_client_that_does_not_read_costs_the_oth
         await opened.deliver(burst(0).pick(slice(0, None, BURST)))
         async with readers(opened, tmp_path, (1000, 3, 3)) as (all_of_it, some, deaf):
             for reader in (all_of_it, some, deaf):
-                await until(lambda reader=reader: reader.has(0), "the first values")
+                await until(partial(reader.has, 0), "the first values")
             deaf.client.signal(signal.SIGSTOP)
             number = 1
             for _ in range(rounds):
@@ -113,7 +114,7 @@ async def test_at_ten_times_the_rate_one_client_that_does_not_read_costs_the_oth
                 await some.hear()
             last = number - 1
             for reader in (all_of_it, some):
-                await until(lambda reader=reader: reader.has(last), "the others have it all, or the last", within=60)
+                await until(partial(reader.has, last), "the others have it all, or the last", within=60)
                 reader.check()
             assert all([value for value, _ in heard] == list(range(number)) for heard in all_of_it.values.values())
             assert all(any(status for _, status in heard) for heard in some.values.values())

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Far ends that nobody reaches for a while, under load: what was accepted before and after is what they have then."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Until
+from tests.deliver.far_ends import PAST, far_ends
+from tests.deliver.plant import TAGS, Plant
+from tests.peers.mosquitto import Mosquitto
+
+KINDS = ("mqtt", "mqtt-columns", "sparkplug", "http", "kafka")
+"""Those whose far end is somewhere else, but for databases: these are in tests/database."""
+
+
+async def cut(
+    floor: Plant, broker: Mosquitto, folder: Path, until: Until, kinds: tuple[str, ...], seconds: float
+) -> None:
+    async with far_ends(folder, broker, kinds, "2s") as far:
+        floor.apply(list(far.outputs.values()))
+
+        async def flow(for_: float) -> None:
+            for _ in range(round(for_ * 10)):
+                await floor.publish(20)
+                await far.look()
+                await asyncio.sleep(0.1)
+
+        async with floor.delivering() as told:
+
+            def have(what: str, value: object) -> bool:
+                return {told.get(name, {}).get(what) for name in kinds} == {value}
+
+            async def caught_up() -> bool:
+                await far.look()
+                return have("delivered", floor.sent * TAGS)
+
+            await until(lambda: have("state", "connected"), "all are connected", within=60)
+            await flow(0.5)
+            await until(caught_up, "all is delivered before", within=60)
+            before: Any = {name: told[name]["delivered"] for name in kinds}
+            far.cut()
+            await flow(seconds)
+            await until(lambda: not [name for name in kinds if told[name]["state"] == "connected"], "all notice")
+            assert {name: told[name]["delivered"] for name in kinds} == before
+            assert all(told[name]["lag_messages"] > 0 for name in kinds)
+            far.mend()
+            await flow(0.5)
+            await until(caught_up, "all is delivered after", within=90)
+            await until(lambda: have("state", "connected"), "all are connected again")
+            assert have("parked", 0) and have("lost", 0)
+        await far.complete(floor, until, within=60 + seconds)
+
+
+async def test_a_cut_of_two_seconds_under_load_loses_nothing(
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.deliver.plant.AT", PAST)
+    await cut(floor, broker, tmp_path, until, KINDS, 2.0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_cut_of_a_minute_under_load_loses_nothing(
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("tests.deliver.plant.AT", PAST)
+    await cut(floor, broker, tmp_path, until, (kind,), 60.0)
