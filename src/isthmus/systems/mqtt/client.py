@@ -308,10 +308,18 @@ class Connection(asyncio.Protocol):
         while self._error is None:
             await asyncio.sleep(min(every / 2, self._patience / 4))
             now = self._loop.time()
-            if self._asked and now - self._asked > self._patience:
+            if self._transport is not None and not self._transport.is_reading():
+                self._wait_for_takers(now, every)
+            elif self._asked and now - self._asked > self._patience:
                 self._end(Disconnected(f"the broker does not answer for {self._patience:g} s", where=str(self._where)))
             elif not self._asked and now - min(self._heard, self._spoke) > every / 2:
                 self._ping()
+
+    def _wait_for_takers(self, now: float, every: float) -> None:
+        """Nothing is read while nobody takes what came: the broker is to hear of us, and its answers count later."""
+        self._asked = now if self._asked else 0.0
+        if now - self._spoke > every / 2:
+            self._ping()
 
     def close(self) -> None:
         """Says goodbye, where it has not ended yet; what is not sent in a moment is not sent at all."""
