@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import nats.errors
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from isthmus.core import time
@@ -106,6 +105,14 @@ async def follow(
         await following.close()
 
 
+class _Arrived(NamedTuple):
+    """A message as it came."""
+
+    subject: str
+    reply: str
+    data: bytes
+
+
 class _Following:
     """The state of one `follow`."""
 
@@ -114,8 +121,9 @@ class _Following:
         self._position = after
         self._subjects, self._idle = subjects, idle
         self._state: LogState | None = None
-        self._arrived: deque[Msg] = deque()
-        self._something = asyncio.Event()
+        self._arrived: deque[_Arrived] = deque()
+        self._waiter: asyncio.Future[bool] | None = None
+        """Done when something has arrived, or nothing did for a while (False)."""
         self._subscription: Subscription | None = None
         self._consumer = ""
         self._life = 0
@@ -195,30 +203,33 @@ class _Following:
         self._arrived.clear()
         self._wanted = self._got = 0
         try:
-            self._subscription = await self._wire.client.subscribe(inbox, cb=self._receive)
+            self._subscription = await self._wire.listen(inbox, self._receive)
         except (nats.errors.Error, OSError) as error:
             raise Disconnected(f"the log is gone: {error}", where=self._wire.endpoint.url) from error
 
-    async def _receive(self, message: Msg) -> None:
+    def _receive(self, subject: str, reply: str, headers: bytes, data: bytes) -> None:
         self._heard = asyncio.get_running_loop().time()
-        if message.reply.startswith("$JS.ACK."):
-            self._arrived.append(message)
+        if reply.startswith("$JS.ACK."):
+            self._arrived.append(_Arrived(subject, reply, data))
             self._wanted -= 1
             self._got += 1
-        elif not self._goes_on(message.headers or {}):
+        elif not self._goes_on(headers):
             return
-        self._something.set()
+        self._wake(True)
 
-    def _goes_on(self, headers: Mapping[str, str]) -> bool:
+    def _goes_on(self, headers: bytes) -> bool:
         """What a status message means: a heartbeat (False), the end of a pull, or of the consumer."""
-        status = headers.get("Status")
-        if status == "100":
+        _, status, what = (headers.partition(b"\r\n")[0] + b"  ").split(b" ", 2)  # NATS/1.0 408 Request Timeout
+        if status == b"100":
             return False
         self._wanted = 0
-        what = headers.get("Description", "")
-        if status not in ("404", "408") and not (status == "409" and ("MaxBytes" in what or "Completed" in what)):
+        if status not in (b"404", b"408") and not (status == b"409" and (b"MaxBytes" in what or b"Completed" in what)):
             self._life = -1
         return True
+
+    def _wake(self, arrived: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(arrived)
 
     async def read(self) -> AsyncIterator[Item]:
         """Reads until the consumer has to be made anew."""
@@ -250,7 +261,7 @@ class _Following:
                     lost = await self._lost_end()
                     yield Idle(away=not self._wire.up) if lost is None else lost
 
-    def _place(self, message: Msg) -> Position | None:
+    def _place(self, message: _Arrived) -> Position | None:
         """Where a message lies in the log; None when it is not for us."""
         assert self._position is not None
         tokens = message.reply.split(".")  # $JS.ACK[.domain.account].stream.consumer.deliveries.sequence.own.time.left
@@ -305,18 +316,17 @@ class _Following:
         """Waits for something to arrive; False when nothing did for `idle` seconds."""
         if self._arrived:
             return True
-        self._something.clear()
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(self._idle, self._wake, False)
         try:
-            async with asyncio.timeout(self._idle):
-                await self._something.wait()
-        except TimeoutError:
-            return False
-        return True
+            return await self._waiter
+        finally:
+            timer.cancel()
 
     async def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            with suppress(nats.errors.Error, OSError):
-                await self._subscription.unsubscribe()
+            await self._wire.unlisten(self._subscription)
             self._subscription = None
 
     async def close(self) -> None:

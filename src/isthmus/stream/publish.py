@@ -225,7 +225,7 @@ class Publisher:
     def _reconnected(self) -> None:
         self._doubt()
 
-    def _answered(self, subject: str, body: bytes) -> None:
+    def _answered(self, subject: str, _reply: str, _headers: bytes, body: bytes) -> None:
         run, _, number = subject[len(self._inbox) + 1 :].partition(".")
         if not body:  # 503: no stream listens, or not yet
             if int(run) == self._run:

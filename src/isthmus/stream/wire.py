@@ -13,6 +13,7 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from isthmus.core.errors import Disconnected, IsthmusError, LogFull, Refused
 from isthmus.stream.endpoint import Endpoint
@@ -27,8 +28,8 @@ NOT_FOUND: Final = frozenset({10059, 10037, 10014})
 WRONG_LAST: Final = frozenset({10070, 10071, 10164})
 """The message expected another one before it: something is stored already, or something is not."""
 
-Heard: TypeAlias = Callable[[str, bytes], None]
-"""Takes the subject and the body of a message."""
+Heard: TypeAlias = Callable[[str, str, bytes, bytes], None]
+"""Takes the subject of a message, the subject to reply to, its headers as they came, and its body."""
 
 log = structlog.get_logger("isthmus.stream")
 
@@ -90,7 +91,7 @@ class _Client(Client):  # type: ignore[misc]  # nats-py is untyped
             await super()._process_msg(sid, subject, reply, data, headers)
             return
         try:
-            heard(subject.decode(), data)
+            heard(subject.decode(), reply.decode(), headers or b"", data)
         except Exception as error:  # as nats-py does it: what goes wrong there must not end the reading of the socket
             await self._error_cb(error)
 
@@ -185,15 +186,24 @@ class Wire:
 
     @asynccontextmanager
     async def listening(self, subject: str, heard: Heard) -> AsyncIterator[None]:
-        """`heard` is told every message to `subject`, as it comes; its headers are not looked at."""
-        subscription = await self.client.subscribe(subject)
-        self.client.heard[subscription._id] = heard
+        """`heard` is told every message to `subject`, as it comes, while the block runs."""
+        subscription = await self.listen(subject, heard)
         try:
             yield
         finally:
-            del self.client.heard[subscription._id]
-            with suppress(nats.errors.Error, OSError):
-                await subscription.unsubscribe()
+            await self.unlisten(subscription)
+
+    async def listen(self, subject: str, heard: Heard) -> Subscription:
+        """`heard` is told every message to `subject`, as it comes, until `unlisten`."""
+        subscription = await self.client.subscribe(subject)
+        self.client.heard[subscription._id] = heard
+        return subscription
+
+    async def unlisten(self, subscription: Subscription) -> None:
+        """Nobody is told any more."""
+        del self.client.heard[subscription._id]
+        with suppress(nats.errors.Error, OSError):
+            await subscription.unsubscribe()
 
     def publish(self, subject: str, body: bytes, reply: str, headers: Mapping[str, str]) -> None:
         """Writes a message to the socket, after all that was given before; raises Disconnected when there is none.
