@@ -35,7 +35,7 @@ from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, Kept, Kind
 from isthmus.store.history.manifest import Manifest
 from isthmus.store.history.read import History
-from isthmus.store.history.rollup.condense import condensed
+from isthmus.store.history.rollup.condense import condensed, sketched
 from isthmus.store.history.rollup.roll import roll
 from isthmus.store.history.rollup.rows import MINUTE, QUARTER
 from isthmus.store.history.watch import Watch
@@ -261,8 +261,7 @@ def assert_drawn_alike(question: Case, told: object) -> None:
     """Drawn from the rows that are seen it is what all samples show."""
     edges = np.sort(question.intervals.edges)
     asked = (question.history, question.setting, question.watch)
-    settings = Settings(treat_uncertain_as_bad=False)
-    mine = draw(condensed(*asked, between(edges), settings, drawn=True).series, edges)
+    mine = draw(sketched(*asked, edges).series, edges)
     theirs = draw(excerpt(*asked, int(edges[0]), int(edges[-1])).series, edges)
     for name in ("time", "value", "quality", "bad"):
         np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), err_msg=f"{name}, {told}")

@@ -82,8 +82,6 @@ def row(found: Columns, places: list[int], key: tuple[int, int]) -> tuple[object
     held = tag is not None and (tag.stepped or tag.type in (DataType.BOOLEAN, DataType.TEXT))
     return (
         *key,
-        len(places),
-        len(good),
         int(found.quality[worst]),
         remark(found, places, good, tag),
         time[places[0]],
@@ -91,11 +89,13 @@ def row(found: Columns, places: list[int], key: tuple[int, int]) -> tuple[object
         time[places[-1]],
         value[places[-1]],
         min(at_least),
-        max(at_least),
         least,
         min(at_most),
-        max(at_most),
         most,
+        len(places),
+        len(good),
+        max(at_least),
+        max(at_most),
         sum(value[i] for i in good),
         sum((value[i] - mean) ** 2 for i in good) if abs(mean) < 1e100 else math.nan,
         sum((value[i] + value[j]) / 2 * spans[i] for i, j in pairs if i in good and j in good and spans[i]),
@@ -266,4 +266,4 @@ def test_no_samples_make_no_rows() -> None:
     minutes, quarters = roll(empty(), TAGS)
     assert (len(minutes), len(quarters)) == (0, 0)
     assert minutes.schema == quarters.schema == SCHEMA
-    assert len(joined(())) == 0
+    assert len(joined((), Rows)) == 0

@@ -16,7 +16,8 @@ import numpy as np
 from isthmus.core.time import EARLIEST, LATEST, SECOND
 from isthmus.store.history.columns import Columns
 from isthmus.store.history.kept import DAY, day_of
-from isthmus.store.history.read import History, is_day
+from isthmus.store.history.read import History
+from isthmus.store.history.shelves import Part
 
 Reading: TypeAlias = Callable[[int, int], Columns]
 """Samples from a time (included) to another (not included), in order of time."""
@@ -62,13 +63,19 @@ def _wider(width: int, part: Columns) -> int:
 
 def _spans(history: History, numbers: Sequence[int]) -> tuple[Spans, Spans]:
     """Where days may hold samples of these tags, and where everything else may."""
-    days: Spans = []
-    rest: Spans = []
-    for part in history.parts:
-        if part.rows and any(part.first_tag <= number <= part.last_tag for number in numbers):
-            (days if is_day(part) else rest).append((part.first_time, part.last_time))
-    tail = history.tail.time[np.isin(history.tail.tag, np.array(numbers, np.uint32))]
-    return days, [*rest, (int(tail.min()), int(tail.max()))] if len(tail) else rest
+
+    def spans(parts: Sequence[Part]) -> Spans:
+        return [(part.first_time, part.last_time) for part in parts if part.rows and _may_hold(part, numbers)]
+
+    days, rest = spans(history.shelves.days), spans(history.shelves.loose)
+    if len(history.tail):
+        tail = history.tail.time[np.isin(history.tail.tag, np.array(numbers, np.uint32))]
+        rest += [(int(tail.min()), int(tail.max()))] if len(tail) else []
+    return days, rest
+
+
+def _may_hold(part: Part, numbers: Sequence[int]) -> bool:
+    return any(part.first_tag <= number <= part.last_tag for number in numbers)
 
 
 def _carried(history: History, numbers: Sequence[int], time: int, days: Spans) -> Spans:

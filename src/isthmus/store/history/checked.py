@@ -228,9 +228,12 @@ def _opened(path: Path, end: bytes, footer: type[F]) -> Opened[F]:
 def _bytes(path: Path, start: int, length: int) -> bytes:
     """These bytes of a file, fewer at its end; raises Damaged when the disk cannot read them."""
     try:
-        with path.open("rb", buffering=0) as file:
-            there = os.fstat(file.fileno()).st_size - start
-            return os.pread(file.fileno(), max(min(length, there), 0), start)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            there = os.fstat(file).st_size - start
+            return os.pread(file, max(min(length, there), 0), start)
+        finally:
+            os.close(file)
     except OSError as error:
         if error.errno != EIO:
             raise

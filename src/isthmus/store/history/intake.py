@@ -7,7 +7,7 @@ be understood is handed to `unread` with its bytes and becomes a gap event; noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -25,6 +25,7 @@ from isthmus.store.history.memory import Memory, Numbers
 from isthmus.store.history.state import State
 from isthmus.stream.codec import unpack
 from isthmus.stream.follow import Hole, Idle, Message, NewStream
+from isthmus.stream.happenings import put_aside, read_events
 from isthmus.stream.log import Position
 from isthmus.stream.names import EVENTS, QUARANTINE, SAMPLES
 from isthmus.stream.numbers import Missing, Repeated, Sources
@@ -86,10 +87,11 @@ class Intake:
         if message.subject.startswith(SAMPLES):
             await self._samples(message)
         elif message.subject.startswith(EVENTS):
-            self._event(message)
+            self._events(message)
         elif message.subject.startswith(QUARANTINE):
             self._weight += 1000 + len(message.data)
-            self.oddities.append(Oddity(message.position, message.subject, message.stored_at, bytes(message.data)))
+            for number, body in enumerate(put_aside(message.data)):  # a ns apart: so each of a message is known again
+                self.oddities.append(Oddity(message.position, message.subject, message.stored_at + number, body))
         else:
             self._lose(message, "is of a kind this version does not know")
         self.position = message.position
@@ -145,12 +147,12 @@ class Intake:
             )
         )
 
-    def _event(self, message: Message) -> None:
-        event = _read_event(message.data)
-        if event is None:
+    def _events(self, message: Message) -> None:
+        events = _read_events(message.data)
+        if not events:
             self._lose(message, "holds no event")
-        else:
-            self._weight += 1000 + len(message.data)
+        self._weight += 1000 * len(events) + len(message.data)
+        for event in events:
             self.events.setdefault(event.id, event)
             if event.kind is EventKind.GAP:
                 self.gaps.add(event.id)
@@ -246,11 +248,11 @@ class Intake:
         return cut
 
 
-def _read_event(data: bytes) -> Event | None:
-    """The event of a message; None when it is none that can be kept."""
+def _read_events(data: bytes) -> Sequence[Event]:
+    """The events of a message; none when one is among them that cannot be kept."""
     try:
-        event = msgspec.json.decode(data, type=Event)
-        msgspec.json.encode(event)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return event if EARLIEST <= event.at <= LATEST else None
+        events = read_events(data)
+        msgspec.json.encode(events)
+    except (Damaged, UnicodeError, RecursionError):
+        return ()
+    return events if all(EARLIEST <= event.at <= LATEST for event in events) else ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -25,6 +26,7 @@ from isthmus.store.history import tables
 from isthmus.store.history.columns import Columns
 from isthmus.store.history.kept import Bookmark, Kept, Kind
 from isthmus.store.history.segment import Segment
+from isthmus.store.history.shelves import Shelves
 from isthmus.store.history.state import State
 from isthmus.stream.log import Position
 
@@ -75,6 +77,16 @@ class Which(msgspec.Struct, frozen=True):
 EVERYTHING: Final = Which()
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What counts at one moment."""
+
+    state: State
+    segments: tuple[Segment, ...]
+    kept: tuple[Kept, ...]
+    shelves: Shelves
+
+
 class Manifest:
     """An open manifest. `commit` and `set_aside` write, each in one transaction that is on disk when it returns."""
 
@@ -82,7 +94,7 @@ class Manifest:
         self._db = connection
         self.path, self._file, self._age = path, _file(path), _age(path)
         self._is_old = False
-        self._listed: tuple[int, tuple[State, tuple[Segment, ...], tuple[Kept, ...]]] | None = None
+        self._listed: tuple[int, Listed] | None = None
 
     @classmethod
     def passing(cls) -> Manifest:
@@ -175,11 +187,12 @@ class Manifest:
             return False
         return (_file(self.path), _age(self.path)) == (self._file, self._age) and self._version() == tables.VERSION
 
-    def listed(self) -> tuple[State, tuple[Segment, ...], tuple[Kept, ...]]:
-        """`state`, `segments` and `kept` of a frozen manifest; read again only when somebody wrote."""
+    def listed(self) -> Listed:
+        """What a frozen manifest lists; read again only when somebody wrote."""
         version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
         if self._listed is None or self._listed[0] != version:
-            self._listed = version, (self.state(), tuple(self.segments()), tuple(self.kept()))
+            segments, kept = tuple(self.segments()), tuple(self.kept())
+            self._listed = version, Listed(self.state(), segments, kept, Shelves.of(kept, segments))
         return self._listed[1]
 
     def state(self) -> State:

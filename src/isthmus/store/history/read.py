@@ -35,6 +35,7 @@ from isthmus.store.history.lists import known_tags
 from isthmus.store.history.manifest import EVERYTHING, Manifest, Oddity, Which
 from isthmus.store.history.moments import taken, waits
 from isthmus.store.history.segment import Footer, Segment
+from isthmus.store.history.shelves import Part, Shelves, is_day
 from isthmus.store.history.tail import behind
 from isthmus.stream.log import Log, Position
 
@@ -67,6 +68,7 @@ class History:
     """Segments found damaged by this snapshot, and what is left of them."""
     _recent: dict[tuple[str, int], pa.Table] = field(default_factory=dict)
     """Row groups of what is derived that were decoded last, the oldest first."""
+    _shelves: Shelves | None = None
 
     def raw(
         self, numbers: Sequence[int], start: int = EARLIEST, end: int = LATEST, *, replaced: bool = False
@@ -87,7 +89,7 @@ class History:
 
     def loose(self, numbers: Sequence[int], start: int, end: int) -> Columns:
         """Those of `columns` that are in no day file: what roll-ups do not know of."""
-        return self._columns([part for part in self.parts if not is_day(part)], numbers, start, end)
+        return self._columns(self.shelves.loose, numbers, start, end)
 
     def days(self, numbers: Sequence[int], start: int, end: int, unread: Sequence[str] = ()) -> Iterator[Columns]:
         """Those of `columns` that are in day files, each row group ordered; with what corrections replaced.
@@ -97,10 +99,10 @@ class History:
         """
         wanted = _numbers(numbers)
         if wanted is not None and len(wanted) and start < end:
-            for group in self._groups([part for part in self.parts if is_day(part)], wanted, start, end, unread):
+            for group in self._groups(self.shelves.days, wanted, start, end, unread):
                 yield _within(group, wanted, start, end)
 
-    def _columns(self, parts: Sequence[Kept | Segment], numbers: Sequence[int], start: int, end: int) -> Columns:
+    def _columns(self, parts: Sequence[Part], numbers: Sequence[int], start: int, end: int) -> Columns:
         wanted = _numbers(numbers)
         if wanted is None or not len(wanted) or start >= end:
             return ordered(join(()))
@@ -108,7 +110,7 @@ class History:
         return ordered(join([*found, _within(self.tail, wanted, start, end)]))
 
     def _groups(
-        self, parts: Sequence[Kept | Segment], wanted: Wanted, start: int, end: int, unread: Sequence[str] = ()
+        self, parts: Sequence[Part], wanted: Wanted, start: int, end: int, unread: Sequence[str] = ()
     ) -> Iterator[Columns]:
         """The row groups that may hold samples of the wanted tags and times, in log order."""
         for part in parts:
@@ -127,9 +129,16 @@ class History:
                 yield from self._missing(part)
 
     @property
-    def parts(self) -> list[Kept | Segment]:
+    def parts(self) -> Sequence[Part]:
         """The files that hold samples, in the order in which these came."""
-        return [*(kept for kept in self.kept if kept.kind.of_samples), *self.segments]
+        return self.shelves.parts
+
+    @property
+    def shelves(self) -> Shelves:
+        """The files by what they hold."""
+        if self._shelves is None:
+            self._shelves = Shelves.of(self.kept, self.segments)
+        return self._shelves
 
     def derived(
         self,
@@ -145,8 +154,8 @@ class History:
         damaged (`is_sound`) no more is given: the next compaction makes it again.
         """
         wanted = _numbers(numbers)
-        for kept in self.kept:
-            if kept.kind is not kind or not first_day <= kept.day <= last_day or kept.file in self._unreadable:
+        for kept in self.shelves.derived(kind, first_day, last_day):
+            if kept.file in self._unreadable:
                 continue
             try:
                 found = opened(self.folder, kept)
@@ -169,11 +178,11 @@ class History:
             del self._recent[next(iter(self._recent))]
         return table
 
-    def is_sound(self, part: Kept | Segment) -> bool:
+    def is_sound(self, part: Part) -> bool:
         """Whether this snapshot has found nothing wrong with a file so far."""
         return part.file not in self._unreadable
 
-    def _missing(self, part: Kept | Segment) -> tuple[Columns, ...]:
+    def _missing(self, part: Part) -> tuple[Columns, ...]:
         """What is left of a file that is not there; raises NotFound when it was only replaced, very long ago."""
         with closing(at_one_moment(self.folder)) as manifest:
             listed = {kept.file for kept in manifest.kept()} | {segment.file for segment in manifest.segments()}
@@ -182,7 +191,7 @@ class History:
             raise NotFound(what, where=str(self.folder.root), hint="open it again")
         return self._set_aside(part, "is not there")
 
-    def _set_aside(self, part: Kept | Segment, why: str) -> tuple[Columns, ...]:
+    def _set_aside(self, part: Part, why: str) -> tuple[Columns, ...]:
         """What is left of the file; what was read of it already is once in the answer, as all samples are."""
         if part.file not in self._unreadable:
             event, rest = set_aside(self.folder, part, why)
@@ -201,7 +210,7 @@ class History:
 
         Of every tag there is its last sample, and its last live one when that is another.
         """
-        newest = [k for k in self.kept if k.kind is Kind.CARRIED and k.day <= day and self.is_sound(k)][-1:]
+        newest = [kept for kept in self.shelves.derived(Kind.CARRIED, None, day) if self.is_sound(kept)][-1:]
         if not newest:
             return None, join(())
         found = [table for _, table in self.derived(Kind.CARRIED, numbers, newest[0].day, newest[0].day)]
@@ -266,10 +275,6 @@ class History:
         return sum(segment.size for segment in self.segments) + sum(kept.size for kept in self.kept)
 
 
-def is_day(part: Kept | Segment) -> bool:
-    return isinstance(part, Kept) and part.kind is Kind.DAY
-
-
 Wanted: TypeAlias = NDArray[np.uint32] | None
 """Numbers of tags, ascending, each once; None: all."""
 
@@ -280,7 +285,7 @@ def _numbers(numbers: Sequence[int] | None) -> Wanted:
     return np.unique(np.array([n for n in numbers if 0 <= n < 2**32], np.uint32))
 
 
-def _may_hold(part: Kept | Segment, wanted: Wanted, start: int, end: int) -> bool:
+def _may_hold(part: Part, wanted: Wanted, start: int, end: int) -> bool:
     if part.rows == 0 or part.last_time < start or part.first_time >= end:
         return False
     if wanted is None:
@@ -368,9 +373,11 @@ async def open_history(folder: Path, log: Log | None = None) -> AsyncIterator[Hi
 
 async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> History | None:
     """None when the log was purged before it could be read."""
-    state, segments, kept = manifest.listed()
+    listed = manifest.listed()
+    state, segments, kept = listed.state, listed.segments, listed.kept
     if log is None:
-        return History(folder, state.position, True, segments, kept, ordered(join(())), manifest)
+        nothing = ordered(join(()))
+        return History(folder, state.position, True, segments, kept, nothing, manifest, _shelves=listed.shelves)
     intake = await behind(folder, state, log)
     if intake is None:
         return None
@@ -385,4 +392,5 @@ async def _snapshot(folder: Folder, manifest: Manifest, log: Log | None) -> Hist
         _manifest=manifest,
         _events=tuple(intake.events.values()),
         _oddities=tuple(intake.oddities),
+        _shelves=listed.shelves,
     )

@@ -14,15 +14,11 @@ from numpy.typing import NDArray
 
 from isthmus.core.errors import IsthmusError
 from isthmus.core.quality import BAD
-from isthmus.store.history.aggregates.course import cut, durations, reduced, simple
+from isthmus.store.history.aggregates.course import reduced
 from isthmus.store.history.aggregates.outcome import Rows
 from isthmus.store.history.aggregates.points import Flags, Points, Times, points
-from isthmus.store.history.aggregates.samples import ends_of
-from isthmus.store.history.aggregates.series import Series, Settings
-from isthmus.store.history.aggregates.status import NO_DATA, UNKNOWN
-
-_SHOWN = Settings(treat_uncertain_as_bad=False)
-"""An Uncertain value is drawn; its quality is there to see."""
+from isthmus.store.history.aggregates.series import Series
+from isthmus.store.history.aggregates.status import NO_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def draw(series: Series, edges: Times) -> Drawn:
     usable = np.flatnonzero(data.quality < np.uint32(BAD))
     kept, ends = _kept(data, usable, edges)
     broken = ends[_broken(data, usable)[np.searchsorted(usable, ends)]]
-    return _drawn(data, kept, broken, _bad(data, series, edges), holds=series.holds)
+    return _drawn(data, kept, broken, _bad(data, edges), holds=series.holds)
 
 
 def _edges(start: int, end: int, width: int) -> Times:
@@ -95,8 +91,9 @@ _EXTREMES = (np.fmin, np.fmax)
 def _at(value: NDArray[np.float64], lo: Rows, hi: Rows, extreme: NDArray[np.float64]) -> Rows:
     """The first place of each column that has its extreme value."""
     hits = np.flatnonzero(value[lo[0] : hi[-1]] == np.repeat(extreme, hi - lo)) + lo[0]
-    first, _, none = ends_of(hits, lo, hi)
-    return first[~none]
+    column = np.searchsorted(hi, hits, "right")
+    found: Rows = hits[np.append(True, column[1:] != column[:-1])[: len(hits)]]
+    return found
 
 
 def _broken(data: Points, usable: Rows) -> Flags:
@@ -120,12 +117,20 @@ def _drawn(data: Points, kept: Rows, before: Rows, bad: Flags, *, holds: bool) -
     )
 
 
-def _bad(data: Points, series: Series, edges: Times) -> Flags:
-    """Which columns hold a Bad sample, or time of which nothing is known (after the end of data too)."""
-    line = simple(data, _SHOWN, holds=series.holds)
-    late = np.maximum(np.minimum(edges[1:], data.end), edges[:-1])
-    known = durations(line, cut(line, edges[:-1], late), line.state != UNKNOWN)
-    places = np.searchsorted(data.time, edges)
-    spoiled = np.concatenate(([0], np.cumsum(data.quality >= np.uint32(BAD))))
-    found: Flags = (known < edges[1:] - edges[:-1]) | (spoiled[places[1:]] > spoiled[places[:-1]])
+def _bad(data: Points, edges: Times) -> Flags:
+    """Which columns hold a Bad sample, or time of which nothing is known (before the start of data and after its end
+    too): from what is Bad, or breaks, nothing is known up to the next point."""
+    bad = data.quality >= np.uint32(BAD)
+    lost = np.flatnonzero(bad | data.breaks)
+    after = np.minimum(lost + 1, len(bad) - 1)
+    starts = np.concatenate((edges[:1], data.time[lost], [data.end]))
+    ends = np.concatenate((data.time[:1], np.where(after > lost, data.time[after], data.end), edges[-1:]))
+    starts, ends = np.maximum(starts, edges[0]), np.minimum(ends, edges[-1])
+    some = ends > starts
+    steps = np.zeros(len(edges), np.int64)
+    np.add.at(steps, np.searchsorted(edges, starts[some], "right") - 1, 1)
+    np.add.at(steps, np.searchsorted(edges, ends[some], "left"), -1)
+    found: Flags = np.cumsum(steps)[:-1] > 0
+    times = data.time[bad]
+    found[np.searchsorted(edges, times[(times >= edges[0]) & (times < edges[-1])], "right") - 1] = True
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.aggregates.points import merged, within
 from isthmus.store.history.kept import DAY
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, Shown
 
 Spans = NDArray[np.int64]
 """(k, 2) start and end, ns."""
@@ -32,13 +33,13 @@ class Terms:
     gaps: bool
     """There are gaps, of which samples that came late may be the end."""
 
-    def accept(self, rows: Rows, width: int) -> Flags:
+    def accept(self, rows: Shown, width: int) -> Flags:
         """(m,) which rows of one tag, ordered by time, say all that their samples would."""
         begins, ends = rows.time, rows.time + width
         whole = (begins >= self.edges[0]) & (ends <= self.edges[-1])
         whole &= np.searchsorted(self.edges, begins, "right") == np.searchsorted(self.edges, ends, "left")
         fit: Flags = whole & ~rows.marked(Remark.ROUGH) & ~touched(begins, ends, self.dark)
-        if self.holds:
+        if self.holds and isinstance(rows, Rows):
             fit &= ~np.isnan(rows.held)
         if self.gaps:
             fit &= ~rows.marked(Remark.DELAYED)
@@ -56,6 +57,8 @@ def shared(begins: NDArray[np.int64]) -> Flags:
 
 def touched(begins: NDArray[np.int64], ends: NDArray[np.int64], spans: Spans) -> Flags:
     """Which of the times from begins to ends have a part in one of the (merged) spans."""
+    if not len(spans):
+        return np.zeros(len(begins), np.bool_)
     place = np.searchsorted(spans[:, 1], begins, "right")
     starts = np.append(spans[:, 0], LATEST)
     found: Flags = starts[place] < ends
@@ -64,7 +67,8 @@ def touched(begins: NDArray[np.int64], ends: NDArray[np.int64], spans: Spans) ->
 
 def together(parts: Sequence[Spans]) -> Spans:
     """All spans, merged."""
-    return merged(np.concatenate(parts))
+    some = [part for part in parts if len(part)]
+    return merged(np.concatenate(some)) if some else NOTHING
 
 
 def without(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Spans:
@@ -90,6 +94,8 @@ def common(spans: Spans, others: Spans) -> Spans:
 
 def clipped(spans: Spans, start: int, end: int) -> Spans:
     """What of the spans lies between these times."""
+    if not len(spans):
+        return NOTHING
     return merged(np.clip(spans, start, end))
 
 
@@ -109,9 +115,12 @@ def days_together(spans: Spans) -> Spans:
     return found
 
 
-def of_rows(rows: Rows, width: int) -> Spans:
-    """Where the rows are."""
-    return merged(np.column_stack((rows.time, rows.time + width)))
+NOTHING: Final[Spans] = np.zeros((0, 2), np.int64)
+
+
+def of_rows(begins: NDArray[np.int64], width: int) -> Spans:
+    """Where rows are that begin at these times."""
+    return merged(np.column_stack((begins, begins + width))) if len(begins) else NOTHING
 
 
 def of_days(days: NDArray[np.int64]) -> Spans:
@@ -121,11 +130,13 @@ def of_days(days: NDArray[np.int64]) -> Spans:
 
 def of_times(times: NDArray[np.int64]) -> Spans:
     """The minutes in which these times lie."""
+    if not len(times):
+        return NOTHING
     minutes = np.unique(times // MINUTE) * MINUTE
     return merged(np.column_stack((minutes, minutes + MINUTE)))
 
 
-def around_gaps(gaps: Spans, rows: Rows, width: int) -> Spans:
+def around_gaps(gaps: Spans, rows: Shown, width: int) -> Spans:
     """Where samples may tell how far gaps reach: what `Watch.gaps` goes by.
 
     A gap ends with the live sample that was seen first after it. A row that is not `DELAYED` has only such as were seen

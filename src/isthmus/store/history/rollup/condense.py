@@ -10,15 +10,17 @@ the samples give. Where samples were let go, what rows cannot tell is told as no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import Former, TagSetting
+from isthmus.store.history.aggregates.folds import Folds
 from isthmus.store.history.aggregates.intervals import Intervals
 from isthmus.store.history.aggregates.series import Settings
 from isthmus.store.history.columns import Columns, current, join
@@ -30,8 +32,8 @@ from isthmus.store.history.rollup import choose
 from isthmus.store.history.rollup.choose import Spans, Terms
 from isthmus.store.history.rollup.fetch import fetch, in_time
 from isthmus.store.history.rollup.nearest import nearest_after, nearest_before
-from isthmus.store.history.rollup.outline import outline_of_rows
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined
+from isthmus.store.history.rollup.outline import outline_with_rows
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, R, Remark, Rows, Shown, joined
 from isthmus.store.history.rollup.sheaf import Sheaves, bundle
 from isthmus.store.history.rollup.thin import thinned
 from isthmus.store.history.watch import Watch
@@ -48,24 +50,40 @@ def condensed(
     settings: Settings,
     *,
     stepped: bool | None = None,
-    base: Sheaves | None = None,
-    drawn: bool = False,
 ) -> Excerpt:
     """What aggregates of these intervals need of a tag; good for these intervals and settings only.
 
-    `stepped` says how values lie between samples where that is not as the tag says; `base` is what there is of
-    `rows_for` in the days of the intervals, where it was fetched already. What is to be `drawn` on the intervals needs
-    no rows but those that are seen (`outline.py`). All samples, as of `excerpt`, where
+    `stepped` says how values lie between samples where that is not as the tag says. All samples, as of `excerpt`, where
     rows are of no use: of text, with sloped extrapolation, with time that runs backward.
     """
     start, end = int(intervals.edges[0]), int(intervals.edges[-1])
     if setting.tag.type is DataType.TEXT or settings.use_sloped_extrapolation or intervals.backward:
         return excerpt(history, setting, watch, start, end, leading=2 if settings.use_sloped_extrapolation else 1)
     held = setting.tag.stepped or setting.tag.type in STEPPED
-    gaps = watch.spans(setting.tag.number)
-    holds = held if stepped is None else stepped
-    middle = _Condensing(history, setting, gaps, intervals.edges, holds, base, drawn).middle()
+    gaps, holds = watch.spans(setting.tag.number), held if stepped is None else stepped
+    number, whole = setting.tag.number, setting.tag.whole
+
+    def made(samples: Columns, rows: Rows) -> tuple[Columns, Folds | None]:
+        return thinned(samples, rows, number, whole=whole)
+
+    middle = _Condensing(history, setting, gaps, intervals.edges, holds, Rows, made).middle()
     return bounded(history, setting, watch, middle, start, end)
+
+
+def sketched(
+    history: History, setting: TagSetting, watch: Watch, edges: NDArray[np.int64], base: Sheaves[Shown] | None = None
+) -> Excerpt:
+    """What a picture needs of a tag that has numbers, on pixel columns between these ascending edges (ns).
+
+    `base` is what there is of `rows_for` in the days of the columns, where it was fetched already.
+    """
+    gaps, number = watch.spans(setting.tag.number), setting.tag.number
+
+    def made(samples: Columns, rows: Shown) -> tuple[Columns, None]:
+        return outline_with_rows(samples, rows, number, edges, gaps), None
+
+    middle = _Condensing(history, setting, gaps, edges, False, Shown, made, base).middle()
+    return bounded(history, setting, watch, middle, int(edges[0]), int(edges[-1]))
 
 
 def rows_for(edges: NDArray[np.int64]) -> Kind | None:
@@ -88,18 +106,33 @@ def bounded(history: History, setting: TagSetting, watch: Watch, middle: Middle,
 
 
 @dataclass(frozen=True, slots=True)
-class _Sorted:
+class _Sorted(Generic[R]):
     """Rows by what is made of them."""
 
-    folded: Rows
+    folded: R
     """They stand for their samples."""
     samples: Columns
     """Those beside rows are used, and in the range."""
-    left: Rows
+    left: _Places
+
+
+class _Places(NamedTuple):
+    """Which rows: all arrays are (m,)."""
+
+    tag: NDArray[np.uint32]
+    time: NDArray[np.int64]
+    """Where they begin, ns."""
+
+    @classmethod
+    def of(cls, rows: Shown, which: NDArray[np.bool_]) -> _Places:
+        return cls(rows.tag[which], rows.time[which])
+
+    def pick(self, which: NDArray[np.bool_]) -> _Places:
+        return _Places(self.tag[which], self.time[which])
 
 
 @dataclass(frozen=True)
-class _Condensing:
+class _Condensing(Generic[R]):
     """What lies within one tag's range."""
 
     history: History
@@ -108,8 +141,11 @@ class _Condensing:
     """Told of the tag, in no order."""
     edges: NDArray[np.int64]
     holds: bool
-    given: Sheaves | None
-    drawn: bool
+    of_rows: type[R]
+    """So much of rows is needed."""
+    made: Callable[[Columns, R], tuple[Columns, Folds | None]]
+    """Of samples, in any order, and of rows, in order, the samples that remain, in order, and folds for the others."""
+    given: Sheaves[R] | None = None
 
     def middle(self) -> Middle:
         """The samples that remain, in order, and folds for the others."""
@@ -117,17 +153,15 @@ class _Condensing:
         if not len(base):
             return Middle(joined_columns(self.history, self.setting, self.start, self.end))
         first = self.sorted_out(self.base, self.width, self.dark, self.lacking)
-        finer, bare = self.finer(first.left) if self.coarse else ([], choose.of_rows(first.left, MINUTE))
+        finer, bare = self.finer(first.left) if self.coarse else ([], choose.of_rows(first.left.time, MINUTE))
         taken = choose.together([self.lacking, bare])
         all_ = [first, *(self.sorted_out(each, MINUTE, choose.together([self.dark, bare]), taken) for each in finer)]
-        rough = choose.together([bare, *(choose.of_rows(each.left, MINUTE) for each in all_[1:])])
+        rough = choose.together([bare, *(choose.of_rows(each.left.time, MINUTE) for each in all_[1:])])
         spans = choose.together([self.lacking, choose.apart(rough, self.let_go), self.uncovered])
         read = self.samples(choose.clipped(spans, self.start, self.end))
-        samples, rows = join([*read, *(each.samples for each in all_)]), joined([each.folded for each in all_])
-        rows = in_time(rows)
-        rows = outline_of_rows(rows, samples.time, self.edges) if self.drawn else rows
-        number, whole = self.setting.tag.number, self.setting.tag.whole
-        return Middle(*thinned(samples, rows, number, whole=whole), choose.common(rough, self.let_go))
+        samples = join([*read, *(each.samples for each in all_)])
+        rows = in_time(joined([each.folded for each in all_], self.of_rows))
+        return Middle(*self.made(samples, rows), choose.common(rough, self.let_go))
 
     @property
     def start(self) -> int:
@@ -160,44 +194,43 @@ class _Condensing:
         return QUARTER if self.coarse else MINUTE
 
     @cached_property
-    def base(self) -> Sheaves:
+    def base(self) -> Sheaves[R]:
         """Those rows."""
         found = self.fetched()
         return replace(found, rows=self.reaching(found.rows, self.width))
 
-    def reaching(self, rows: Rows, width: int) -> Rows:
+    def reaching(self, rows: R, width: int) -> R:
         """Those that have a part in the range."""
         inside = (rows.time + width > self.start) & (rows.time < self.end)
         return rows if inside.all() else rows.pick(inside)
 
-    def fetched(self) -> Sheaves:
+    def fetched(self) -> Sheaves[R]:
         if self.kind is None:
-            return bundle(())
+            return bundle((), self.of_rows)
         if self.given is not None and self.kind is rows_for(self.edges):
             return self.given
-        return fetch(self.history, self.kind, self.numbers, self.start // DAY, (self.end - 1) // DAY)
+        return fetch(self.history, self.kind, self.numbers, self.start // DAY, (self.end - 1) // DAY, self.of_rows)
 
-    def sorted_out(self, found: Sheaves, width: int, dark: Spans, taken: Spans) -> _Sorted:
+    def sorted_out(self, found: Sheaves[R], width: int, dark: Spans, taken: Spans) -> _Sorted[R]:
         """What is to be made of each row.
 
         Samples of `dark` spans have to be there, those of spans that are `taken` come from elsewhere.
         """
         rows = found.rows
         folded = Terms(self.edges, self.holds, dark, bool(len(self.gaps))).accept(rows, width)
-        gone = choose.inside(self.let_go, rows.time)
-        if gone.any():  # better what rows tell than nothing
+        if len(self.let_go):  # better what rows tell than nothing
             told = Terms(self.edges, self.holds, choose.together([self.gaps, taken]), False)
-            folded |= gone & told.accept(rows, width)
-        own = rows.marked(Remark.BESIDE) & ~choose.touched(rows.time, rows.time + width, taken)
-        own &= ~folded & ~choose.shared(rows.time) & ~np.isin(_keys(rows), _keys(found.minutes))
-        samples = self.beside(found.samples, rows.pick(own), width)
-        return _Sorted(rows.pick(folded), samples, rows.pick(~(folded | own)))
+            folded |= choose.inside(self.let_go, rows.time) & told.accept(rows, width)
+        own = np.zeros(len(rows), np.bool_)
+        own[_beside(found, width, folded, taken)] = True
+        samples = self.beside(found.samples, rows.time[own], width)
+        return _Sorted(rows.pick(folded), samples, _Places.of(rows, ~(folded | own)))
 
-    def beside(self, samples: Columns, rows: Rows, width: int) -> Columns:
-        """Those of the samples that lie in these rows and in the range, under today's number."""
-        if not len(rows):
+    def beside(self, samples: Columns, begins: NDArray[np.int64], width: int) -> Columns:
+        """Those of the samples that lie in the rows that begin so and in the range, under today's number."""
+        if not len(begins):
             return samples.pick(slice(0))
-        spans = choose.clipped(choose.of_rows(rows, width), self.start, self.end)
+        spans = choose.clipped(choose.of_rows(begins, width), self.start, self.end)
         found = current(samples.pick(choose.inside(spans, samples.time)))
         return replace(found, tag=np.full(len(found), self.setting.tag.number, np.uint32))
 
@@ -212,6 +245,8 @@ class _Condensing:
         """The days of which rows tell all there is: their samples may be gone."""
         rows = self.base.rows
         days = rows.time // DAY
+        if not (days < self.border).any():
+            return choose.NOTHING
         found = np.setdiff1d(days[days < self.border], days[rows.marked(Remark.ROUGH)])
         return choose.of_days(found)
 
@@ -255,7 +290,7 @@ class _Condensing:
         reaching = np.column_stack((gaps[:, 0], np.maximum(gaps[:, 1], self.start)))
         return choose.around_gaps(reaching, self.base.rows, self.width)
 
-    def finer(self, left: Rows) -> tuple[list[Sheaves], Spans]:
+    def finer(self, left: _Places) -> tuple[list[Sheaves[R]], Spans]:
         """The minutes of these quarters, and the quarters of which there are none: there all samples are read.
 
         Of a quarter of several numbers all minutes come from one place, so that those they share are seen.
@@ -265,14 +300,14 @@ class _Condensing:
         beside = in_time(beside)
         found = [replace(self.base, rows=self.reaching(beside, MINUTE), minutes=beside.pick(slice(0)))]
         rest = left.pick(~np.isin(_keys(left), _keys(beside)))
-        if len(rest):
+        if len(rest.time):
             days = np.unique(rest.time // DAY)
-            minutes = fetch(self.history, Kind.MINUTES, self.numbers, int(days[0]), int(days[-1]))
+            minutes = fetch(self.history, Kind.MINUTES, self.numbers, int(days[0]), int(days[-1]), self.of_rows)
             rows = minutes.rows.pick(np.isin(_keys(minutes.rows), _keys(rest)))
             found.append(replace(minutes, rows=self.reaching(rows, MINUTE)))
             there = np.isin(_days(rest), _days(rows))
             rest = rest.pick(~there)
-        return found, choose.of_rows(rest, QUARTER)
+        return found, choose.of_rows(rest.time, QUARTER)
 
     def samples(self, spans: Spans) -> Iterator[Columns]:
         """Those in the spans; of a day all that lies between its first and its last span is read at once."""
@@ -281,11 +316,22 @@ class _Condensing:
             yield found.pick(choose.inside(spans, found.time))
 
 
-def _keys(rows: Rows) -> NDArray[np.int64]:
+def _beside(found: Sheaves[R], width: int, folded: NDArray[np.bool_], taken: Spans) -> NDArray[np.intp]:
+    """Which rows are not folded, and their samples stand beside them: not in spans that are `taken`, nor as minutes."""
+    rows = found.rows
+    which = np.flatnonzero(rows.marked(Remark.BESIDE) & ~folded)
+    if len(which):
+        begins = rows.time[which]
+        used = ~choose.touched(begins, begins + width, taken) & ~choose.shared(rows.time)[which]
+        which = which[used & ~np.isin(_keys(rows)[which], _keys(found.minutes))]
+    return which
+
+
+def _keys(rows: Shown | _Places) -> NDArray[np.int64]:
     """(m,) one number for each tag and quarter."""
     return (rows.time // QUARTER << 32) + rows.tag.astype(np.int64)
 
 
-def _days(rows: Rows) -> NDArray[np.int64]:
+def _days(rows: Shown | _Places) -> NDArray[np.int64]:
     """(m,) one number for each tag and day."""
     return (rows.time // DAY << 32) + rows.tag.astype(np.int64)

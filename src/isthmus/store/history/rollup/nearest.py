@@ -42,8 +42,8 @@ def _nearest(
     if setting.formers:
         return None
     for kind in _KINDS:
-        rows, sheaves = fetch_rows(history, kind, number, day)
-        samples = _of(rows, sheaves, WIDTHS[kind], setting, gaps, edge, before=before)
+        found = fetch_rows(history, kind, number, day)
+        samples = _of(*found, WIDTHS[kind], setting, gaps, edge, before=before) if found is not None else None
         if samples is None:
             continue
         low, high = (int(samples.time[0]), edge) if before else (edge, int(samples.time[-1]) + 1)
@@ -53,7 +53,7 @@ def _nearest(
 
 def _of(
     rows: Rows,
-    sheaves: Callable[[], Sheaves],
+    sheaves: Callable[[], Sheaves[Rows]],
     width: int,
     setting: TagSetting,
     gaps: NDArray[np.int64],

@@ -10,6 +10,7 @@ is not drawn: of the value that holds up to it the column's last sample tells, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ from isthmus.store.history.aggregates.outcome import Rows as Places
 from isthmus.store.history.aggregates.points import Flags, Times
 from isthmus.store.history.columns import Columns, corrected, empty, join, ordered
 from isthmus.store.history.read import History
-from isthmus.store.history.rollup.rows import Rows
+from isthmus.store.history.rollup.rows import Remark, Shown
 
 _WORTH: Final = 3
 """Samples of a stretch, on average, that make it worth leaving some out."""
@@ -85,17 +86,45 @@ def outline(samples: Columns, edges: Times, told: Mapping[int, Times]) -> Column
     firsts = np.flatnonzero(begins[:n])
     if n < _WORTH * len(firsts):
         return samples
-    return samples.pick(np.flatnonzero(_seen(samples.value, samples.value, firsts) | others))
+    return samples.pick(np.flatnonzero(_seen(samples.value, firsts) | others))
 
 
-def outline_of_rows(rows: Rows, samples: Times, edges: Times) -> Rows:
-    """The rows of one tag, in order, of which something is to be seen on these pixel columns, none of which they cross.
+def outline_with_rows(samples: Columns, rows: Shown, number: int, edges: Times, gaps: Times) -> Columns:
+    """The outline of some samples of one tag (this number) and of what rows tell of others, in order of time.
 
-    Their samples are usable all of them; `samples` are times of others, which may not be.
+    Samples of one time are ordered; none lies in a row. The rows are in order, none crosses a column's edge, and their
+    samples are usable all of them. What is not told of these is made up: they were seen in time.
     """
-    column, among = np.searchsorted(edges, rows.time, "right"), np.searchsorted(np.sort(samples), rows.time)
-    firsts = np.flatnonzero(np.append(True, (column[1:] != column[:-1]) | (among[1:] != among[:-1]))[: len(rows)])
-    return rows.pick(_seen(rows.min, rows.max, firsts)) if len(rows) >= _WORTH * len(firsts) else rows
+    shown = _shown(rows, np.sort(samples.time), number, edges)
+    found = join((samples, shown))
+    return outline(found.pick(np.argsort(found.time, kind="stable")), edges, {number: gaps})
+
+
+def _shown(rows: Shown, others: Times, number: int, edges: Times) -> Columns:
+    """What is to be seen of the rows' samples, where those of the other times may not be usable."""
+    if not len(rows):
+        return empty()
+    column, among = np.searchsorted(edges, rows.time, "right"), np.searchsorted(others, rows.time)
+    firsts = np.flatnonzero(np.append(True, (column[1:] != column[:-1]) | (among[1:] != among[:-1])))
+    lengths = np.diff(np.append(firsts, len(rows)))
+    lows, highs = _hits(rows.min, np.fmin, firsts, lengths), _hits(rows.max, np.fmax, firsts, lengths)
+    lasts = firsts + lengths - 1
+    row = np.concatenate((firsts, lows, highs, lasts))
+    time = np.concatenate((rows.first_time[firsts], rows.min_time[lows], rows.max_time[highs], rows.last_time[lasts]))
+    value = np.concatenate((rows.first[firsts], rows.min[lows], rows.max[highs], rows.last[lasts]))
+    order = np.argsort(time, kind="stable")
+    order = order[np.append(True, np.diff(time[order]) > 0)]
+    row, time, nothing = row[order], time[order], empty(len(order))
+    historical = rows.marked(Remark.HISTORICAL)[row]
+    return replace(
+        nothing,
+        tag=np.full(len(order), number, np.uint32),
+        time=time,
+        seen=time,
+        value=value[order],
+        quality=rows.quality[row],
+        mark=np.where(historical, np.uint8(Mark.HISTORICAL), np.uint8(0)),
+    )
 
 
 def _begin(begins: Flags, samples: Columns) -> None:
@@ -130,13 +159,19 @@ def _came(samples: Columns, lasts: Times) -> Places:
     return live[np.searchsorted(seen, firsts, "right") - 1]
 
 
-def _seen(low: NDArray[np.float64], high: NDArray[np.float64], firsts: Places) -> Flags:
+def _seen(value: NDArray[np.float64], firsts: Places) -> Flags:
     """(n,) of each stretch the first, the last, the first least and the first greatest."""
-    lengths = np.diff(np.append(firsts, len(low)))
-    seen = np.zeros(len(low), np.bool_)
+    lengths = np.diff(np.append(firsts, len(value)))
+    seen = np.zeros(len(value), np.bool_)
     seen[firsts] = seen[firsts + lengths - 1] = True
-    for extreme, value in ((np.fmin, low), (np.fmax, high)):
-        hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, firsts), lengths))
-        stretch = np.searchsorted(firsts, hits, "right")
-        seen[hits[np.append(True, stretch[1:] != stretch[:-1])[: len(hits)]]] = True
+    for extreme in (np.fmin, np.fmax):
+        seen[_hits(value, extreme, firsts, lengths)] = True
     return seen
+
+
+def _hits(value: NDArray[np.float64], extreme: np.ufunc, firsts: Places, lengths: Places) -> Places:
+    """Where the first extreme value of each stretch is; of one without any value nowhere."""
+    hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, firsts), lengths))
+    stretch = np.searchsorted(firsts, hits, "right")
+    found: Places = hits[np.append(True, stretch[1:] != stretch[:-1])[: len(hits)]]
+    return found

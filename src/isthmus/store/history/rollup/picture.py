@@ -14,18 +14,16 @@ from typing import Final
 
 from isthmus.core.tag import DataType
 from isthmus.plant.revision import TagSetting
-from isthmus.store.history.aggregates.intervals import Intervals
 from isthmus.store.history.aggregates.pixels import Drawn, columns, draw
 from isthmus.store.history.aggregates.points import Times
-from isthmus.store.history.aggregates.series import Settings
 from isthmus.store.history.columns import Columns, empty
-from isthmus.store.history.excerpt import Middle
+from isthmus.store.history.excerpt import Middle, excerpt
 from isthmus.store.history.kept import day_of
 from isthmus.store.history.read import History
-from isthmus.store.history.rollup.condense import bounded, condensed, rows_for
+from isthmus.store.history.rollup.condense import bounded, rows_for, sketched
 from isthmus.store.history.rollup.fetch import fetch_each
 from isthmus.store.history.rollup.outline import outlines, runs
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Shown
 from isthmus.store.history.rollup.sheaf import Sheaves
 from isthmus.store.history.watch import Watch
 
@@ -76,14 +74,17 @@ class _Drawing:
         alone = {s.tag.number for s in settings if s.formers or s.tag.number in borders or s.tag.type is DataType.TEXT}
         numbers = [setting.tag.number for setting in settings if setting.tag.number not in alone]
         days = day_of(self.start), day_of(self.end - 1)
-        rows = fetch_each(self.history, kind, numbers, *days) if kind is not None else {}
+        rows = fetch_each(self.history, kind, numbers, *days, Shown) if kind is not None else {}
         wanted = [setting for setting in settings if setting.tag.number in alone or setting.tag.number in rows]
-        return {setting.tag.number: self.condensed(setting, rows.get(setting.tag.number)) for setting in wanted}
+        return {setting.tag.number: self.sketched(setting, rows.get(setting.tag.number)) for setting in wanted}
 
-    def condensed(self, setting: TagSetting, rows: Sheaves | None) -> Drawn:
+    def sketched(self, setting: TagSetting, rows: Sheaves[Shown] | None) -> Drawn:
         """The tag drawn from rows as far as these say enough."""
-        watch, intervals = self.watches[setting.system], Intervals(self.edges)
-        found = condensed(self.history, setting, watch, intervals, _SETTINGS, base=rows, drawn=True)
+        watch, text = self.watches[setting.system], setting.tag.type is DataType.TEXT
+        if text:
+            found = excerpt(self.history, setting, watch, self.start, self.end)
+        else:
+            found = sketched(self.history, setting, watch, self.edges, rows)
         return draw(found.series, self.edges)
 
     def by_samples(self, settings: Sequence[TagSetting]) -> dict[int, Drawn]:
@@ -113,6 +114,3 @@ class _Drawing:
 def _by_tag(samples: Columns) -> dict[int, Columns]:
     """Ordered samples of some tags by their numbers."""
     return {int(samples.tag[low]): samples.pick(slice(low, high)) for low, high in runs(samples.tag)}
-
-
-_SETTINGS: Final = Settings(treat_uncertain_as_bad=False)

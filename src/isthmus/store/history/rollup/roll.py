@@ -18,7 +18,7 @@ from isthmus.core.quality import BAD, Mark, is_good
 from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import EARLIEST, LATEST, SECOND
 from isthmus.store.history.columns import Columns, Positions, join, ordered
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Remark, Rows, joined, none
 from isthmus.store.history.rollup.sheaf import Sheaves, to_table
 
 FEWEST: Final = 12
@@ -54,7 +54,7 @@ def roll(columns: Columns, tags: Mapping[int, Tag], parts: Collection[int] = ())
     return to_table(fine), to_table(_with_minutes(coarse, fine))
 
 
-def _worthwhile(rows: Rows, columns: Columns, parts: Collection[int]) -> Sheaves:
+def _worthwhile(rows: Rows, columns: Columns, parts: Collection[int]) -> Sheaves[Rows]:
     """Without the tags that have few samples to a row: of a tag that has rows, no row is missing.
 
     With the samples of rough rows, but of tags of which they are most samples. A tag of which all rows are rough, texts
@@ -73,7 +73,7 @@ def _worthwhile(rows: Rows, columns: Columns, parts: Collection[int]) -> Sheaves
     return Sheaves(rows.pick(np.repeat(kept, sizes)), rows.pick(slice(0)), columns.pick(np.repeat(here, rows.count)))
 
 
-def _with_minutes(coarse: Sheaves, fine: Sheaves) -> Sheaves:
+def _with_minutes(coarse: Sheaves[Rows], fine: Sheaves[Rows]) -> Sheaves[Rows]:
     """Where there are minutes, those of rough quarters instead of all samples of these."""
     quarters = coarse.rows
     refined = quarters.marked(Remark.ROUGH) & np.isin(quarters.tag, fine.rows.tag)
@@ -100,11 +100,12 @@ def _starts(*keys: NDArray[T]) -> Positions:
 def rolled(columns: Columns, tags: Mapping[int, Tag], width: int) -> Rows:
     """Rows of `width` ns of ordered samples."""
     if not len(columns):
-        return joined(())
+        return none(Rows)
     starts = _starts(columns.tag, columns.time // width)
     kinds = _Kinds.of(tags)
     with np.errstate(invalid="ignore", over="ignore"):
-        return joined([_Rolling.of(part, begins, kinds).rows(width) for part, begins in _parts(columns, starts)])
+        parts = [_Rolling.of(part, begins, kinds).rows(width) for part, begins in _parts(columns, starts)]
+        return joined(parts, Rows)
 
 
 def _parts(columns: Columns, starts: Positions) -> Iterator[tuple[Columns, Positions]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Generic, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from isthmus.core.errors import Damaged
 from isthmus.store.history.columns import Columns, Positions, empty
 from isthmus.store.history.kept import Kind
 from isthmus.store.history.rollup import wide
-from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Rows, joined
+from isthmus.store.history.rollup.rows import MINUTE, QUARTER, R, Rows, Shown, joined, none
 
 SCHEMA: Final = pa.schema(
     [
@@ -76,11 +76,11 @@ Form = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sheaves:
+class Sheaves(Generic[R]):
     """What some sheaves hold: rows ordered by tag and time, and so is what stands beside those that are `BESIDE`."""
 
-    rows: Rows
-    minutes: Rows
+    rows: R
+    minutes: R
     """Of rough quarters, for which there are such."""
     samples: Columns
     """Numbers, of the other rough rows, and of rough ones of these minutes."""
@@ -89,7 +89,7 @@ class Sheaves:
         return len(self.rows)
 
 
-def to_table(sheaves: Sheaves) -> pa.Table:
+def to_table(sheaves: Sheaves[Rows]) -> pa.Table:
     """A table of `SCHEMA`."""
     rows = sheaves.rows
     starts = tag_starts(rows.tag)
@@ -117,7 +117,7 @@ def to_table(sheaves: Sheaves) -> pa.Table:
 
 def renewed(table: pa.Table) -> pa.Table:
     """The same as sheaves where it is a table of rows as roll-ups were kept formerly."""
-    return table if _is_sheaves(table) else to_table(Sheaves(wide.from_table(table), joined(()), empty()))
+    return table if _is_sheaves(table) else to_table(Sheaves(wide.from_table(table), none(Rows), empty()))
 
 
 def _is_sheaves(table: pa.Table) -> bool:
@@ -157,7 +157,7 @@ class _Flat:
         return (block[:, here].tobytes() for block in (self.small, self.large, self.floats))
 
 
-def _units(sheaves: Sheaves, tags: NDArray[np.uint32]) -> NDArray[np.int64]:
+def _units(sheaves: Sheaves[Rows], tags: NDArray[np.uint32]) -> NDArray[np.int64]:
     """(t,) the coarsest unit of which all times of each tag are multiples, ns: of most devices it is 100 ns or 1 ms."""
     found = np.ones(len(tags), np.int64)
     for unit in reversed(_UNITS):
@@ -208,12 +208,12 @@ def _names(form: Form) -> list[str]:
     return [name for names in form for name in names]
 
 
-def from_table(table: pa.Table, numbers: Iterable[int] | None = None) -> Sheaves:
+def from_table(table: pa.Table, numbers: Iterable[int] | None = None) -> Sheaves[Rows]:
     """The sheaves of these tags (None: of all), as they stand in the table.
 
     A table of rows as roll-ups were kept formerly has rows alone. Raises Damaged when a body was packed otherwise.
     """
-    return bundle([unpacked(table, numbers)])
+    return bundle([unpacked(table, numbers)], Rows)
 
 
 class Unpacked(NamedTuple):
@@ -241,16 +241,17 @@ def unpacked(table: pa.Table, numbers: Iterable[int] | None = None) -> Unpacked:
     return Unpacked([_Packed.of(codec, tag, bodies[i].as_buffer()) for i, tag in enumerate(tags) if tag in wanted])
 
 
-def bundle(parts: Sequence[Unpacked]) -> Sheaves:
+def bundle(parts: Sequence[Unpacked], kind: type[R]) -> Sheaves[R]:
     """All of them, one after the other."""
     packed = [each for part in parts for each in part.packed]
-    return Sheaves(rows_of(parts), _rows(_blocks(packed, _ROWS, 1)), _samples(_blocks(packed, _SAMPLES, 2)))
+    return Sheaves(rows_of(parts, kind), _rows(packed, 1, kind), _samples(packed, 2))
 
 
-def rows_of(parts: Sequence[Unpacked]) -> Rows:
+def rows_of(parts: Sequence[Unpacked], kind: type[R]) -> R:
     """The rows of all of them, without what stands beside these."""
-    rows = _rows(_blocks([each for part in parts for each in part.packed], _ROWS, 0))
-    return joined([rows, *(part.former for part in parts if part.former is not None)])
+    rows = _rows([each for part in parts for each in part.packed], 0, kind)
+    former = [part.former for part in parts if part.former is not None]
+    return joined([rows, *map(kind.of, former)], kind) if former else rows
 
 
 class _Packed(NamedTuple):
@@ -293,9 +294,11 @@ class _Blocks(NamedTuple):
     """(s,) where the sheaves that have any begin."""
 
 
-def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks:
-    """The `which`-th kind of columns, of all sheaves that have any."""
+def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks | None:
+    """The `which`-th kind of columns, of all sheaves that have any; None: none has."""
     some = [each for each in packed if each.sizes[which]]
+    if not some:
+        return None
     sizes = [each.sizes[which] for each in some]
     arrays: Arrays = {}
     places = [each.places[which] for each in some]
@@ -304,7 +307,7 @@ def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks:
             np.frombuffer(each.data, type_, len(names) * n, place).reshape(len(names), n)
             for each, n, place in zip(some, sizes, places, strict=True)
         ]
-        block = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros((len(names), 0), type_), *pieces], axis=1)
+        block = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
         arrays |= zip(names, block, strict=True)
         places = [place + piece.nbytes for place, piece in zip(places, pieces, strict=True)]
     return _Blocks(
@@ -312,34 +315,38 @@ def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks:
         np.repeat(np.array([each.tag for each in some], np.uint32), sizes),
         np.repeat(np.array([each.begin for each in some], np.int64), sizes),
         np.repeat(np.array([each.unit for each in some], np.int64), sizes),
-        np.cumsum([0, *sizes[:-1]])[: len(sizes)],
+        np.cumsum([0, *sizes[:-1]]),
     )
 
 
-def _rows(blocks: _Blocks) -> Rows:
-    flat, unit = blocks.arrays, blocks.unit
-    more: dict[str, NDArray[np.int64]] = {name: flat[name] * unit for name in _ROWS[1]}
+def _rows(packed: Sequence[_Packed], which: int, kind: type[R]) -> R:
+    blocks = _blocks(packed, _ROWS, which)
+    if blocks is None:
+        return none(kind)
+    flat = blocks.arrays
     time = blocks.begin + _summed_up(flat["step"], blocks.starts) * MINUTE
+    found: Arrays = {name: time + flat[name] * blocks.unit for name in _SHOWN[0]}
+    found |= {"tag": blocks.tag, "time": time, "quality": flat["quality"], "remark": flat["remark"].astype(np.uint8)}
+    found |= {name: flat[name] for name in _SHOWN[1]}
+    return kind(**found if kind is Shown else _whole(found, flat, blocks.unit))
+
+
+_SHOWN: Final = (("first_time", "last_time", "min_time", "max_time"), ("first", "last", "min", "max"))
+
+
+def _whole(found: Arrays, flat: Arrays, unit: NDArray[np.int64]) -> Arrays:
+    """Also what pictures do not need of rows."""
     count = flat["count"].astype(np.int64)
-    times = {name: time + more[name] for name in ("first_time", "last_time", "min_time", "max_time")}
-    return Rows(
-        tag=blocks.tag,
-        time=time,
-        count=count,
-        good=count - flat["other"],
-        quality=flat["quality"],
-        remark=flat["remark"].astype(np.uint8),
-        first_time=times["first_time"],
-        last_time=times["last_time"],
-        min_time=times["min_time"],
-        max_time=times["max_time"],
-        min_again=times["min_time"] + more["min_again"],
-        max_again=times["max_time"] + more["max_again"],
-        good_time=times["last_time"] - times["first_time"] - more["idle"],
-        zero_time=more["zero_time"],
-        changes=flat["changes"].astype(np.int64),
-        **{name: flat[name] for name in _ROWS[2]},
-    )
+    return found | {
+        "count": count,
+        "good": count - flat["other"],
+        "min_again": found["min_time"] + flat["min_again"] * unit,
+        "max_again": found["max_time"] + flat["max_again"] * unit,
+        "good_time": found["last_time"] - found["first_time"] - flat["idle"] * unit,
+        "zero_time": flat["zero_time"] * unit,
+        "changes": flat["changes"].astype(np.int64),
+        **{name: flat[name] for name in ("sum", "squares", "line", "held")},
+    }
 
 
 def _summed_up(steps: NDArray[np.uint32], starts: Positions) -> NDArray[np.int64]:
@@ -350,7 +357,10 @@ def _summed_up(steps: NDArray[np.uint32], starts: Positions) -> NDArray[np.int64
     return found
 
 
-def _samples(blocks: _Blocks) -> Columns:
+def _samples(packed: Sequence[_Packed], which: int) -> Columns:
+    blocks = _blocks(packed, _SAMPLES, which)
+    if blocks is None:
+        return empty()
     flat, n = blocks.arrays, len(blocks.tag)
     since: NDArray[np.int64] = flat["time"]
     time = blocks.begin + since * blocks.unit

@@ -38,14 +38,19 @@ def told_sample(row: Rows, point: int, number: int, *, whole: bool) -> Columns:
 
 def _told(rows: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Which row, and which of its `_POINTS`, is each sample: (k,) 6 * row + point; first and last by row."""
-    times = np.column_stack([getattr(rows, f"{name}_{when}") for name, when in _POINTS])
-    order = np.argsort(times, axis=1, kind="stable")
-    ordered = np.take_along_axis(times, order, 1)
-    new = np.ones(ordered.shape, np.bool_)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    told = (order + np.arange(len(rows))[:, None] * len(_POINTS))[new]
-    ends = np.cumsum(new.sum(axis=1))
-    return told, np.append(0, ends[:-1])[: len(ends)], ends - 1
+    times = _times(rows)
+    order = np.argsort(times, kind="stable")
+    ordered = times[order]
+    told = order[np.append(True, ordered[1:] != ordered[:-1])]
+    row = told // len(_POINTS)
+    begins = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+    return told, begins, np.append(begins[1:], len(told)) - 1
+
+
+def _times(rows: Rows) -> NDArray[np.int64]:
+    """(6 m,) when the `_POINTS` of each row were."""
+    found: NDArray[np.int64] = np.column_stack([getattr(rows, f"{name}_{when}") for name, when in _POINTS]).reshape(-1)
+    return found
 
 
 _POINTS: Final = (
@@ -59,7 +64,7 @@ def _samples(told: NDArray[np.intp], rows: Rows, number: int, *, whole: bool) ->
     """What the rows tell of these samples."""
     row = told // len(_POINTS)
     n = len(told)
-    time = np.column_stack([getattr(rows, f"{name}_{when}") for name, when in _POINTS]).reshape(-1)[told]
+    time = _times(rows)[told]
     value = np.column_stack([getattr(rows, name) for name, _ in _POINTS]).reshape(-1)[told]
     historical = rows.marked(Remark.HISTORICAL)[row]
     return Columns(

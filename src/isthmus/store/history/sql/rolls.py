@@ -24,7 +24,7 @@ from isthmus.core.time import SECOND
 from isthmus.store.history.columns import Columns, join, ordered
 from isthmus.store.history.folder import Folder
 from isthmus.store.history.kept import DAY, Kept, Kind
-from isthmus.store.history.rollup.rows import Remark, Rows, joined
+from isthmus.store.history.rollup.rows import Remark, Rows, joined, none
 from isthmus.store.history.rollup.sheaf import from_table
 from isthmus.store.history.sql.courses import Courses, day_range, usable
 from isthmus.store.history.sql.fresh import Wanted, open_day
@@ -134,16 +134,16 @@ class Rolls:
             rows.append(plain)
             if len(left):
                 raw.append(self._courses.within(left, start, end))
-        found = joined([part for part in rows if len(part)])
+        found = joined([part for part in rows if len(part)], Rows)
         return found.pick(np.lexsort((found.time, found.tag))), ordered(join(raw))
 
     def _plain(self, day: int, numbers: NDArray[np.uint32], start: int, end: int) -> tuple[Rows, NDArray[np.uint32]]:
         """The rows of a day that can be used, under tags' places, and the numbers of which samples must be read."""
         if day not in self._files or not self._courses.samples.is_at_rest(day):
-            return joined(()), numbers
+            return none(Rows), numbers
         file, wanted = open_day(self._folder, self._files[day]), Wanted(numbers=numbers)
         groups = (i for i, g in enumerate(file.footer.groups) if wanted.has_tags(g.first_tag, g.last_tag))
-        found = joined([from_table(file.read(group), numbers).rows for group in groups])
+        found = joined([from_table(file.read(group), numbers).rows for group in groups], Rows)
         found = found.pick((found.time >= start) & (found.time < end))
         rough = np.unique(found.tag[found.marked(Remark.ROUGH) | self._broken(found)])
         found = found.pick(~np.isin(found.tag, rough))
