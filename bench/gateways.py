@@ -184,7 +184,8 @@ def _seconds(text: str) -> float:
 
 def _of_columns(_: str, said: dict[str, Any]) -> Iterator[Row]:
     begin, tags = _seconds(said["from"]), [_number(path.split("/")[-2]) for path in said["tags"]]
-    for position, after, value in zip(said["tag"], said["after"], said["value"], strict=True):
+    rows, times = said.get("tag", range(len(tags))), said.get("after", [0] * len(said["value"]))
+    for position, after, value in zip(rows, times, said["value"], strict=True):
         yield _row(tags[position], value, begin + after / 1e9)
 
 

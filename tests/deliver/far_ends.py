@@ -136,7 +136,9 @@ async def _columns(far: Far, stack: AsyncExitStack, folder: Path, broker: Mosqui
     async def count() -> Values:
         found = [json.loads(payload) for _, payload in heard.lines()]
         return Counter(
-            (one["tags"][tag], value) for one in found for tag, value in zip(one["tag"], one["value"], strict=True)
+            (one["tags"][row], value)
+            for one in found
+            for row, value in zip(one.get("tag", range(len(one["tags"]))), one["value"], strict=True)
         )
 
     far.counts["mqtt-columns"] = count

@@ -36,10 +36,10 @@ def nanoseconds(text: str) -> int:
 
 def rows(message: dict[str, Any]) -> list[tuple[Any, ...]]:
     """(path, time, value, quality, mark) of each sample, as a reader would take them."""
-    begin, count = nanoseconds(message["from"]), len(message["tag"])
-    paths = [message["tags"][position] for position in message["tag"]]
-    times = [begin + after for after in message["after"]]
+    begin, count = nanoseconds(message["from"]), len(message["value"])
     nothing = [0] * count
+    paths = [message["tags"][position] for position in message.get("tag", range(count))]
+    times = [begin + after for after in message.get("after", nothing)]
     rest = message["value"], message.get("quality", nothing), message.get("mark", nothing)
     return list(zip(paths, times, *rest, strict=True))
 
@@ -66,6 +66,14 @@ def test_the_paths_are_those_of_the_message_though_the_last_ones_are_kept() -> N
     for tags in ((1, 2), (2, 1), (3,), (1, 2)):
         made = columns([(tag, 7, 1.5, 0, None, 0, 0) for tag in tags])
         assert [row[0] for row in rows(json.loads(message.of(made)))] == [SETTINGS[tag].tag.path for tag in tags]
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    message = Message(SETTINGS)
+    scan = columns([(tag, 7, 1.5, 0, None, 0, 0) for tag in (1, 2, 3)])
+    assert list(json.loads(message.of(scan))) == ["from", "tags", "value"]
+    other = columns([(tag, at, 1.5, 0, None, 1, 1) for tag, at in ((1, 7), (3, 8), (2, 7))])
+    assert list(json.loads(message.of(other))) == ["from", "tags", "tag", "after", "value", "quality", "mark"]
 
 
 def heard(lines: Iterable[tuple[str, str]]) -> Counter[tuple[Any, ...]]:
