@@ -27,8 +27,9 @@ START = 1_790_000_000
 class Writers(threading.Thread):
     """Three connections that insert and commit in any order; some rows come long after their numbers."""
 
-    def __init__(self, server: Postgres, seed: int) -> None:
+    def __init__(self, server: Postgres, seed: int, pause: float = 0.01) -> None:
         super().__init__()
+        self._pause = pause
         self._server, self._random, self._end = server, random.Random(seed), threading.Event()
         self.written = set[int]()
         """Numbers whose commit the server acknowledged."""
@@ -53,7 +54,7 @@ class Writers(threading.Thread):
         line.commit()
         self.written.update(ids)
         ids.clear()
-        self._end.wait(0.01)
+        self._end.wait(self._pause)
 
     def stop(self) -> None:
         self._end.set()

@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -19,6 +23,7 @@ from tests.conftest import Until
 from tests.database.tables import Server, collecting
 from tests.database.test_database_death import Writers, killed, started
 from tests.flow.floor import PLANT, Floor
+from tests.peers.network import Network
 from tests.peers.postgres import OWNER, PASSWORD
 
 FLOAT = DataType.FLOAT
@@ -79,30 +84,67 @@ async def test_ten_times_the_rows_that_a_table_is_read_for_are_in_history_once(
     plant_server: Server, tmp_path: Path, until: Until, rows: int
 ) -> None:
     """A page of 20 every 200 ms is 100 rows a second; three writers come with what they can, committed in any order."""
-    plant_server.do("CREATE TABLE results (id bigserial PRIMARY KEY, value float8)")
+    async with writing(plant_server, tmp_path, plant_server.config, page=20) as (floor, writers, process):
+        await until(lambda: len(writers.written) >= rows // 3, "a third", within=600)
+        begun = process.memory_info().rss
+        await until(lambda: len(writers.written) >= rows, "all are written", within=600)
+        await written_once(floor, writers, until)
+        assert process.memory_info().rss - begun < 48 << 20
+
+
+@pytest.mark.parametrize("seconds", [2.0, pytest.param(60.0, marks=[pytest.mark.soak, pytest.mark.timeout(300)])])
+async def test_through_a_cut_under_load_every_row_is_in_history_once(
+    plant_server: Server, tmp_path: Path, until: Until, seconds: float
+) -> None:
+    async with Network(plant_server.server.port) as network:
+        config = {**plant_server.config, "url": f"postgresql://127.0.0.1:{network.port}/postgres"}
+        async with writing(plant_server, tmp_path, config, pause=0.1) as (floor, writers, _):
+
+            async def more(than: int) -> bool:
+                return len(await floor.samples(1)) > than
+
+            await until(partial(more, 100), "rows flow")
+            network.cut()
+            await asyncio.sleep(seconds)
+            before = len(await floor.samples(1))
+            written = len(writers.written)
+            assert before < written
+            network.mend()
+            await until(partial(more, before), "rows flow again")
+            await written_once(floor, writers, until)
+            told = [one.details["state"] for one in await floor.events() if one.kind is EventKind.CONNECTION]
+    assert told == ["connected", "disconnected", "connected"]
+
+
+@asynccontextmanager
+async def writing(
+    server: Server, folder: Path, config: Mapping[str, Any], pause: float = 0.01, **more: Any
+) -> AsyncIterator[tuple[Floor, Writers, psutil.Process]]:
+    """A collector in a process of its own, and three writers to the table that it reads."""
+    server.do("CREATE TABLE results (id bigserial PRIMARY KEY, value float8)")
     tables = {"r": {"query": QUERY, "order": "id"}}
-    config = {**plant_server.config, "every": "200ms", "page": 20, "tables": tables}
-    async with LogServer(tmp_path / "log") as log:
-        floor = Floor(tmp_path, log)
+    async with LogServer(folder / "log") as log:
+        floor, writers = Floor(folder, log), Writers(server.server, 11, pause)
         tag = Tag(1, f"{PLANT}/lab/value", "", FLOAT, False)
         setting = TagSetting(tag=tag, system="lab", address="r.value")
-        floor.apply([SystemSetting(name="lab", kind="sql", config=config)], [setting])
+        said = {**config, "every": "200ms", "tables": tables, **more}
+        floor.apply([SystemSetting(name="lab", kind="sql", config=said)], [setting])
         async with floor.recording():
-            process, writers = await started(tmp_path), Writers(plant_server.server, 11)
-            memory = psutil.Process(process.pid).memory_info
+            process = await started(folder)
             writers.start()
             try:
-                await until(lambda: len(writers.written) >= rows // 3, "a third", within=600)
-                begun = memory().rss
-                await until(lambda: len(writers.written) >= rows, "all are written", within=600)
+                yield floor, writers, psutil.Process(process.pid)
             finally:
                 await asyncio.to_thread(writers.stop)
+                await killed(process)
 
-            async def all_there() -> bool:
-                return len(await floor.samples(1)) >= len(writers.written)
 
-            await until(all_there, "every row in history", within=240)
-            assert memory().rss - begun < 48 << 20
-            await killed(process)
-            found = [value for _, value, _ in await floor.samples(1)]
-    assert found == [float(id_) for id_ in sorted(writers.written)]
+async def written_once(floor: Floor, writers: Writers, until: Until) -> None:
+    """Ends the writers; what they wrote is in history, each row once."""
+    await asyncio.to_thread(writers.stop)
+
+    async def all_there() -> bool:
+        return len(await floor.samples(1)) >= len(writers.written)
+
+    await until(all_there, "every row in history", within=240)
+    assert await floor.values(1) == [float(id_) for id_ in sorted(writers.written)]
