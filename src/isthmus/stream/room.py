@@ -57,6 +57,8 @@ class Room:
         self.dead = False
         """A write failed: the server takes nothing any more until it is started again."""
         self._alarmed = False
+        self._last = -1
+        """Sequence of the newest message at the last look."""
 
     @property
     def pace(self) -> float:
@@ -72,10 +74,11 @@ class Room:
 
     async def look(self, wire: Wire, layout: Layout) -> list[Told]:
         """Looks, acts, and says what changed. Raises Disconnected when the server does not answer."""
-        self.dead = await _write_failed(wire)
+        state = state_of(await wire.api(f"STREAM.INFO.{names.STREAM}", patience=2))
+        stored, self._last = state.last != self._last, state.last
+        self.dead = not stored and await _write_failed(wire)
         if self.dead:
             return self._full()
-        state = state_of(await wire.api(f"STREAM.INFO.{names.STREAM}", patience=2))
         limit = self.limit(layout, state.bytes)
         if abs(limit - state.limit) > _STEP or (limit != state.limit and limit in (layout.limit, max(1, state.bytes))):
             await streams.limit(wire, layout, limit)
