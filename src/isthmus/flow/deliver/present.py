@@ -48,10 +48,11 @@ async def present(history: Path, log: Log, tags: Collection[int], delivered: Sta
         columns, state = await asyncio.to_thread(_recorded, Folder(history), sorted(tags))
         until = np.array([known.get(number, EARLIEST) for number in columns.tag.tolist()], np.int64)
         columns = columns.pick(columns.seen <= until)
-        if delivered.position is None or _reaches(state.position, delivered.position):
+        end = delivered.position
+        if end is None or not end.sequence or _reaches(state.position, end):
             return columns
         found = _Present(log, Intake(state, Lists(Folder(history), log), unread), wanted, columns)
-        if await found.read(delivered.position):
+        if await found.read(end):
             return found.columns
     say.warning("the log is purged faster than it can be read; what tags are now may be a minute old")
     return columns
