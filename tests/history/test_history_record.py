@@ -18,6 +18,7 @@ from isthmus.store.history import flush
 from isthmus.store.history.manifest import Manifest, Oddity, Which
 from isthmus.store.history.read import History, open_history
 from isthmus.stream import names
+from isthmus.stream.happenings import Quarantined, of_events, of_quarantined
 from isthmus.stream.log import Log, Position, open_log
 from isthmus.stream.server import LogServer
 from tests.history.plain import block, table_rows
@@ -358,6 +359,32 @@ async def test_readers_see_whole_histories_while_the_recorder_flushes_and_purges
         done = 1
         rounds = await asyncio.gather(*reading)
     assert min(rounds) > 2
+
+
+async def test_what_shares_a_message_is_kept_one_by_one_however_often_it_is_read(log: Log, tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    events = [msgspec.structs.replace(EVENT, id=f"e{number}", at=START + number) for number in range(50)]
+    aside = [Quarantined.of("plc", f"reason {number}", b"same", START) for number in range(5)]
+    for parcel in (*of_events(events), *of_quarantined(aside)):
+        await log.put(parcel)
+    async with recorder(log, folder) as running:
+        await running.has_read(log)
+        async with open_history(folder, log) as history:
+            assert [one.id for one in history.events()] == [one.id for one in events]
+    for _ in range(2):
+        await log.put(next(of_events(events[10:60])))
+        async with recorder(log, folder) as running:
+            await running.has_read(log)
+    async with open_history(folder, log) as history:
+        assert [one.id for one in history.events()] == [one.id for one in events]
+        assert [Quarantined.unpack(one.body).reason for one in history.oddities()] == [one.reason for one in aside]
+    manifest = Manifest.open(folder / "manifest.db")
+    try:
+        again = manifest.oddities()
+        manifest.put_aside(manifest.state(), again)
+        assert manifest.oddities() == again and len(again) == 5
+    finally:
+        manifest.close()
 
 
 def test_quarantine_is_bounded_by_number_and_by_bytes_and_can_be_asked_for(tmp_path: Path) -> None:

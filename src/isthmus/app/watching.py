@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +33,7 @@ from isthmus.store.ledger.files import RevisionFiles
 from isthmus.stream import codec, names
 from isthmus.stream.endpoint import Endpoint
 from isthmus.stream.follow import Hole, Message, NewStream, follow
+from isthmus.stream.happenings import read_events
 from isthmus.stream.log import Log, Position, open_log
 
 AGAIN: Final = 0.5
@@ -175,6 +175,8 @@ class Watch:
                 self._take_newer()
                 if isinstance(item, Message):
                     self._position = item.position
+                    for event in _events(item):
+                        yield await self._told(event)
                     yield await self._take(log, item)
                 elif isinstance(item, Hole | NewStream):
                     yield News(note=f"the log has a gap: {item.why}")
@@ -194,16 +196,14 @@ class Watch:
         if pointed is not None and pointed.number != self.revision:
             self.take_revision(revision_of(self.place))
 
+    async def _told(self, event: Event) -> News:
+        """What an event changes."""
+        self.live.note(event)
+        if event.kind is EventKind.CONNECTION:
+            self._why[event.source] = event.message
+        return await self._corrected(event) if event.kind is EventKind.CORRECTION else News(event=event)
+
     async def _take(self, log: Log, message: Message) -> News:
-        if message.subject.startswith(names.EVENTS):
-            try:
-                event = msgspec.json.decode(message.data, type=Event)
-            except msgspec.DecodeError:
-                return News()
-            self.live.note(event)
-            if event.kind is EventKind.CONNECTION:
-                self._why[event.source] = event.message
-            return await self._corrected(event) if event.kind is EventKind.CORRECTION else News(event=event)
         if not message.subject.startswith(names.SAMPLES):
             return News()
         try:
@@ -243,3 +243,13 @@ class Watch:
                 quality=int(block.quality[row]),
                 mark=int(block.mark[row]),
             )
+
+
+def _events(message: Message) -> Sequence[Event]:
+    """The events of a message; none of others, and of one that cannot be read: the recorder tells of it."""
+    if not message.subject.startswith(names.EVENTS):
+        return ()
+    try:
+        return read_events(message.data)
+    except Damaged:
+        return ()

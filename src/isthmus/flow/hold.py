@@ -28,6 +28,9 @@ EVENTS: Final = 1000
 _FIXED: Final = 25
 """Bytes of one sample without integer and text: index, at, quality, mark, value."""
 
+_OTHER: Final = 200
+"""Bytes of an event, or of what is put aside, besides its texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -40,7 +43,8 @@ class Waiting:
 
     def size(self) -> int:
         """Bytes it takes, about."""
-        return sum(map(weight, self.samples)) + sum(len(oddity.payload) for _, oddity in self.oddities)
+        put_aside = sum(_OTHER + len(oddity.reason) + len(oddity.payload) for _, oddity in self.oddities)
+        return sum(map(weight, self.samples)) + sum(map(spoken, self.events)) + put_aside
 
 
 @dataclass(slots=True)
@@ -137,6 +141,12 @@ def weight(samples: Samples) -> int:
     """Bytes the samples take, about."""
     size = len(samples) * (_FIXED + 8 * (samples.integer is not None))
     return size + (sum(len(text) for text in samples.text if text) if samples.text is not None else 0)
+
+
+def spoken(event: Event) -> int:
+    """Bytes an event takes, about."""
+    details = (len(one) if isinstance(one, str) else 8 for one in event.details.values())
+    return _OTHER + len(event.message) + sum(details)
 
 
 def _gap(source: str, lost: Discarded, epoch: int, now: int) -> Event:

@@ -16,6 +16,7 @@ from isthmus.core import time
 from isthmus.core.errors import IsthmusError, LogFull, Refused
 from isthmus.core.samples import Samples
 from isthmus.flow.hold import Hold, Waiting, weight
+from isthmus.stream.happenings import Quarantined, of_events, of_quarantined
 from isthmus.stream.log import Log
 from isthmus.stream.publish import Publisher
 from isthmus.systems.contract import nothing
@@ -189,10 +190,12 @@ async def _settle(hold: Hold, publisher: Publisher, shipment: Shipment) -> None:
 
 async def _say(hold: Hold, log: Log, batch: Sequence[Waiting], shipment: Shipment) -> None:
     """Events and quarantine of the batch, and gap events owed; kept trying, for nothing is dropped in silence."""
-    for event in [*hold.owed(shipment.epoch, time.now()), *(e for waiting in batch for e in waiting.events)]:
-        await _insist(shipment, partial(log.emit, event))
-    for source, oddity in (odd for waiting in batch for odd in waiting.oddities):
-        await _insist(shipment, partial(log.quarantine, source, oddity.reason, oddity.payload))
+    now = time.now()
+    events = [*hold.owed(shipment.epoch, now), *(event for waiting in batch for event in waiting.events)]
+    odd = enumerate(one for waiting in batch for one in waiting.oddities)  # a ns apart: two may be the same else
+    aside = [Quarantined.of(source, one.reason, one.payload, now + number) for number, (source, one) in odd]
+    for parcel in (*of_events(events), *of_quarantined(aside)):
+        await _insist(shipment, partial(log.put, parcel))
 
 
 async def drained(hold: Hold, timeout: float) -> bool:

@@ -17,15 +17,10 @@ from isthmus.core.tag import TagList
 from isthmus.core.time import now
 from isthmus.stream import names, streams
 from isthmus.stream.endpoint import Endpoint
+from isthmus.stream.happenings import QUARANTINED, Parcel, Quarantined, of_events, of_quarantined
 from isthmus.stream.wire import PATIENCE, WRONG_LAST, Answered, Wire
 
-__all__ = ["Endpoint", "Log", "LogState", "Position", "Quarantined", "open_log"]
-
-QUARANTINED: Final = 64 << 10
-"""Bytes kept of one payload that could not be understood."""
-
-EVENT: Final = 1 << 20
-"""Bytes of an event; of a longer one the texts are cut."""
+__all__ = ["QUARANTINED", "Endpoint", "Log", "LogState", "Position", "Quarantined", "open_log"]
 
 REVISIONS: Final = 32
 """Revisions the log keeps; the ledger and the files beside the segments have all."""
@@ -68,25 +63,6 @@ class LogState(msgspec.Struct, frozen=True):
         """Messages a reader at `position` has not read."""
         done = position.sequence if position is not None and position.stream == self.stream else 0
         return max(0, self.last - max(done, self.first - 1))
-
-
-class Quarantined(msgspec.Struct, frozen=True):
-    """Something that arrived and could not be understood."""
-
-    source: str
-    reason: str
-    at: int
-    size: int
-    """Bytes it had; `payload` has at most `QUARANTINED` of them."""
-    payload: bytes
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Quarantined:
-        """What `Log.quarantine` put into the log; raises Damaged on other bytes."""
-        try:
-            return msgspec.msgpack.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Damaged(f"not a quarantined payload: {error}") from error
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -181,13 +157,17 @@ class Log:
         Tries again for `patience` seconds, then raises Disconnected; raises LogFull at once. Emitted twice, within the
         log's de-duplication window it is there once; after it, readers know it by its `id`.
         """
-        subject, body = names.event_subject(event.kind, event.source), _packed(event)
-        await self._put_surely(subject, body, {"Nats-Msg-Id": f"event-{names.token(event.id)}"}, patience)
+        (parcel,) = of_events((event,))
+        await self.put(parcel, patience=patience)
 
     async def quarantine(self, source: str, reason: str, payload: bytes, *, patience: float = 10.0) -> None:
         """Puts aside what could not be understood, cut to `QUARANTINED` bytes; raises as `emit` does."""
-        put_aside = Quarantined(source, _text(reason, 1000), now(), len(payload), bytes(payload[:QUARANTINED]))
-        await self._put_surely(names.quarantine_subject(source), msgspec.msgpack.encode(put_aside), {}, patience)
+        (parcel,) = of_quarantined((Quarantined.of(source, reason, payload, now()),))
+        await self.put(parcel, patience=patience)
+
+    async def put(self, parcel: Parcel, *, patience: float = 10.0) -> None:
+        """Puts events, or what could not be understood, into the log: all or none; raises as `emit` does."""
+        await self._put_surely(parcel.subject, parcel.body, {"Nats-Msg-Id": parcel.id}, patience)
 
     async def _put_surely(self, subject: str, body: bytes, headers: dict[str, str], patience: float) -> None:
         end = asyncio.get_running_loop().time() + patience
@@ -255,20 +235,3 @@ class _Info(msgspec.Struct):
     created: str
     state: _InfoState
     config: _InfoConfig
-
-
-def _packed(event: Event) -> bytes:
-    """An event as it travels, whatever a far end says in it: headers of HTTP need be no Unicode, cells have no end."""
-    try:
-        if len(packed := msgspec.json.encode(event)) <= EVENT:
-            return packed
-    except UnicodeEncodeError:
-        pass
-    most = EVENT // (6 * (len(event.details) + 1))  # a character may be \\u0000
-    details = {name: _text(one, most) if isinstance(one, str) else one for name, one in event.details.items()}
-    return msgspec.json.encode(msgspec.structs.replace(event, message=_text(event.message, most), details=details))
-
-
-def _text(said: str, most: int) -> str:
-    """The beginning of a text, and of what is no Unicode in it a question mark."""
-    return said[:most].encode("utf-8", "replace").decode()

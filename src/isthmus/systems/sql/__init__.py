@@ -80,8 +80,8 @@ time, value and quality, or events of the same id, and those are kept once. What
 database. When `table`, `query`, `order`, `key` or `where` change, the table is read from its beginning. A tag that is
 added later has values from the rows that come then; under a new name in `tables` it is read from its beginning, too.
 
-**Events** are synced to the disk one by one: some dozens to hundreds of rows in a second. For a table with a long past
-say `begins: now`, and give tables with `event` a system of their own where others have many rows.
+**Events** of a page go into the log together, and each of them is listed by `isthmus events`: for a table with a long
+past say `begins: now`.
 
 **Values.** A sample has the row's own time. NULL, and text of blanks only, is no value. A row without a time, a text
 that is no number where a number is wanted: goes to quarantine with the row as JSON (of very

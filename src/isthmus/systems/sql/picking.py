@@ -77,7 +77,7 @@ class Page:
         )
 
     def _few(self) -> list[Oddity]:
-        """What goes to quarantine. Of very many rows those after the first share an entry: each is synced by itself."""
+        """What goes to quarantine. Of very many rows the later ones share an entry, lest they drive out others."""
         if len(self.oddities) <= MOST_ODD:
             return self.oddities
         rest = self.oddities[MOST_ODD - 1 :]

@@ -31,9 +31,6 @@ from isthmus.systems.sql.window import FUTURE, MOST, MOST_EARLY, Place, Window, 
 FEW: Final = 1_000
 """Rows behind the watermark that are looked at every time; where there are more, all ten times in the look-back."""
 
-EVENTS: Final = 20
-"""Rows of a page that become events: the log syncs each of them by itself, and other sources wait meanwhile."""
-
 Rows = Sequence[Sequence[Any]]
 
 
@@ -116,7 +113,7 @@ class Reading:
         """The next rows. Changes nothing here: a question may be given up while it is on its way."""
         assert self._question is not None
         window, begins = self.window, None
-        most = min(self.whole.page, EVENTS) if self.spec.event else self.whole.page
+        most = self.whole.page
         mark = unpack(window.mark)
         if self.new and self.spec.begins == "now":
             begins = mark = self._now(connection)

@@ -33,7 +33,7 @@ from isthmus.systems.telling import happened, listed, names
 T = TypeVar("T")
 
 AHEAD: Final = 8
-"""Pages that may be on their way into the log; one where rows become events, for the log takes those one by one."""
+"""Pages that may be on their way into the log."""
 BEAT: Final = 5.0
 """Seconds between two signs of life while nothing comes."""
 AGAIN: Final = 30.0
@@ -76,7 +76,6 @@ class Taking:
         self._cells = [parse(address.text) for address in addresses]
         self._types = [address.type for address in addresses]
         self._tables: list[Reading] = []
-        self._ahead = 1 if any(table.event for table in spec.tables.values()) else AHEAD
         self._waiting = 0
         """Pages that the log does not have yet."""
         self._room = asyncio.Event()
@@ -116,7 +115,7 @@ class Taking:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        if self._waiting >= self._ahead and not await self._room_made():
+        if self._waiting >= AHEAD and not await self._room_made():
             return no_values()
         await self._keep()
         table = min(self._tables, key=lambda one: one.due, default=None)
