@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -119,6 +120,10 @@ def test_who_died_is_told_in_status_and_events(story: Plant) -> None:
     assert recorder["last_end"] == "ended by SIGKILL"
     told = invoke("events", "--kind", "service", "--data", story.data)
     assert "record ended by SIGKILL; it is started again" in told.stdout
+    assert told.stdout.startswith("time (Europe/Paris)")
+    *_, newest, cut = invoke("events", "--last", "1", "--data", story.data).stdout.splitlines()
+    assert cut.startswith("1 of ") and cut.endswith("events, the newest; --last 0 for all")
+    assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?\+0[12]:00 ", newest)
 
 
 def test_a_frozen_service_is_told_as_silent(story: Plant) -> None:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
+import msgspec
 import pytest
 
-from isthmus.app.cli.told import as_data, below, nothing
+from isthmus.app.cli.told import as_data, below, by_clocks_of, nothing
 from isthmus.app.gaps import concerning
 from isthmus.core import time
 from isthmus.core.event import Event, EventKind, Severity
@@ -96,3 +99,24 @@ def test_a_system_that_is_not_connected_says_why_and_when_it_is_tried_again() ->
     assert _problem(refused) == "it wants a login; tried again in 4 m"
     assert _problem(refused | {"again": None}) == "it wants a login"
     assert _problem(refused | {"problem": "", "again": None}) == "1 of 2 tags bad: a (BadTimeout)"
+
+
+def test_times_in_an_event_are_those_of_the_plants_clocks() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    said = "20 tags were not observed from 2026-10-25T00:30:00Z to 2026-10-25T01:30:00.123456789Z"
+    assert by_clocks_of(berlin, gap("dcs", said)) == (
+        "20 tags were not observed from 2026-10-25T02:30:00+02:00 to 2026-10-25T02:30:00.123+01:00"
+    )
+    assert by_clocks_of(ZoneInfo("UTC"), gap("dcs", said)).endswith(
+        "from 2026-10-25T00:30:00Z to 2026-10-25T01:30:00.123Z"
+    )
+
+
+@pytest.mark.parametrize("said", ["2026-10-25T25:30:00Z", "2026-02-30T00:00:00Z", "9999-01-01T00:00:00Z", "T1-2026Z"])
+def test_what_looks_like_a_time_and_is_none_stays(said: str) -> None:
+    assert by_clocks_of(ZoneInfo("Europe/Berlin"), gap("dcs", f"no {said}")) == f"no {said}"
+
+
+def test_the_words_of_a_far_end_stay_as_they_are() -> None:
+    told = msgspec.structs.replace(gap("lims", "lot 7 at 2026-10-25T00:30:00Z"), kind=EventKind.REPORT)
+    assert by_clocks_of(ZoneInfo("Europe/Berlin"), told) == "lot 7 at 2026-10-25T00:30:00Z"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -43,6 +44,13 @@ def test_any_other_text_is_refused_with_a_hint(text: str) -> None:
 def test_times_that_do_not_exist_are_refused(text: str) -> None:
     with pytest.raises(IsthmusError):
         time.from_iso(text)
+
+
+@given(st.integers(time.from_iso("1900-01-02"), time.from_iso("2261-12-30")))
+def test_a_local_time_says_its_offset_and_loses_less_than_a_millisecond(ns: int) -> None:
+    said = time.to_local(ns, ZoneInfo("Europe/Berlin"))
+    assert time.from_iso(said) == ns // time.MILLISECOND * time.MILLISECOND
+    assert time.to_local(ns, UTC) == time.to_iso(ns // time.MILLISECOND * time.MILLISECOND)
 
 
 NOON = time.from_iso("2026-03-29T12:00", ZoneInfo("Europe/Paris"))  # the clocks went forward that night

@@ -44,6 +44,25 @@ outputs:
     assert "system 'a'" in one
 
 
+def test_one_computer_written_in_two_ways_is_one(tmp_path: Path) -> None:
+    text = """systems:
+  a: {kind: modbus, host: localhost, port: 1502}
+  b: {kind: modbus, host: 127.0.0.1, port: 1502}
+  c: {kind: modbus, host: 127.0.0.2, port: 1502}
+  d: {kind: modbus, host: PLC-1.acme.example}
+  e: {kind: modbus, host: plc-1.acme.example.}
+  f: {kind: mqtt, url: "mqtt://[::1]", client: mine}
+  g: {kind: mqtt, url: "mqtt://localhost:1884", client: mine}
+  h: {kind: webhook, listen: "127.0.0.1:8090", secret: !secret h}
+  i: {kind: webhook, listen: "localhost:8090", secret: !secret i}
+"""
+    found = [
+        (one.split(":")[4].strip(), one.partition(" so is ")[2].partition(";")[0]) for one in warnings(tmp_path, text)
+    ]
+    pairs = {"b": "a", "e": "d", "g": "f", "i": "h"}
+    assert found == [(f"systems.{second}", f"system {first!r}") for second, first in pairs.items()]
+
+
 def test_five_hundred_meters_are_four_lines(tmp_path: Path) -> None:
     text = """systems:
   meter-{1..500}: {kind: modbus, host: "10.20.{n}.31"}

@@ -47,6 +47,18 @@ def to_iso(ns: int) -> str:
     return f"{text}{'.' + digits if digits else ''}Z"
 
 
+def to_local(ns: int, zone: tzinfo) -> str:
+    """`ns` as ISO 8601 by the clocks of `zone`, cut to milliseconds or whole seconds, with its offset; `Z` for none."""
+    seconds, fraction = divmod(ns // MILLISECOND, 1000)
+    try:
+        moment = datetime.fromtimestamp(seconds, zone)
+    except (OverflowError, ValueError) as error:
+        raise IsthmusError(f"{ns} ns is outside the years 1 to 9999") from error
+    text = moment.isoformat(timespec="seconds")
+    clock, offset = text[:19], text[19:]
+    return f"{clock}{f'.{fraction:03d}' if fraction else ''}{'Z' if offset == '+00:00' else offset}"
+
+
 def from_iso(text: str, zone: tzinfo = UTC) -> int:
     """Nanoseconds of an ISO 8601 date or time; one without an offset is read in `zone`.
 

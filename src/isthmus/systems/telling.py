@@ -44,6 +44,19 @@ def listed(addresses: Sequence[str]) -> dict[str, Value]:
     return {"tags": len(addresses), "addresses": "\n".join(addresses[:MOST_NAMES])}
 
 
+def unobserved(system: str, tags: int, first: int, last: int) -> Event:
+    """Nobody observed so many tags of a system between these times (ns), and it kept nothing for us."""
+    first = min(first, last)
+    message = f"{tags} tags were not observed {spell(first, last)}"
+    return happened(system, EventKind.GAP, Severity.WARNING, message, first=first, last=last, tags=tags)
+
+
+def spell(first: int, last: int) -> str:
+    """`from 2026-11-23T02:15:32Z to 2026-11-23T02:16:01Z`: to the second, for a sentence."""
+    begin, end = (time.to_iso(at // time.SECOND * time.SECOND) for at in (first, last))
+    return f"from {begin} to {end}"
+
+
 class Oddities:
     """Lets one oddity a minute through of each address and reason; outlives sessions."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import tzinfo
 
     from isthmus.app.aligned import Aligned
     from isthmus.app.not_kept import NotKept
@@ -20,6 +21,7 @@ MOST: Final = 5
 """Gaps that are named below a table."""
 
 _SPAN = re.compile(r" from \S+Z to \S+Z")
+_STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z")
 _TIMES: Final = ("first", "last")
 
 
@@ -40,6 +42,26 @@ def missing(found: Recorded | Summed | Aligned | Spells) -> dict[str, Any]:
         "gaps": [as_data(gap) for gap in found.gaps],
         "not_kept": [one.data() for one in found.not_kept],
     }
+
+
+def by_clocks_of(zone: tzinfo, event: Event) -> str:
+    """What an event says, with its times as the clocks of `zone` show them; the words of a far end stay as they are."""
+    from isthmus.core.event import EventKind
+
+    if event.kind is EventKind.REPORT:
+        return event.message
+    return _STAMP.sub(lambda found: _local(found[0], zone), event.message)
+
+
+def _local(stamp: str, zone: tzinfo) -> str:
+    """A time by the clocks of `zone`; what only looks like one as it is."""
+    from isthmus.core.errors import IsthmusError
+    from isthmus.core.time import from_iso, to_local
+
+    try:
+        return to_local(from_iso(stamp), zone)
+    except IsthmusError:
+        return stamp
 
 
 def _gap(gap: Event) -> str:

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from isthmus.core import time
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.samples import Value
 from isthmus.systems.contract import Oddity
 from isthmus.systems.http.resource import Resource
 from isthmus.systems.payload import Reading, Target
-from isthmus.systems.telling import Oddities, happened, listed, names
+from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
 
 PACE: Final = 10.0
 RAREST: Final = 3600.0
@@ -80,9 +79,7 @@ class Remarks:
 
     def outage(self, first: int, last: int) -> Event:
         """Nobody observed the system between these times (ns), and it kept nothing for us."""
-        message = f"{self._tags} tags were not observed from {time.to_iso(first)} to {time.to_iso(last)}"
-        begin = min(first, last)
-        return happened(self._system, EventKind.GAP, Severity.WARNING, message, first=begin, last=last, tags=self._tags)
+        return unobserved(self._system, self._tags, first, last)
 
     def round(self, resource: Resource, began: float, ended: float, missed: int) -> Sequence[Event]:
         """Notes a round of a resource; the event of readings left out, where one is due."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Kind, Replay, Surroundings
+from isthmus.systems.hosts import known_as
 from isthmus.systems.modbus.address import PATTERN, check_address, check_write, parse
 from isthmus.systems.modbus.spec import PORT, ModbusSpec
 
@@ -37,7 +38,7 @@ def _replay() -> Replay:
 
 
 def _device(config: Mapping[str, Any]) -> tuple[str, ...]:
-    return (f"the Modbus device at {config['host']}:{config.get('port', PORT)}",) if "host" in config else ()
+    return (f"the Modbus device at {known_as(config['host'])}:{config.get('port', PORT)}",) if "host" in config else ()
 
 
 KIND = Kind(

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds
+from isthmus.systems.hosts import known_as
 from isthmus.systems.mqtt import packet
 from isthmus.systems.mqtt.client import Connection, Where, connected
 from isthmus.systems.mqtt.packet import Greeting, Version, Will
@@ -126,7 +127,7 @@ def clients(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Which client of which broker these keys of a plant file name, if they name one."""
     said = config.get("url", ())
     urls = [said] if isinstance(said, str) else said
-    hosts = sorted({urlsplit(url).hostname or url for url in urls}) if config.get("client") else ()
+    hosts = sorted({known_as(urlsplit(url).hostname or url) for url in urls}) if config.get("client") else ()
     return tuple(f"the client {config['client']!r} of the broker {host}" for host in hosts)
 
 

@@ -17,7 +17,7 @@ from isthmus.core.samples import Value
 from isthmus.systems.contract import Address, Oddity
 from isthmus.systems.opcua.columns import Columns
 from isthmus.systems.opcua.items import Outcome
-from isthmus.systems.telling import Oddities, happened, listed, names
+from isthmus.systems.telling import Oddities, happened, listed, names, spell
 
 PACE: Final = 10 * time.SECOND
 """Overflows within this time are one event."""
@@ -122,7 +122,7 @@ class Remarks:
         self, first: int, last: int, unknown: int, failed: dict[int, int], recalled: int, values: int, longest: int
     ) -> list[Event]:
         """An outage is over: what was recalled of it, and what nobody observed."""
-        span = f"from {time.to_iso(first)} to {time.to_iso(last)}"
+        span = spell(first, last)
         events = []
         if recalled:
             message = f"{values} values of {recalled} tags {span} were read back from the server's history"

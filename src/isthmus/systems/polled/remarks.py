@@ -12,7 +12,7 @@ from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.contract import Address, Oddity
 from isthmus.systems.polled.language import Language, W
 from isthmus.systems.polled.schedule import AGAIN, Scan
-from isthmus.systems.telling import Oddities, happened, listed, names
+from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
 
 PACE: Final = 10.0
 RAREST: Final = 3600.0
@@ -76,11 +76,7 @@ class Remarks(Generic[W]):
 
     def outage(self, first: int, last: int) -> Event:
         """Nobody observed the system between these times (ns), and it kept nothing for us."""
-        tags = len(self._texts)
-        message = f"{tags} tags were not observed from {time.to_iso(first)} to {time.to_iso(last)}"
-        return happened(
-            self._system, EventKind.GAP, Severity.WARNING, message, first=min(first, last), last=last, tags=tags
-        )
+        return unobserved(self._system, len(self._texts), first, last)
 
     def silent(self, unit: int, why: str) -> Event:
         """A unit behind the gateway that others answer through."""

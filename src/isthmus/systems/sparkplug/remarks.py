@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from isthmus.core import time
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.contract import Oddity
-from isthmus.systems.telling import Oddities, happened, listed, names
+from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
 
 
 class Remarks:
@@ -49,11 +48,7 @@ class Remarks:
 
     def outage(self, first: int, last: int) -> Event:
         """Nobody listened between these times (ns); only edge nodes that keep what they have say it afterwards."""
-        first = min(first, last)
-        message = f"{len(self.texts)} tags were not observed from {time.to_iso(first)} to {time.to_iso(last)}"
-        return happened(
-            self._system, EventKind.GAP, Severity.WARNING, message, first=first, last=last, tags=len(self.texts)
-        )
+        return unobserved(self._system, len(self.texts), first, last)
 
     def odd(self, position: int, what: str, raw: bytes, now: int) -> list[Oddity]:
         """A value that cannot be understood, with the message it came in."""

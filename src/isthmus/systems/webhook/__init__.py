@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus.systems.contract import Kind, Replay, Surroundings
 from isthmus.systems.files.address import PATTERN, check_address
+from isthmus.systems.hosts import known_as
 from isthmus.systems.webhook.spec import WebhookSpec
 
 _TEST = """\
@@ -30,7 +31,10 @@ def _replay() -> Replay:
 def _port(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What these keys of a plant file listen on, if they say it."""
     said = config.get("listen")
-    return (f"the webhook on {said}",) if isinstance(said, str) else ()
+    if not isinstance(said, str):
+        return ()
+    host, _, port = said.rpartition(":")
+    return (f"the webhook on {known_as(host)}:{port}",)
 
 
 KIND = Kind(
