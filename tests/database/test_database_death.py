@@ -78,7 +78,7 @@ async def killed(process: asyncio.subprocess.Process) -> None:
     process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
 
 
-async def kills(folder: Path, server: Server, until: Until, rounds: int) -> None:
+async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: float) -> None:
     """Kills the collector so many times while rows come, then looks at what history has."""
     chosen = random.Random(7)
     server.do("CREATE TABLE results (id bigserial PRIMARY KEY, value float8)")
@@ -92,7 +92,7 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int) -> None
         )
         floor.apply([SystemSetting(name="lab", kind="sql", config=config)], [setting])
         async with floor.recording():
-            writers = Writers(server.server, 7)
+            writers = Writers(server.server, 7, pause)
             writers.start()
             try:
                 for _ in range(rounds):
@@ -106,7 +106,7 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int) -> None
             async def all_there() -> bool:
                 return len(await floor.samples(1)) >= len(writers.written)
 
-            await until(all_there, "every row in history", within=60)
+            await until(all_there, "every row in history", within=600)
             await killed(process)
             found = [(at, value) for at, value, _ in await floor.samples(1)]
     assert found == [((START + id_) * 10**9, float(id_)) for id_ in sorted(writers.written)]
@@ -115,9 +115,9 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int) -> None
 async def test_a_collector_killed_while_rows_come_takes_each_once(
     tmp_path: Path, plant_server: Server, until: Until
 ) -> None:
-    await kills(tmp_path, plant_server, until, 2)
+    await kills(tmp_path, plant_server, until, 2, 0.01)
 
 
 @pytest.mark.soak
 async def test_two_hundred_kills(tmp_path: Path, plant_server: Server, until: Until) -> None:
-    await kills(tmp_path, plant_server, until, 200)
+    await kills(tmp_path, plant_server, until, 200, 0.2)  # rows for as long as it takes: some hundred thousand

@@ -178,7 +178,7 @@ async def test_samples_wait_for_a_database_whose_certificate_is_expired_and_none
         network.mend()
         await until(lambda: "expired" in floor.told("warehouse").get("problem", ""), "it says why")
         assert floor.told("warehouse")["state"] == "disconnected"
-        assert "have a new one made for the server" in floor.told("warehouse")["problem"]
+        assert "have a new one made for the far end" in floor.told("warehouse")["problem"]
         await floor.publish(100)
         certified(server, *keys.pairs["good"])
         await until(lambda: floor.told("warehouse").get("delivered") == floor.sent * TAGS, "all delivered", within=60)

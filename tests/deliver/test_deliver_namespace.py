@@ -245,7 +245,7 @@ async def test_over_tls_only_a_broker_with_a_good_certificate_is_spoken_to(
     with Mosquitto(tmp_path / "broker", f"certfile {certificate}", f"keyfile {key}") as broker:
         floor.apply([mqtt("namespace", f"mqtts://127.0.0.1:{broker.port}", ca="ca.pem")])
         async with floor.delivering() as told:
-            state = "connected" if age == "good" else "refused"
+            state = "connected" if age == "good" else "disconnected"
             await until(partial(is_, told, "namespace", state), state)
             words = {
                 "good": "",

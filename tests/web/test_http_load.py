@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from isthmus.core import quality
+from isthmus.core.errors import Disconnected
 from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
 from isthmus.core.time import SECOND
@@ -21,6 +22,7 @@ from isthmus.systems.contract import Address
 from isthmus.systems.registry import kinds
 from tests.conftest import Until, needed
 from tests.contract.collected import Collected
+from tests.opcua.certificates import make
 from tests.peers.network import Network
 from tests.peers.web_peer import HERE, WHAT, WebServer
 
@@ -144,3 +146,25 @@ def good(collected: Collected) -> list[int]:
     index = np.concatenate([readings.index[readings.quality == quality.GOOD] for readings in collected.readings])
     found: list[int] = np.bincount(index, minlength=len(collected.addresses)).tolist()
     return found
+
+
+async def test_a_server_whose_certificate_is_expired_is_read_once_it_has_a_new_one(
+    tmp_path: Path, until: Until
+) -> None:
+    needed(HERE, WHAT)
+    ours = make("ours", authority=True)
+    ours.write(tmp_path / "pki", "ca")
+    late, good_one = make("late", days=(-2.0, -1.0), issuer=ours), make("here", issuer=ours)
+    certificate, key = late.write(tmp_path, "server")
+    async with WebServer(Path(certificate), Path(key)) as server:
+        await server.page("/now", {"value": 1.0})
+        async with reading(server.url, tmp_path, "/now#/value", ca="ca.pem").running() as collected:
+            await until(lambda: len(collected.errors) > 1, "it is tried")
+            await server.kill()
+            good_one.write(tmp_path, "server")
+            await server.start()
+            await server.page("/now", {"value": 2.0})
+            await until(collected.saw(0, 2.0), "it is read")
+    assert 1.0 not in collected.values(0) and {type(error) for error in collected.errors} == {Disconnected}
+    said = "its certificate is not trusted: certificate has expired; have a new one made for the far end"
+    assert said in str(collected.errors[0])

@@ -26,6 +26,15 @@ def trusting(pki: Path, *, ca: str = "", certificate: str = "", key: str = "") -
     return context
 
 
+def remedy(why: str, authority: str) -> str:
+    """What to do where a certificate is not trusted and OpenSSL says `why`; `authority` names who is trusted."""
+    if "expired" in why or "not yet valid" in why:
+        return "have a new one made for the far end; is this computer's clock right?"
+    if "mismatch" in why or "not valid for" in why:
+        return "name the host in url as the certificate does, or have one made for this name"
+    return f"does {authority} name the certificate of whoever made it?"
+
+
 def _unasked() -> str:
     """In place of the question that OpenSSL would put to the terminal, and wait."""
     raise OSError("the key is encrypted; write it without a password, readable by Isthmus alone")

@@ -20,6 +20,7 @@ from yarl import URL
 from isthmus.core import quality
 from isthmus.core.errors import Disconnected
 from isthmus.systems.http.site import Site, secret_of, tls_of
+from isthmus.systems.tls import remedy
 
 LONGEST_REST: Final = 3600.0
 """Seconds that a server may ask to be left alone at most."""
@@ -107,7 +108,8 @@ class Client:
         except TimeoutError:
             raise Disconnected(f"no answer within {self._timeout}", where=self._where) from None
         except ssl.SSLCertVerificationError as error:
-            raise Disconnected(_certificate(error), where=self._where) from error
+            what, hint = _certificate(error)
+            raise Disconnected(what, where=self._where, hint=hint) from error
         except OSError as error:
             raise Disconnected(_unreached(error), where=self._where) from error
 
@@ -126,7 +128,7 @@ class Client:
         except TimeoutError:
             return Silence(quality.BAD_TIMEOUT, f"no answer within {self._timeout}")
         except aiohttp.ClientConnectorCertificateError as error:
-            return Silence(quality.BAD_NO_COMMUNICATION, _certificate(error.certificate_error))
+            return Silence(quality.BAD_NO_COMMUNICATION, *_certificate(error.certificate_error))
         except aiohttp.ClientConnectorError as error:
             return Silence(quality.BAD_NO_COMMUNICATION, _unreached(error.os_error))
         except (aiohttp.ServerDisconnectedError, OSError):
@@ -190,9 +192,10 @@ def _rest(said: str) -> float:
     return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), LONGEST_REST)
 
 
-def _certificate(error: Exception) -> str:
+def _certificate(error: Exception) -> tuple[str, str]:
+    """What is wrong with it, and what to do."""
     said = getattr(error, "verify_message", "") or _first_line(error)
-    return f"its certificate is not trusted: {said}"
+    return f"its certificate is not trusted: {said}", remedy(said, "ca")
 
 
 def _unreached(error: OSError) -> str:

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from isthmus.core.errors import Disconnected, Refused
 from isthmus.systems.mqtt import packet
 from isthmus.systems.mqtt.packet import Garbled, Greeting, Published, Type, Version, Welcome
+from isthmus.systems.tls import remedy
 
 _T = TypeVar("_T")
 
@@ -357,8 +358,8 @@ _NONE: Final = {Version.V5: b"\0", Version.V311: b""}
 async def connected(where: Where, greeting: Greeting, patience: float) -> AsyncIterator[Connection]:
     """A connection to the broker for as long as the block runs; we say goodbye at its end.
 
-    Raises Disconnected when the broker cannot be reached or does not answer within `patience` seconds, Refused when it
-    will not take us, or shows a certificate that we do not take.
+    Raises Disconnected when the broker cannot be reached, does not answer within `patience` seconds or shows a
+    certificate that we do not take, Refused when it will not take us.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -368,7 +369,7 @@ async def connected(where: Where, greeting: Greeting, patience: float) -> AsyncI
             )
     except ssl.SSLCertVerificationError as error:
         what = f"the broker's certificate is not good: {error.verify_message}"
-        raise Refused(what, where=str(where), hint="ca names the authority to trust") from error
+        raise Disconnected(what, where=str(where), hint=remedy(error.verify_message, "ca")) from error
     except TimeoutError as error:
         raise Disconnected(f"the broker does not answer for {patience:g} s", where=str(where)) from error
     except ConnectionRefusedError as error:

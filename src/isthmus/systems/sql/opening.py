@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from isthmus.core.errors import Disconnected, Refused
 from isthmus.systems.sql.spec import Database
+from isthmus.systems.tls import remedy
 
 ASKING: Final = 2.0
 """Seconds that a server may take to show its certificate."""
@@ -63,13 +64,8 @@ def _lacking(file: str) -> str:
 def _untrusted(said: str, url: str, place: str) -> Disconnected:
     """Nobody's password was sent yet: it may be tried again as often as any server that is away."""
     why = _why_untrusted(said, url)
-    expired = "expired" in why or "not yet valid" in why
-    hint = (
-        "have a new one made for the server; is this computer's clock right?"
-        if expired
-        else "does sslrootcert= in url name the certificate of whoever made it?"
-    )
-    return Disconnected(f"its certificate is not trusted: {why or said}", where=place, hint=hint)
+    what = f"its certificate is not trusted: {why or said}"
+    return Disconnected(what, where=place, hint=remedy(why, "sslrootcert= in url"))
 
 
 def _why_untrusted(said: str, url: str) -> str:
