@@ -250,6 +250,32 @@ async def test_bytes_that_are_no_request_end_their_connection_and_nothing_else(
     assert collected.values(0) == [81.5] and not collected.errors
 
 
+async def test_senders_that_die_in_the_middle_of_a_message_give_nothing_and_harm_nobody(
+    port: int, tmp_path: Path, until: Until
+) -> None:
+    body = json.dumps([{**ROW, "value": float(n)} for n in range(1_000)]).encode()
+    request = "POST /results HTTP/1.1\r\nHost: a\r\n" + "".join(
+        f"{name}: {value}\r\n" for name, value in (headers("cut", body) | {"Content-Length": str(len(body))}).items()
+    )
+    whole = request.encode() + b"\r\n" + body
+    async with hook(port, tmp_path).running() as collected:
+        await opened(collected, until)
+        for end in (10, 100, len(whole) - len(body), len(whole) // 2, len(whole) - 1):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(whole[:end])
+            await writer.drain()
+            writer.transport.abort()
+        assert (await asyncio.to_thread(push, port, "a", ROW))[0] == 202
+        assert collected.values(0) == [81.5]
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole)  # and does not wait for the answer
+        await until(lambda: len(collected.values(0)) == 1_001, "the whole one is taken")
+        writer.transport.abort()
+        status, said = await asyncio.to_thread(push, port, "cut", body)
+        assert status == 202 and said["repeated"]
+    assert len(collected.values(0)) == 1_001 and not collected.errors
+
+
 async def test_whoever_is_slow_on_purpose_keeps_nobody_waiting(
     port: int, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
