@@ -169,7 +169,7 @@ def _waiting(source: Source, readings: Readings) -> Waiting:
 
 
 def _accepted(source: Source, readings: Readings) -> None:
-    if not readings.historical:
+    if readings.alive and not readings.historical:
         source.observed = max(source.observed, readings.seen)
     readings.done()
 
