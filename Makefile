@@ -8,6 +8,8 @@ READY := $(V)/.ready
 RUNS := $(V)/.runs
 SOAKS := $(V)/.soaks
 PEERS_READY := tests/peers/node_modules/.ready
+# Else every process of ours that a test starts compiles all of us anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check bench soak docs lock format wheel clean
 
