@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from isthmus.core import time
+from isthmus.core.errors import PlantFileError
 from isthmus.core.event import EventKind
 from isthmus.core.quality import BAD_CONFIGURATION, BAD_NODE_ID_UNKNOWN
 from isthmus.core.tag import DataType
+from isthmus.plant.check import check_plant
 from isthmus.systems.contract import Form
 from isthmus.systems.registry import kinds
 from isthmus.systems.sql.account import Account, Entry
@@ -408,16 +410,30 @@ async def test_types_of_postgres_arrive_exactly(
     assert not collected.errors
 
 
-def test_the_command_browses_a_database_that_no_plant_file_knows(database: Database) -> None:
+def test_the_command_browses_a_database_that_no_plant_file_knows(database: Database, tmp_path: Path) -> None:
     database.do(NARROW if database.name == "postgres" else NARROW.replace("value TEXT", "value"))
+    database.do('CREATE TABLE "2 others" (x INTEGER)')
     config = database.config
     known = ["--user", config["user"], "--password-env", "WORD"] if "user" in config else []
     command = [sys.executable, "-m", "isthmus", "browse", "--kind", "sql", *known, config["url"]]
     environment = {**os.environ, "WORD": config.get("password", "")}
     found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     said = found.stdout
-    assert "name.tank" in said and "not under `tables` yet" in said, found.stderr
+    assert "results: {table: results, " in said and "results.tank" in said, found.stderr
+    assert "2 others: under tables, _2_others has to say time:, the column with the time of a row; and key:" in said
     assert "left out" not in said and "nothing" not in said and not found.stderr
+    assert found_wrong(tmp_path, said) == ["systems.server.tables._2_others: rows may agree in 'time': say key, what "
+        "tells them apart, or order, a column that grows"]  # fmt: skip
+
+
+def found_wrong(folder: Path, pasted: str) -> list[str]:
+    """What is wrong with a plant file made of what browsing printed."""
+    (folder / "plant.yaml").write_text(f"version: 1\nplant: acme/lyon\ntime_zone: UTC\n{pasted}")
+    try:
+        check_plant(folder, kinds())
+    except PlantFileError as error:
+        return [f"{problem.path}: {problem.what}" for problem in error.problems]
+    return []
 
 
 async def test_browse_lists_tables_and_columns(database: Database, tmp_path: Path) -> None:
@@ -426,7 +442,8 @@ async def test_browse_lists_tables_and_columns(database: Database, tmp_path: Pat
     driver = collecting(database, tmp_path, tables, []).driver
     found = {one.path.split("/", 1)[1]: one for one in [one async for one in driver.browse()]}
     assert found["results/value"].address == "r.value" and found["results/value"].type is FLOAT
-    assert found["others/x"].type is DataType.INTEGER and "not under `tables`" in found["others/x"].remark
+    assert found["others/x"].type is DataType.INTEGER and found["others/x"].address == "others.x"
+    assert found["others"].needs == {"tables": {"others": {"table": "others"}}} and not found["results"].needs
     assert found["results/odd[name]"].type is None and "give it another name" in found["results/odd[name]"].left_out
     for one in found.values():
         if one.address:

@@ -138,6 +138,9 @@ class Found:
     range: tuple[float, float] | None = None
     left_out: str = ""
     """Why a variable is no tag: `not a single value`; empty for a tag and for what only holds others."""
+    needs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Own keys that the system has to have for what lies below it, as far as they can be told: `tables` → name → how it
+    is read. Those of all that was found belong together."""
     remark: str = ""
     """What its values become, where the tag's type alone does not say it: `a DateTime, read as text in ISO 8601`."""
 

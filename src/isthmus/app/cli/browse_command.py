@@ -56,7 +56,7 @@ def browse(
 
     Examples: `isthmus browse opc.tcp://10.20.0.5:4840`, `isthmus browse opc.tcp://dcs:4840 --start "nsu=urn:acme;s=R1"`
     """
-    from isthmus.app.cli.found import left_out, plant_file, without_unit
+    from isthmus.app.cli.found import lacking, left_out, needed, plant_file, without_unit
 
     door, config = _door(kind), _config(url, security, user)
     with _pki(data, security) as folder, slow(f"looking at {url}") as say:
@@ -71,7 +71,8 @@ def browse(
     sys.stdout.write(left_out(found))
     sys.stdout.write(without_unit(found))
     sys.stdout.write("# A new plant file also says, at its top: version: 1, plant: enterprise/site, time_zone: UTC\n")
-    sys.stdout.write(plant_file(found, name, {"kind": kind, **config, **secret}))
+    sys.stdout.write(lacking(found))
+    sys.stdout.write(plant_file(found, name, {"kind": kind, **config, **secret, **needed(found)}))
     if not complete:
         sys.stderr.write(f"isthmus: there is more; shown are the first {most} tags (--most)\n")
 

@@ -32,7 +32,7 @@ def plant_file(found: Iterable[Found], system: str, config: Mapping[str, Any]) -
     """YAML to paste into a plant file: `systems`, `types` and `assets`."""
     assets = group(found)
     types = name_types(assets)
-    lines = ["systems:", f"  {system}:", *(f"    {key}: {_value(value)}" for key, value in config.items())]
+    lines = ["systems:", f"  {system}:", *(line for key, value in config.items() for line in _key(key, value))]
     if types:
         lines += ["", "types:"]
         for name, signature in types.items():
@@ -44,6 +44,20 @@ def plant_file(found: Iterable[Found], system: str, config: Mapping[str, Any]) -
     for path, tags in assets.items():
         lines += _asset(path, tags, system, by_signature.get(_signature(tags)))
     return "\n".join(lines) + "\n"
+
+
+def needed(found: Iterable[Found]) -> dict[str, dict[str, Any]]:
+    """Own keys that the system has to have for what was found."""
+    keys: dict[str, dict[str, Any]] = {}
+    for one in found:
+        for key, entries in one.needs.items():
+            keys.setdefault(key, {}).update(entries)
+    return keys
+
+
+def lacking(found: Iterable[Found]) -> str:
+    """A comment line on each thing of whose keys a person has to say more."""
+    return "".join(f"# {one.path}: {one.remark}\n" for one in found if one.needs and one.remark)
 
 
 def left_out(found: Iterable[Found]) -> str:
@@ -153,6 +167,15 @@ def _common(paths: Sequence[str]) -> str:
     """`reactor-1`, `reactor-2` → `reactor`."""
     name = re.sub(r"[0-9]+", "", paths[0].rpartition("/")[2])
     return (re.sub(r"[-_.]{2,}", "-", name).strip("-_.") or "thing").lower()
+
+
+def _key(key: str, value: Any) -> Iterable[str]:
+    """A system's own key; of one that holds named entries a line for each."""
+    if isinstance(value, Mapping) and "!secret" not in value:
+        yield f"    {key}:"
+        yield from (f"      {_value(name)}: {_mapping(entry)}" for name, entry in value.items())
+    else:
+        yield f"    {key}: {_value(value)}"
 
 
 def _mapping(said: Mapping[str, Any]) -> str:

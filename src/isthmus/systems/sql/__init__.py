@@ -51,8 +51,9 @@ So several tags come from one table, whether it has a column for each or a row. 
 What stands in brackets is compared as text, without blanks around it. A column whose name has one of `[ ] = ,` in it
 needs another name in a `query`, or in a view. Names are those that the database has: capitals count.
 
-`isthmus browse --kind sql postgresql://host:5432/lims --user isthmus --password-env LIMS` lists tables, views and their
-columns, with `name` in the place of the name that you give them under `tables`.
+`isthmus browse --kind sql postgresql://host:5432/lims --user isthmus --password-env LIMS` prints tables, views and
+their columns ready to paste: each under `tables` with its primary key and the column that looks like the time of a row.
+It says which tables have none; leave out what you do not want.
 
 What can stand under the name of a table in `tables`:
 
