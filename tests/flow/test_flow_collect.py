@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType, Tag
-from isthmus.core.time import SECOND, now
+from isthmus.core.time import MILLISECOND, now
 from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.stream.log import open_log
 from isthmus.stream.server import LogServer
@@ -195,15 +195,15 @@ async def test_a_collector_that_starts_again_tells_no_longer_a_gap_than_there_wa
         async with floor.recording():  # nothing is flushed: the manifest knows of no sample
             async with floor.collecting():
                 await until(lambda: floor.report.get("accepted", 0) >= 2, "both values accepted")
+                changed = now() - 2 * MILLISECOND  # node-opcua's times are whole milliseconds
                 await server.do("set", name="level", value=1.0)
                 await until(lambda: floor.report["accepted"] >= 3, "the change accepted")
-                stopped = now()
             floor.report.clear()
             async with floor.collecting():
                 await until(lambda: floor.report.get("accepted", 0) >= 2, "collecting again")
             gaps = [event for event in await floor.events() if event.kind is EventKind.GAP]
             assert gaps, "what was not observed in between is told"
-            assert all(int(gap.details["first"] or 0) >= stopped - 2 * SECOND for gap in gaps)
+            assert all(int(gap.details["first"] or 0) >= changed for gap in gaps)
 
 
 async def test_a_secret_that_does_not_fit_is_told_in_words_and_never_itself(

@@ -12,7 +12,7 @@ const state = fresh();
 function page(request, response) {
   const path = request.url;
   state.asked[path] = (state.asked[path] || 0) + 1;
-  state.echo.push({ path, headers: request.headers });
+  state.echo.push({ path, headers: request.headers, at: performance.now() / 1000 });
   const found = state.pages[path] || { status: 404, body: "no such page" };
   if (found.raw !== undefined) { request.socket.end(Buffer.from(found.raw, "base64")); return; }
   if (found.silent) return;

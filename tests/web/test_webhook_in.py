@@ -291,7 +291,7 @@ async def test_whoever_is_slow_on_purpose_keeps_nobody_waiting(
         more = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         assert (await asyncio.to_thread(send, port, b"", {}))[0] == 503
         for one in slow:
-            one.settimeout(8)
+            one.settimeout(60)
             said = await asyncio.to_thread(one.recv, 1000)
             assert said == b"" or said.startswith(b"HTTP/1.1 408"), said
         status, _ = await asyncio.to_thread(push, port, "b", ROW)
@@ -301,11 +301,11 @@ async def test_whoever_is_slow_on_purpose_keeps_nobody_waiting(
 
 
 async def test_more_messages_than_are_allowed_are_told_so(port: int, tmp_path: Path, until: Until) -> None:
-    async with hook(port, tmp_path, rate=5).running() as collected:
+    async with hook(port, tmp_path, rate=2).running() as collected:
         await opened(collected, until)
-        answers = [await asyncio.to_thread(push, port, str(n), ROW) for n in range(12)]
+        answers = await asyncio.gather(*(asyncio.to_thread(push, port, str(n), ROW) for n in range(20)))
     assert [said["retry"] for status, said in answers if status == 429][:1] == ["1"]
-    assert [status for status, _ in answers].count(202) >= 5
+    assert [status for status, _ in answers].count(202) >= 2
 
 
 async def test_where_somebody_has_to_push_now_and_then_silence_is_no_sign_of_life(
