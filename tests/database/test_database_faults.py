@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,38 @@ async def test_a_server_that_does_not_take_us_says_why(
 async def test_a_file_whose_folder_is_not_there_says_which_folder(tmp_path: Path) -> None:
     with pytest.raises(Disconnected, match=f"there is no folder {tmp_path}/no; make it, or mend url"):
         await meets({"url": f"sqlite:///{tmp_path}/no/lims.db"})
+
+
+@pytest.mark.parametrize(
+    ("asks", "says", "class_"),
+    [
+        (True, "Passwort-Authentifizierung für Benutzer »me« fehlgeschlagen", Refused),
+        (True, "sorry, too many clients already", Disconnected),
+        (False, "das Datenbanksystem startet", Disconnected),
+    ],
+)
+async def test_what_a_server_says_to_a_password_is_a_refusal_in_any_language(
+    asks: bool, says: str, class_: type[Exception]
+) -> None:
+    fields = f"SFATAL\0VFATAL\0C28P01\0M{says}\0\0".encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while (first := await reader.readexactly(8))[4:] != struct.pack("!i", 196_608):  # StartupMessage 3.0
+                writer.write(b"N")  # to SSLRequest, GSSENCRequest
+            await reader.readexactly(struct.unpack("!i", first[:4])[0] - 8)
+            if asks:
+                writer.write(b"R" + struct.pack("!ii", 8, 3))  # AuthenticationCleartextPassword
+                await reader.readexactly(1)
+                await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
+            writer.write(b"E" + struct.pack("!i", 4 + len(fields)) + fields)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"postgresql://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        with pytest.raises(class_, match=says):
+            await meets({"url": url, "user": "me", "password": "w"})
 
 
 async def test_too_many_connections_may_pass(plant_server: Server) -> None:

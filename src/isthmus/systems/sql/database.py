@@ -230,8 +230,15 @@ def _opened(spec: Database, make: Callable[[], Any], made: list[Any], place: str
     try:
         connection = create_engine(scheme, creator=connect, poolclass=NullPool).connect()
     except (DBAPIError, psycopg.Error, sqlite3.Error, OSError) as error:
-        raise unopened(_first_line(getattr(error, "orig", None) or error), spec, place) from error
+        cause = getattr(error, "orig", None) or error
+        raise unopened(_first_line(cause), spec, place, proved=_proved(cause)) from error
     return _Opened(connection, _identity(spec.file))
+
+
+def _proved(cause: Any) -> bool:
+    """Whether a connection that failed had got as far as a password."""
+    ended = getattr(cause, "pgconn", None)
+    return ended is not None and bool(ended.used_password or ended.needs_password)
 
 
 def _place(url: str) -> str:

@@ -33,13 +33,20 @@ _NEVER: Final = re.compile(
     re.IGNORECASE,
 )
 """What PostgreSQL and libpq say when trying again will not help."""
+_SERVER_SAYS: Final = re.compile(r"failed: \S+:  ")
+"""`FATAL:  ` before the words of a server; what libpq says itself has none."""
+_PASSES: Final = re.compile(r"too many|remaining connection slots|starting up|shutting down|recovery", re.IGNORECASE)
 _SERVER: Final = re.compile(r'server at "(?P<host>[^"]+)"(?: \([^)]*\))?, port (?P<port>\d+)')
 _ASK_FOR_TLS: Final = struct.pack("!ii", 8, 80877103)
 """SSLRequest (PostgreSQL, Message Formats)."""
 
 
-def unopened(said: str, spec: Database, place: str) -> Disconnected | Refused:
-    """What `said`, the first line of an error at opening, means. Blocks: it may ask the server for its certificate."""
+def unopened(said: str, spec: Database, place: str, *, proved: bool = False) -> Disconnected | Refused:
+    """What `said`, the first line of an error at opening, means; `proved`: it came after a password was asked for.
+
+    libpq hands on no SQLSTATE of a connection that failed. What a server says to a password is a refusal in whatever
+    language it says it: each further try counts against the account. Blocks: it may ask the server for its certificate.
+    """
     if spec.file:
         return Disconnected(said, where=place, hint=_lacking(spec.file))
     if _UNTRUSTED in said:
@@ -50,7 +57,7 @@ def unopened(said: str, spec: Database, place: str) -> Disconnected | Refused:
     if _OURS.search(said):
         hint = "is the certificate that sslcert= names one that the server takes, and not expired?"
         return Refused(said, where=place, hint=hint)
-    if _NEVER.search(said):
+    if _NEVER.search(said) or (proved and _SERVER_SAYS.search(said) and not _PASSES.search(said)):
         return Refused(said, where=place, hint="look at url, user and password")
     return Disconnected(said, where=place)
 
