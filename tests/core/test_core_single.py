@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.core.single import shortened, shortest
+from isthmus.core.single import decimals, shortened, shortest
 
 
 def test_a_single_precision_number_is_shown_as_it_was_meant() -> None:
@@ -64,3 +64,14 @@ def test_a_number_of_double_precision_keeps_all_its_digits(value: float) -> None
 def test_columns_of_any_length_are_taken() -> None:
     assert shortened(np.zeros(0)).tolist() == []
     assert shortened(np.array([float(np.float32(0.1)), 0.1, np.inf])).tolist() == [0.1, 0.1, np.inf]
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=5), st.integers(0, 9))
+def test_the_shortest_decimals_are_those_that_numpy_writes_one_by_one(numbers: list[float], places: int) -> None:
+    bits = np.array(numbers, np.float32).view(np.uint32)
+    near = (bits[:, None] + np.arange(9, dtype=np.uint32)).ravel().view(np.float32)
+    near = near[np.isfinite(near)]
+    rounded = np.round(np.clip(near, -1e9, 1e9).astype(np.float64), places).astype(np.float32)
+    ends = np.concatenate([10.0 ** np.arange(-30, 30), 2.0 ** np.arange(-60, 60), [0.0, -0.0]]).astype(np.float32)
+    device = np.concatenate([near, rounded, ends, -ends])
+    assert list(map(repr, decimals(device).tolist())) == list(map(repr, device.astype(str).astype(float).tolist()))
