@@ -79,7 +79,7 @@ async def test_no_more_pages_are_read_ahead_than_may_wait_for_the_log(
         await until(lambda: len(collected.values(0)) == 1000, "all")
 
 
-@pytest.mark.parametrize("rows", [3_000, pytest.param(200_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("rows", [3_000, pytest.param(60_000, marks=[pytest.mark.soak, pytest.mark.timeout(1500)])])
 async def test_ten_times_the_rows_that_a_table_is_read_for_are_in_history_once(
     plant_server: Server, tmp_path: Path, until: Until, rows: int
 ) -> None:
@@ -146,5 +146,5 @@ async def written_once(floor: Floor, writers: Writers, until: Until) -> None:
     async def all_there() -> bool:
         return len(await floor.samples(1)) >= len(writers.written)
 
-    await until(all_there, "every row in history", within=240)
+    await until(all_there, "every row in history", within=600)
     assert await floor.values(1) == [float(id_) for id_ in sorted(writers.written)]
