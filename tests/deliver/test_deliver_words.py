@@ -22,8 +22,8 @@ from isthmus.core.tag import DataType, Tag
 from isthmus.core.time import EARLIEST, LATEST, to_iso
 from isthmus.flow.deliver.book import Book, Place
 from isthmus.outputs.mqtt.namespace import NamespaceSpec
-from isthmus.outputs.mqtt.words import Times, Words
 from isthmus.outputs.registry import output_kinds
+from isthmus.outputs.words import Times, Words
 from isthmus.plant.check import check_plant
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.columns import Columns

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 from isthmus.core.errors import Disconnected, IsthmusError
 from isthmus.core.time import SECOND, now
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
-from isthmus.outputs.mqtt.words import Words
+from isthmus.outputs.words import Words
 from isthmus.store.history.columns import Columns
 from isthmus.systems.http.signing import ID, SIGNATURE, TIMESTAMP, key_of, signature
 from isthmus.systems.http.site import Site

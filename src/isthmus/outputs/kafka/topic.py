@@ -18,7 +18,7 @@ from isthmus.core.errors import Disconnected, Refused
 from isthmus.core.threads import as_long_as_wanted
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
 from isthmus.outputs.kafka.trouble import REFUSED, Trouble
-from isthmus.outputs.mqtt.words import Words
+from isthmus.outputs.words import Words
 from isthmus.store.history.columns import Columns
 from isthmus.systems.contract import Spec
 from isthmus.systems.durations import Duration, between, seconds

@@ -14,7 +14,8 @@ from pydantic import Field, field_validator
 
 from isthmus.core.time import to_iso
 from isthmus.outputs.contract import Delivery, OutputKind, Refusal, Surroundings
-from isthmus.outputs.mqtt.words import LONGEST_EXACT, Words, plain_topic
+from isthmus.outputs.mqtt.topic import plain_topic
+from isthmus.outputs.words import LONGEST_EXACT, Words
 from isthmus.plant.revision import TagSetting
 from isthmus.store.history.columns import Columns
 from isthmus.systems.mqtt import packet

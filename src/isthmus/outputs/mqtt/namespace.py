@@ -20,7 +20,8 @@ from isthmus.core.errors import Disconnected, Refused
 from isthmus.core.quality import Mark
 from isthmus.core.tag import DataType
 from isthmus.outputs.contract import Delivery, Refusal, Surroundings
-from isthmus.outputs.mqtt.words import Words, described, plain_topic
+from isthmus.outputs.mqtt.topic import plain_topic
+from isthmus.outputs.words import Words, described
 from isthmus.store.history.columns import Columns
 from isthmus.systems.mqtt import packet
 from isthmus.systems.mqtt.broker import Broker, greeting, own_client, reached

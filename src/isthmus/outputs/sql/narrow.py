@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from isthmus.core.tag import DataType
 from isthmus.outputs.contract import Surroundings
-from isthmus.outputs.mqtt.words import Times
 from isthmus.outputs.sql.same import numbers
 from isthmus.outputs.sql.spec import SqlOutputSpec
 from isthmus.outputs.sql.staging import Staging
 from isthmus.outputs.sql.tables import Column, Holds, Shape, quoted, run
+from isthmus.outputs.words import Times
 from isthmus.store.history.columns import Columns
 
 COLUMNS: Final = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples as the JSON messages of a unified namespace: value, at, quality, unit; and assets as their descriptions."""
+"""Samples as JSON for those who read no columns: value, at, quality, unit; and assets as their descriptions."""
 
 from __future__ import annotations
 
@@ -19,22 +19,11 @@ from isthmus.core.tag import DataType
 from isthmus.core.time import SECOND, to_iso
 from isthmus.plant.revision import AssetSetting, Revision, TagSetting
 from isthmus.store.history.columns import Columns
-from isthmus.systems.mqtt.broker import said_in_mqtt
 
 LONGEST_EXACT: Final = 2**53
 """Integers of this size and more are texts: a reader's JSON numbers are not exact there."""
 
 _json: Final = msgspec.json.encode
-
-
-def plain_topic(topic: str) -> str:
-    """A topic, or the beginning of some, that we may publish to; raises ValueError for others. May be empty."""
-    said_in_mqtt(topic)
-    if any(sign in topic for sign in "+#") or topic.startswith("$"):
-        raise ValueError(f"{topic[:80]!r} cannot begin a topic: no + and no #, and no $ in front")
-    if topic.startswith("/") or topic.endswith("/") or "//" in topic:
-        raise ValueError(f"{topic[:80]!r} has an empty level; write it without / at its ends")
-    return topic
 
 
 @dataclass(frozen=True, slots=True)
