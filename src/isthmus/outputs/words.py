@@ -31,21 +31,23 @@ class Words:
     """Makes messages for a set of tags; holds what of them is always the same."""
 
     tags: Mapping[int, TagSetting]
-    floats: frozenset[int]
-    """Floats that are kept as their device sends them: the common and quick case."""
+    floats: NDArray[np.bool_]
+    """By tag number, whether it is a float that is kept as its device sends it: the common and quick case."""
     _ends: dict[tuple[int, int, int], str]
     """(tag, quality, mark) → how its messages end."""
 
     @classmethod
     def of(cls, tags: Mapping[int, TagSetting]) -> Words:
-        plain_ = (n for n, one in tags.items() if one.tag.type is DataType.FLOAT and (one.scale, one.offset) == (1, 0))
-        return cls(tags, frozenset(plain_), {})
+        floats = np.zeros(max(tags, default=0) + 1, np.bool_)
+        for number, one in tags.items():
+            floats[number] = one.tag.type is DataType.FLOAT and (one.scale, one.offset) == (1, 0)
+        return cls(tags, floats, {})
 
     def messages(self, columns: Columns) -> list[bytes]:
         """One message per sample, in order."""
         tags, times = columns.tag.tolist(), Times()
         rest = zip(tags, columns.quality.tolist(), columns.mark.tolist(), strict=True)
-        parts = zip(self._values(columns, tags, named=True), columns.time.tolist(), rest, strict=True)
+        parts = zip(self._values(columns, named=True), columns.time.tolist(), rest, strict=True)
         ends = self._ends
         return [
             f'{{"value":{value},"at":"{times.iso(at)}{ends.get(key) or self._end(key)}'.encode()
@@ -65,19 +67,18 @@ class Words:
 
     def listed(self, columns: Columns) -> bytes:
         """All values as one JSON list, in order."""
-        tags = columns.tag.tolist()
-        if self._alike(columns, tags) and np.isfinite(columns.value).all():
+        if self._alike(columns) and np.isfinite(columns.value).all():
             return _json(shortened(columns.value).tolist())
-        return f"[{','.join(self._values(columns, tags, named=False))}]".encode()
+        return f"[{','.join(self._values(columns, named=False))}]".encode()
 
-    def _alike(self, columns: Columns, tags: Sequence[int]) -> bool:
-        return self.floats.issuperset(tags) and not columns.text.any()
+    def _alike(self, columns: Columns) -> bool:
+        return bool(self.floats[columns.tag].all()) and not np.count_nonzero(columns.text)
 
-    def _values(self, columns: Columns, tags: Sequence[int], *, named: bool) -> list[str]:
+    def _values(self, columns: Columns, *, named: bool) -> list[str]:
         """Each value as JSON; behind that of an enumeration its name where that is wanted."""
-        if self._alike(columns, tags):
+        if self._alike(columns):
             return list(map(_number, shortened(columns.value).tolist()))
-        settings = [self.tags[tag] for tag in tags]
+        settings = [self.tags[tag] for tag in columns.tag.tolist()]
         texts = [columns.words[code - 1] if code else None for code in columns.text.tolist()]
         shorts = _short(columns.value, settings)
         rows = zip(settings, columns.value.tolist(), shorts, columns.integer.tolist(), texts, strict=True)
