@@ -6,10 +6,11 @@ The oracle draws every sample of one tag after the other, which tests/aggregates
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +40,7 @@ LAST = FIRST + 3 * HOUR
 """Three hours, over midnight."""
 TAGS = tuple(Tag(n, f"acme/lyon/line/tag-{n}", "m", DataType.FLOAT, stepped=n == 4) for n in (2, 3, 4))
 SETTINGS = [TagSetting(tag=tag, system="dcs", address="x") for tag in TAGS]
+T = TypeVar("T")
 QUALITIES = np.array([0, 0, 0x4000_0000, 0x8000_0000, 0x808A_0000], np.uint32)
 
 
@@ -52,12 +54,14 @@ class Grouped(History):
     def loose(self, numbers: Sequence[int], start: int, end: int) -> Columns:
         return _within(self.late, numbers, start, end)
 
-    def days(self, numbers: Sequence[int], start: int, end: int, unread: Sequence[str] = ()) -> Iterator[Columns]:
+    def of_days(
+        self, numbers: Sequence[int], start: int, end: int, made: Callable[[Columns], T], unread: Sequence[str] = ()
+    ) -> Iterator[T]:
         for group in self.groups:
             found = _within(group, numbers, start, end)
             assert set(unread) <= {"seen", "integer", "text"}
             nothing = np.zeros(len(found), np.int64)
-            yield replace(found, integer=nothing, seen=nothing if "seen" in unread else found.seen)
+            yield made(replace(found, integer=nothing, seen=nothing if "seen" in unread else found.seen))
 
     def derived(
         self,

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from isthmus.core.errors import Damaged
 from isthmus.store.history.columns import SCHEMA, Columns, from_table
 from isthmus.store.history.folder import SPARE
-from isthmus.store.history.groups import Group, Places
+from isthmus.store.history.groups import Group, Places, alike_in
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -126,25 +126,37 @@ class Opened(Generic[F]):
 
     def read(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
         """One row group, or some of its columns; raises Damaged when it is not what was written."""
-        place = self.footer.groups[group]
-        data = _bytes(self.path, place.start, place.stop - place.start)
-        if crc32(data) != place.checksum:
-            raise Damaged(f"row group {group} is not what was written", where=str(self.path))
+        return self._read((group,), columns)
+
+    def _read(self, groups: Sequence[int], columns: Sequence[str] | None) -> pa.Table:
+        """Row groups that follow one another."""
+        start, stop = self.footer.groups[groups[0]].start, self.footer.groups[groups[-1]].stop
+        data = _bytes(self.path, start, stop - start)
+        for group in groups:
+            place = self.footer.groups[group]
+            if crc32(memoryview(data)[place.start - start : place.stop - start]) != place.checksum:
+                raise Damaged(f"row group {group} is not what was written", where=str(self.path))
         try:
             reader = self._readers.pop()
         except IndexError:
             reader = _Reader(self._metadata, max(group.stop for group in self.footer.groups))
-        table = reader.read(group, columns, data, place.start)
+        table = reader.read(groups, columns, data, start)
         self._readers.append(reader)
         return table
 
-    def columns(self, group: int, wanted: NDArray[np.uint32] | None = None, unread: Sequence[str] = ()) -> Columns:
-        """One row group of samples as columns; with `wanted` (ascending) at least those of these tags.
+    def columns(self, group: int) -> Columns:
+        """One row group of samples as columns."""
+        return self.neighbours((group,))
+
+    def neighbours(
+        self, groups: Sequence[int], wanted: NDArray[np.uint32] | None = None, unread: Sequence[str] = ()
+    ) -> Columns:
+        """Row groups of samples that follow one another as columns; with `wanted` (ascending) at least these tags.
 
         Columns that are `unread` (`seen`, `integer` or `text`) hold nothing.
         """
-        alike = self.footer.groups[group].alike | dict.fromkeys(unread)
-        table = self.read(group, [name for name in SCHEMA.names if name not in alike])
+        alike = alike_in([self.footer.groups[group] for group in groups]) | dict.fromkeys(unread)
+        table = self._read(groups, [name for name in SCHEMA.names if name not in alike])
         if wanted is not None and "tag" not in alike:
             tag = table["tag"].to_numpy()
             first, last = np.searchsorted(tag, wanted[0], "left"), np.searchsorted(tag, wanted[-1], "right")
@@ -247,10 +259,10 @@ class _Reader:
         self._window = _Window(end)
         self._file = pq.ParquetFile(self._window, metadata=metadata, pre_buffer=False)
 
-    def read(self, group: int, columns: Sequence[str] | None, data: bytes, start: int) -> pa.Table:
-        """The row group that `data` is, which begins in the file at `start`."""
+    def read(self, groups: Sequence[int], columns: Sequence[str] | None, data: bytes, start: int) -> pa.Table:
+        """The row groups that `data` is, which begins in the file at `start`."""
         self._window.show(data, start)
-        table = self._file.read_row_group(group, columns=columns, use_threads=False)
+        table = self._file.read_row_groups(groups, columns=columns, use_threads=False)
         self._window.show(b"", 0)
         return table
 

@@ -16,6 +16,10 @@ ALIKE: Final = {"tag": 2**32, "quality": 2**32, "mark": 2**8, "integer": None, "
 """Columns that often hold one value, and what this is below; None: they often hold none."""
 
 
+AT_ONCE: Final = 122_880
+"""Samples of neighbouring row groups that are decoded together: that takes less than one after the other."""
+
+
 class Group(msgspec.Struct, frozen=True, array_like=True):
     """One row group: its bytes in the file, their checksum, and what can be found in it."""
 
@@ -77,6 +81,13 @@ def _alike(table: pa.Table) -> Iterator[tuple[str, int | None]]:
                 yield name, int(values[0])
 
 
+def alike_in(groups: Sequence[Group]) -> dict[str, int | None]:
+    """Columns that hold one value in all rows of all of them."""
+    first, others = groups[0].alike, groups[1:]
+    found = first.items()
+    return {name: value for name, value in found if all(other.alike.get(name, -1) == value for other in others)}
+
+
 def _is_value(name: str, value: int | None) -> bool:
     """Whether a column may hold nothing but this."""
     if name not in ALIKE:
@@ -125,6 +136,20 @@ class Places:
         between = (below > above) & timely(self.all)
         first, last = (above > low) & timely(self.first), (high > below) & timely(self.last)
         return np.flatnonzero(between | first | last).tolist()
+
+
+def together(groups: Sequence[Group], numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """These row groups (ascending), those that follow one another in the file together, as many as make `AT_ONCE`."""
+    some: list[int] = []
+    rows = 0
+    for number in numbers:
+        if some and (number != some[-1] + 1 or rows + groups[number].rows > AT_ONCE):
+            yield some
+            some, rows = [], 0
+        some.append(number)
+        rows += groups[number].rows
+    if some:
+        yield some
 
 
 def _spans(spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:

@@ -8,15 +8,15 @@ the way is set aside, named in `gaps`, and the rest is answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from isthmus.core.errors import Damaged, Disconnected, NotFound
 from isthmus.core.event import Event, EventKind
@@ -25,10 +25,11 @@ from isthmus.core.time import EARLIEST, LATEST
 from isthmus.store.history.adopt import at_one_moment
 from isthmus.store.history.border import Borders
 from isthmus.store.history.checked import Opened
-from isthmus.store.history.columns import Columns, Positions, current, from_table, join, ordered, to_table
+from isthmus.store.history.columns import Columns, current, from_table, join, ordered, to_table
 from isthmus.store.history.damage import opened, set_aside
 from isthmus.store.history.flush import final, latest
 from isthmus.store.history.folder import Folder
+from isthmus.store.history.groups import together
 from isthmus.store.history.kept import DAY, Kept, KeptFooter, Kind, day_of
 from isthmus.store.history.lease import leased
 from isthmus.store.history.lists import known_tags
@@ -37,10 +38,16 @@ from isthmus.store.history.moments import taken, waits
 from isthmus.store.history.segment import Footer, Segment
 from isthmus.store.history.shelves import Part, Shelves, is_day
 from isthmus.store.history.tail import behind
+from isthmus.store.history.wanted import Wanted, last_within, may_hold, numbers_wanted, pieces, within
 from isthmus.stream.log import Log, Position
 
 RECENT: Final = 48
 """Decoded row groups of roll-ups that a snapshot holds, about 1.5 MB each: those of a few tags in a month."""
+
+THREADS: Final = 2
+"""Pieces of many tags' samples that are read at a time."""
+
+T = TypeVar("T")
 
 TRIES: Final = 3
 """Snapshots begun before giving up because the log was purged under each of them."""
@@ -91,38 +98,70 @@ class History:
         """Those of `columns` that are in no day file: what roll-ups do not know of."""
         return self._columns(self.shelves.loose, numbers, start, end)
 
-    def days(self, numbers: Sequence[int], start: int, end: int, unread: Sequence[str] = ()) -> Iterator[Columns]:
-        """Those of `columns` that are in day files, each row group ordered; with what corrections replaced.
+    def of_days(
+        self, numbers: Sequence[int], start: int, end: int, made: Callable[[Columns], T], unread: Sequence[str] = ()
+    ) -> Iterator[T]:
+        """What is `made` of those of `columns` that are in day files, piece by piece, each ordered; with what
+        corrections replaced. Some pieces are read, and made something of, at a time, each in a thread.
 
-        Columns that are `unread` (`seen`, `integer` or `text`) hold nothing. Of a file that turns out damaged
-        (`is_sound`) some samples come twice.
+        Columns that are `unread` (`seen`, `integer` or `text`) hold nothing. Nothing more comes of a file that turns
+        out damaged (`is_sound`).
         """
-        wanted = _numbers(numbers)
-        if wanted is not None and len(wanted) and start < end:
-            for group in self._groups(self.shelves.days, wanted, start, end, unread):
-                yield _within(group, wanted, start, end)
+        wanted = numbers_wanted(numbers)
+
+        def read(found: Opened[Footer] | Opened[KeptFooter], groups: Sequence[int]) -> list[T]:
+            return [made(piece) for piece in pieces(found.neighbours(groups, wanted, unread), wanted, start, end)]
+
+        with ThreadPoolExecutor(THREADS, "history") as threads:
+            tasks = [
+                (part, threads.submit(read, found, groups))
+                for part, found in self._sound_days(wanted, start, end)
+                for groups in together(found.footer.groups, found.places.holding(wanted, start, end))
+            ]
+            for part, task in tasks:
+                with self._setting_aside(part):
+                    yield from task.result()
+
+    def _sound_days(
+        self, wanted: Wanted, start: int, end: int
+    ) -> Iterator[tuple[Part, Opened[Footer] | Opened[KeptFooter]]]:
+        for part in self.shelves.days:
+            if self.is_sound(part) and may_hold(part, wanted, start, end):
+                with self._setting_aside(part):
+                    yield part, opened(self.folder, part)
+
+    @contextmanager
+    def _setting_aside(self, part: Part) -> Iterator[None]:
+        """Sets the file aside when it turns out damaged, and goes on."""
+        try:
+            yield
+        except Damaged as error:
+            self._set_aside(part, error.what)
+        except FileNotFoundError:
+            self._missing(part)
 
     def _columns(self, parts: Sequence[Part], numbers: Sequence[int], start: int, end: int) -> Columns:
-        wanted = _numbers(numbers)
+        wanted = numbers_wanted(numbers)
         if wanted is None or not len(wanted) or start >= end:
             return ordered(join(()))
-        found = [_within(part, wanted, start, end) for part in self._groups(parts, wanted, start, end)]
-        return ordered(join([*found, _within(self.tail, wanted, start, end)]))
+        groups = self._groups(parts, wanted, start, end)
+        found = [piece for group in groups for piece in pieces(group, wanted, start, end)]
+        return ordered(join([*found, *pieces(self.tail, wanted, start, end)]))
 
     def _groups(
         self, parts: Sequence[Part], wanted: Wanted, start: int, end: int, unread: Sequence[str] = ()
     ) -> Iterator[Columns]:
-        """The row groups that may hold samples of the wanted tags and times, in log order."""
+        """The row groups that may hold samples of the wanted tags and times, neighbours together, in log order."""
         for part in parts:
             if part.file in self._unreadable:
                 yield from self._unreadable[part.file]
                 continue
-            if not _may_hold(part, wanted, start, end):
+            if not may_hold(part, wanted, start, end):
                 continue
             try:
                 found = opened(self.folder, part)
-                for group in found.places.holding(wanted, start, end):
-                    yield found.columns(group, wanted, unread)
+                for groups in together(found.footer.groups, found.places.holding(wanted, start, end)):
+                    yield found.neighbours(groups, wanted, unread)
             except Damaged as error:
                 yield from self._set_aside(part, error.what)
             except FileNotFoundError:
@@ -153,18 +192,14 @@ class History:
         Only these `columns`, always the same ones of a kind, of a file that has all of them. Of a file that turns out
         damaged (`is_sound`) no more is given: the next compaction makes it again.
         """
-        wanted = _numbers(numbers)
+        wanted = numbers_wanted(numbers)
         for kept in self.shelves.derived(kind, first_day, last_day):
             if kept.file in self._unreadable:
                 continue
-            try:
+            with self._setting_aside(kept):
                 found = opened(self.folder, kept)
                 for group in found.places.holding(wanted, EARLIEST, LATEST):
                     yield kept, self._decoded(kept, found, group, columns)
-            except Damaged as error:
-                self._set_aside(kept, error.what)
-            except FileNotFoundError:
-                self._missing(kept)
 
     def _decoded(
         self, kept: Kept, found: Opened[Footer] | Opened[KeptFooter], group: int, columns: Sequence[str] | None
@@ -201,7 +236,7 @@ class History:
 
     def last(self, numbers: Sequence[int] | None = None) -> pa.Table:
         """The latest live sample of these tags (None: of all that have one), in order of their numbers."""
-        tail = _within(self.tail, _numbers(numbers), EARLIEST, LATEST)
+        tail = within(self.tail, numbers_wanted(numbers), EARLIEST, LATEST)
         return to_table(latest(ordered(join([self._manifest.latest(numbers), latest(tail)]))))
 
     def carried(self, numbers: Sequence[int] | None, day: int) -> tuple[int | None, Columns]:
@@ -216,7 +251,7 @@ class History:
         found = [table for _, table in self.derived(Kind.CARRIED, numbers, newest[0].day, newest[0].day)]
         if not self.is_sound(newest[0]):
             return self.carried(numbers, day)
-        return newest[0].day, _within(join(map(from_table, found)), _numbers(numbers), EARLIEST, LATEST)
+        return newest[0].day, within(join(map(from_table, found)), numbers_wanted(numbers), EARLIEST, LATEST)
 
     def at(self, time: int, numbers: Sequence[int] | None = None) -> pa.Table:
         """The last sample of these tags (None: of all that have one) at or before a time, in order of their numbers.
@@ -225,12 +260,12 @@ class History:
         """
         day, carried = self.carried(numbers, day_of(time))
         start, end = EARLIEST if day is None else day * DAY, min(time, LATEST - 1) + 1
-        wanted, found = _numbers(numbers), final(carried)
+        wanted, found = numbers_wanted(numbers), final(carried)
         for part in self.parts:
             since = start if is_day(part) else EARLIEST
-            lasts = [_last(columns, wanted, since, end) for columns in self._groups((part,), wanted, since, end)]
+            lasts = [last_within(columns, wanted, since, end) for columns in self._groups((part,), wanted, since, end)]
             found = final(ordered(join((found, *lasts))))
-        return to_table(final(ordered(join((found, _last(self.tail, wanted, EARLIEST, end))))))
+        return to_table(final(ordered(join((found, last_within(self.tail, wanted, EARLIEST, end))))))
 
     def events(self, start: int = EARLIEST, end: int = LATEST, kind: EventKind | None = None) -> list[Event]:
         """Events with start <= at < end, oldest first."""
@@ -273,73 +308,6 @@ class History:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(segment.size for segment in self.segments) + sum(kept.size for kept in self.kept)
-
-
-Wanted: TypeAlias = NDArray[np.uint32] | None
-"""Numbers of tags, ascending, each once; None: all."""
-
-
-def _numbers(numbers: Sequence[int] | None) -> Wanted:
-    if numbers is None:
-        return None
-    return np.unique(np.array([n for n in numbers if 0 <= n < 2**32], np.uint32))
-
-
-def _may_hold(part: Part, wanted: Wanted, start: int, end: int) -> bool:
-    if part.rows == 0 or part.last_time < start or part.first_time >= end:
-        return False
-    if wanted is None:
-        return True
-    first = int(np.searchsorted(wanted, part.first_tag))
-    return first < len(wanted) and int(wanted[first]) <= part.last_tag
-
-
-def _within(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
-    """The samples of the wanted tags and times, of columns ordered by tag and time."""
-    if wanted is None or not len(columns):
-        return columns.pick(_rows(columns, wanted, start, end))
-    first, last = np.searchsorted(wanted, columns.tag[0], "left"), np.searchsorted(wanted, columns.tag[-1], "right")
-    if last - first > _FEW:
-        return columns.pick(_rows(columns, wanted, start, end))
-    return join([columns.pick(found) for found in _stretches(columns, wanted[first:last], start, end)])
-
-
-def _stretches(columns: Columns, wanted: NDArray[np.uint32], start: int, end: int) -> list[slice]:
-    """Where the samples of a few tags lie, those that follow one another as one."""
-    found: list[slice] = []
-    lows, highs = (np.searchsorted(columns.tag, wanted, side).tolist() for side in ("left", "right"))
-    for low, high in zip(lows, highs, strict=True):
-        first, last = (low + int(place) for place in np.searchsorted(columns.time[low:high], (start, end)))
-        if found and found[-1].stop == first:
-            found[-1] = slice(found[-1].start, last)
-        elif first < last:
-            found.append(slice(first, last))
-    return found
-
-
-_FEW: Final = 16
-"""Tags that are cut out one by one."""
-
-
-def _last(columns: Columns, wanted: Wanted, start: int, end: int) -> Columns:
-    """Of each tag the last of the samples `_within`."""
-    rows = _rows(columns, wanted, start, end)
-    tags = columns.tag[rows]
-    ends = np.ones(len(rows), np.bool_)
-    ends[:-1] = tags[1:] != tags[:-1]
-    return columns.pick(rows[ends])
-
-
-def _rows(columns: Columns, wanted: Wanted, start: int, end: int) -> Positions:
-    if wanted is None:
-        return np.flatnonzero((columns.time >= start) & (columns.time < end))
-    firsts = np.searchsorted(columns.tag, wanted, "left")
-    counts = np.searchsorted(columns.tag, wanted, "right") - firsts
-    before = np.cumsum(counts) - counts
-    rows = np.arange(int(counts.sum())) + np.repeat(firsts - before, counts)
-    times = columns.time[rows]
-    found: Positions = rows[(times >= start) & (times < end)]
-    return found
 
 
 def _touches(event: Event, start: int, end: int) -> bool:

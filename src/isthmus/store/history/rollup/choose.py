@@ -37,7 +37,10 @@ class Terms:
         """(m,) which rows of one tag, ordered by time, say all that their samples would."""
         begins, ends = rows.time, rows.time + width
         whole = (begins >= self.edges[0]) & (ends <= self.edges[-1])
-        whole &= np.searchsorted(self.edges, begins, "right") == np.searchsorted(self.edges, ends, "left")
+        before = np.searchsorted(begins, self.edges) - 1
+        behind = self.edges[before >= 0]
+        before = before[before >= 0]
+        whole[before[behind < ends[before]]] = False
         fit: Flags = whole & ~rows.marked(Remark.ROUGH) & ~touched(begins, ends, self.dark)
         if self.holds and isinstance(rows, Rows):
             fit &= ~np.isnan(rows.held)

@@ -243,17 +243,22 @@ class _Condensing(Generic[R]):
     @cached_property
     def let_go(self) -> Spans:
         """The days of which rows tell all there is: their samples may be gone."""
-        rows = self.base.rows
-        days = rows.time // DAY
-        if not (days < self.border).any():
+        gone = self.days < self.border
+        if not gone.any():
             return choose.NOTHING
-        found = np.setdiff1d(days[days < self.border], days[rows.marked(Remark.ROUGH)])
+        found = np.setdiff1d(self.days[gone], self.days[self.base.rows.marked(Remark.ROUGH)])
         return choose.of_days(found)
 
     @cached_property
     def covered(self) -> Days:
         """The days that have rows."""
-        return np.unique(self.base.rows.time // DAY)
+        found: Days = self.days[np.append(True, self.days[1:] != self.days[:-1])]
+        return found
+
+    @cached_property
+    def days(self) -> Days:
+        """(m,) of the rows, each as often as it has any."""
+        return self.base.rows.time // DAY
 
     @cached_property
     def uncovered(self) -> Spans:
@@ -272,9 +277,8 @@ class _Condensing(Generic[R]):
 
     def untold(self) -> Iterator[Columns]:
         """Samples of a number on days of which another one has rows, and it has none."""
-        days = self.base.rows.time // DAY
         for number in self.numbers:
-            for day in np.setdiff1d(self.covered, days[self.base.rows.tag == number]).tolist():
+            for day in np.setdiff1d(self.covered, self.days[self.base.rows.tag == number]).tolist():
                 yield self.history.columns([number], day * DAY, (day + 1) * DAY)
 
     @cached_property

@@ -29,24 +29,29 @@ _WORTH: Final = 3
 
 def outlines(
     history: History, numbers: Sequence[int], edges: Times, gaps: Mapping[int, Times]
-) -> tuple[Columns, set[int]]:
-    """Outlines (ordered) of these tags, and the numbers of those that are doubtful: of these all samples are needed.
+) -> tuple[dict[int, Columns], set[int]]:
+    """Outlines (ordered) by tag, and the numbers of the tags that are doubtful: of these all samples are needed.
 
     They are those with corrections, and with samples at one time in different files: which of them count is not to be
     seen from some. `gaps` are (g, 2) ns that were told of each tag.
     """
     start, end = int(edges[0]), int(edges[-1])
     loose = history.loose(numbers, start, end)
-    beside = {int(loose.tag[low]): loose.time[low:high] for low, high in runs(loose.tag)}
+    beside = {tag: samples.time for tag, samples in by_tag(loose)}
     unread = _UNREAD if any(map(len, gaps.values())) else ("seen", *_UNREAD)
-    found, doubtful = [loose], _corrected(loose)
-    for samples in history.days(numbers, start, end, unread):
-        doubtful |= _corrected(samples) | _repeated(samples, beside)
-        found.append(outline(samples, edges, gaps))
+
+    def made(samples: Columns) -> tuple[Columns, set[int]]:
+        return outline(samples, edges, gaps), _corrected(samples) | _repeated(samples, beside)
+
+    parts = {tag: [samples] for tag, samples in by_tag(loose)}
+    doubtful = _corrected(loose)
+    for outlined, strange in history.of_days(numbers, start, end, made, unread):
+        doubtful |= strange
+        for tag, samples in by_tag(outlined):
+            parts.setdefault(tag, []).append(samples)
     if not all(history.is_sound(part) for part in history.parts):
-        return empty(), set(numbers)
-    kept = ordered(join(found))
-    return kept.pick(~np.isin(kept.tag, list(doubtful))) if doubtful else kept, doubtful
+        return {}, set(numbers)
+    return {tag: ordered(join(some)) for tag, some in parts.items() if tag not in doubtful}, doubtful
 
 
 _UNREAD: Final = ("integer", "text")
@@ -67,7 +72,9 @@ def _repeated(samples: Columns, beside: Mapping[int, Times]) -> set[int]:
 
 
 def _tags(samples: Columns) -> Iterator[tuple[int, int, int]]:
-    return ((int(samples.tag[low]), low, high) for low, high in runs(samples.tag))
+    tag = samples.tag
+    ends = [*(np.flatnonzero(tag[1:] != tag[:-1]) + 1).tolist(), len(tag)] if len(tag) else []
+    return ((int(tag[low]), low, high) for low, high in zip([0, *ends], ends, strict=False))
 
 
 def outline(samples: Columns, edges: Times, told: Mapping[int, Times]) -> Columns:
@@ -104,8 +111,11 @@ def _shown(rows: Shown, others: Times, number: int, edges: Times) -> Columns:
     """What is to be seen of the rows' samples, where those of the other times may not be usable."""
     if not len(rows):
         return empty()
-    column, among = np.searchsorted(edges, rows.time, "right"), np.searchsorted(others, rows.time)
-    firsts = np.flatnonzero(np.append(True, (column[1:] != column[:-1]) | (among[1:] != among[:-1])))
+    begins = np.zeros(len(rows) + 1, np.bool_)
+    begins[0] = True
+    begins[np.searchsorted(rows.time, edges)] = True
+    begins[np.searchsorted(rows.time, others, "right")] = True
+    firsts = np.flatnonzero(begins[:-1])
     lengths = np.diff(np.append(firsts, len(rows)))
     lows, highs = _hits(rows.min, np.fmin, firsts, lengths), _hits(rows.max, np.fmax, firsts, lengths)
     lasts = firsts + lengths - 1
@@ -135,12 +145,10 @@ def _begin(begins: Flags, samples: Columns) -> None:
         begins[1:-1] = (usable[1:] != usable[:-1]) | (samples.tag[1:] != samples.tag[:-1])
 
 
-def runs(tag: NDArray[np.uint32]) -> list[tuple[int, int]]:
-    """From where to where ordered samples are of one tag."""
-    if not len(tag):
-        return []
-    ends = [*(np.flatnonzero(tag[1:] != tag[:-1]) + 1).tolist(), len(tag)]
-    return list(zip([0, *ends], ends, strict=False))
+def by_tag(samples: Columns) -> Iterator[tuple[int, Columns]]:
+    """Ordered samples of each tag, with its number."""
+    for tag, low, high in _tags(samples):
+        yield tag, samples.pick(slice(low, high))
 
 
 def _between(edges: Times, times: Times) -> Times:

@@ -22,7 +22,7 @@ from isthmus.store.history.kept import day_of
 from isthmus.store.history.read import History
 from isthmus.store.history.rollup.condense import bounded, rows_for, sketched
 from isthmus.store.history.rollup.fetch import fetch_each
-from isthmus.store.history.rollup.outline import outlines, runs
+from isthmus.store.history.rollup.outline import by_tag, outlines
 from isthmus.store.history.rollup.rows import MINUTE, QUARTER, Shown
 from isthmus.store.history.rollup.sheaf import Sheaves
 from isthmus.store.history.watch import Watch
@@ -91,10 +91,9 @@ class _Drawing:
         """Those of tags with one number each, by this, from outlines of their samples, or else from all of them."""
         numbers = [setting.tag.number for setting in settings]
         gaps = {s.tag.number: self.watches[s.system].spans(s.tag.number) for s in settings}
-        outlined, doubtful = outlines(self.history, numbers, self.edges, gaps)
-        samples = _by_tag(outlined)
+        samples, doubtful = outlines(self.history, numbers, self.edges, gaps)
         for some in _portions([s for s in settings if s.tag.number in doubtful], _AT_ONCE):
-            samples |= _by_tag(self.history.columns([s.tag.number for s in some], self.start, self.end))
+            samples |= by_tag(self.history.columns([s.tag.number for s in some], self.start, self.end))
         return {s.tag.number: self.drawn(s, samples.get(s.tag.number, empty())) for s in settings}
 
     def drawn(self, setting: TagSetting, samples: Columns) -> Drawn:
@@ -109,8 +108,3 @@ class _Drawing:
     @property
     def end(self) -> int:
         return int(self.edges[-1])
-
-
-def _by_tag(samples: Columns) -> dict[int, Columns]:
-    """Ordered samples of some tags by their numbers."""
-    return {int(samples.tag[low]): samples.pick(slice(low, high)) for low, high in runs(samples.tag)}

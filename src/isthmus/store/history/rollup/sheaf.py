@@ -10,7 +10,7 @@ twentieth of that, and is smaller. So a file of roll-ups is Parquet with a row f
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, NamedTuple
 
@@ -294,8 +294,8 @@ class _Blocks(NamedTuple):
     """(s,) where the sheaves that have any begin."""
 
 
-def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks | None:
-    """The `which`-th kind of columns, of all sheaves that have any; None: none has."""
+def _blocks(packed: Sequence[_Packed], form: Form, which: int, wanted: Collection[str] | None = None) -> _Blocks | None:
+    """The `which`-th kind of columns (at least the `wanted` ones), of all sheaves that have any; None: none has."""
     some = [each for each in packed if each.sizes[which]]
     if not some:
         return None
@@ -307,8 +307,11 @@ def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks | None
             np.frombuffer(each.data, type_, len(names) * n, place).reshape(len(names), n)
             for each, n, place in zip(some, sizes, places, strict=True)
         ]
-        block = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
-        arrays |= zip(names, block, strict=True)
+        if len(pieces) == 1 or wanted is None:
+            arrays |= zip(names, pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1), strict=True)
+        else:
+            some_names = ((i, name) for i, name in enumerate(names) if name in wanted)
+            arrays |= {name: np.concatenate([piece[i] for piece in pieces]) for i, name in some_names}
         places = [place + piece.nbytes for place, piece in zip(places, pieces, strict=True)]
     return _Blocks(
         arrays,
@@ -320,7 +323,7 @@ def _blocks(packed: Sequence[_Packed], form: Form, which: int) -> _Blocks | None
 
 
 def _rows(packed: Sequence[_Packed], which: int, kind: type[R]) -> R:
-    blocks = _blocks(packed, _ROWS, which)
+    blocks = _blocks(packed, _ROWS, which, _NEEDED if kind is Shown else None)
     if blocks is None:
         return none(kind)
     flat = blocks.arrays
@@ -332,6 +335,8 @@ def _rows(packed: Sequence[_Packed], which: int, kind: type[R]) -> R:
 
 
 _SHOWN: Final = (("first_time", "last_time", "min_time", "max_time"), ("first", "last", "min", "max"))
+_NEEDED: Final = {"step", "quality", "remark", *_SHOWN[0], *_SHOWN[1]}
+"""Columns of `_ROWS` that say what pictures show."""
 
 
 def _whole(found: Arrays, flat: Arrays, unit: NDArray[np.int64]) -> Arrays:
