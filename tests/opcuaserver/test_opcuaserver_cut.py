@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asyncua import Client, ua
 
 from isthmus.plant.revision import OutputSetting
 from tests.conftest import Until
 from tests.deliver.plant import AT, PLANT, TAGS, plant
+from tests.opcuaserver.house import REACTOR, TEMPERATURE, House, house
 from tests.peers.network import Network
 from tests.peers.opcua_client_peer import OpcUaClient
 from tests.peers.opcua_peer import free_port
@@ -40,6 +42,7 @@ async def past(client: OpcUaClient, count: int) -> list[float]:
 async def test_after_a_cut_under_load_a_client_hears_on_and_history_fills_the_hole(
     tmp_path: Path, until: Until, seconds: float
 ) -> None:
+    """In a minute its session is over (20 s), and its subscription is not: it has another session take that over."""
     port = free_port()
     config = {"listen": f"127.0.0.1:{port}", "security": ["None"], "anonymous": True}
     async with plant(tmp_path / "data") as floor, floor.recording(), Network(port) as network:
@@ -75,7 +78,57 @@ async def test_after_a_cut_under_load_a_client_hears_on_and_history_fills_the_ho
                 values = [one["value"] for one in heard]
                 assert set(values) >= set(range(before)), "before the cut nothing is missing"
                 assert len(values) > again and set(range(floor.sent)) - set(values), "in the cut something is"
-                if seconds < 10:  # its session outlived the cut, and so its queue; later it has another one
-                    assert [one["value"] for one in heard if one["status"] == OVERFLOW]
+                assert [one["value"] for one in heard if one["status"] == OVERFLOW], "and it is told so"
                 await until(lambda: bool(told["ua"]["lag_messages"] == 0), "all is delivered")
                 assert await past(client, floor.sent) == list(range(floor.sent))
+
+
+class Quiet:
+    """Somebody who subscribes and does not care."""
+
+    def datachange_notification(self, *_: object) -> None:
+        return
+
+
+async def session_over(client: Client) -> None:
+    """It ends its session, and not its subscriptions."""
+    await client.uaclient.close_session(False)
+    await client.close_secure_channel()
+    client.disconnect_socket()
+
+
+async def left_alone(opened: House) -> int:
+    """The number of a subscription to a temperature whose session is over."""
+    client = Client(opened.url, timeout=20)
+    await client.connect()
+    subscription = await client.create_subscription(100, Quiet())
+    await subscription.subscribe_data_change(client.get_node(f"ns=2;s={REACTOR}/temperature"), queuesize=10)
+    await session_over(client)
+    return int(subscription.subscription_id)
+
+
+async def taken_over(client: Client, number: int) -> list[float]:
+    """The values of a subscription's next message once this client's session has it; raises where it cannot."""
+    (found,) = await client.uaclient.transfer_subscriptions(ua.TransferSubscriptionsParameters([number], True))
+    found.StatusCode.check()
+    answer: Any = await client.uaclient.publish([])
+    data = answer.Parameters.NotificationMessage.NotificationData or []
+    return [item.Value.Value.Value for one in data for item in one.MonitoredItems]
+
+
+async def test_a_subscription_outlives_its_session_and_is_taken_over_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.outputs.opcua.subscribing.SUBSCRIPTIONS", 2)
+    async with house(tmp_path) as opened:
+        await opened.tell(TEMPERATURE, 1.0, 1)
+        oldest, *others = [await left_alone(opened) for _ in range(3)]
+        for value in (2.0, 3.0):
+            await opened.tell(TEMPERATURE, value, value)
+            for number in others:
+                client = Client(opened.url, timeout=20)
+                await client.connect()
+                assert (await taken_over(client, number))[-1] == value
+                with pytest.raises(ua.UaStatusCodeError):  # of those without a session so many wait and no more
+                    await taken_over(client, oldest)
+                await session_over(client)

@@ -51,7 +51,7 @@ def address(opened: House) -> tuple[str, int]:
 
 async def value(opened: House) -> float:
     """What a client in good order reads."""
-    async with Client(opened.url, timeout=20) as client:
+    async with Client(opened.url, timeout=90) as client:
         found: float = await client.get_node(f"ns=2;s={PATHS[TEMPERATURE - 1]}").read_value()
         return found
 
@@ -152,7 +152,7 @@ async def test_bytes_that_mean_nothing_end_their_connection_and_no_other(crowded
 
 
 async def test_requests_that_make_no_sense_are_refused_and_the_session_goes_on(crowded: House) -> None:
-    async with Client(crowded.url, timeout=20) as client:
+    async with Client(crowded.url, timeout=90) as client:
         session = client.uaclient
         refused: dict[str, Callable[[], Any]] = {
             "nothing to read": lambda: session.read(ua.ReadParameters(NodesToRead=[])),

@@ -70,8 +70,7 @@ async def readers(opened: House, folder: Path, sizes: Sequence[int]) -> AsyncIte
     """Clients whose items have queues of these sizes; all have heard a first value."""
     async with AsyncExitStack() as stack:
         clients = [OpcUaClient(folder / f"client-{n}", opened.url, URI) for n in range(len(sizes))]
-        await asyncio.gather(*map(stack.enter_async_context, clients))
-        found = [Reader(client) for client in clients]
+        found = [Reader(await stack.enter_async_context(client)) for client in clients]
         for reader, size in zip(found, sizes, strict=True):
             said = await reader.client.do("subscribe", nodes=PATHS, size=size)
             assert said["good"] == COUNT

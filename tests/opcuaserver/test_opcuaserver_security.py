@@ -52,7 +52,7 @@ async def asked(
     password: str = "secret", uri: str = WHO,
 ) -> float:  # fmt: skip
     """The temperature, as asyncua's client reads it."""
-    client = Client(secure.url, timeout=20)
+    client = Client(secure.url, timeout=90)
     client.application_uri = uri
     if user:
         client.set_user(user)
@@ -118,12 +118,12 @@ async def test_an_authority_s_certificate_vouches_for_its_clients(secure: House)
 
 
 async def test_without_security_a_client_learns_the_endpoints_and_no_more(secure: House) -> None:
-    client = Client(secure.url, timeout=20)
+    client = Client(secure.url, timeout=90)
     endpoints = await client.connect_and_get_server_endpoints()
     assert {one.SecurityPolicyUri.rpartition("#")[2] for one in endpoints} == set(POLICIES)
     assert all(one.ServerCertificate for one in endpoints)
     assert {token.TokenType.name for one in endpoints for token in one.UserIdentityTokens} == {"UserName"}
-    client = Client(secure.url, timeout=20)
+    client = Client(secure.url, timeout=90)
     await client.connect_socket()
     try:
         await client.send_hello()
@@ -139,14 +139,14 @@ async def test_on_an_open_channel_passwords_are_encrypted_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house(tmp_path, users="reader:secret") as opened:
-        client = Client(opened.url, timeout=20)
+        client = Client(opened.url, timeout=90)
         client.set_user("reader")
         client.set_password("secret")
         async with client:
             assert await client.get_namespace_index(URI) == 2
         with monkeypatch.context() as patched:  # a client that sends it as it is
             patched.setattr(Client, "_encrypt_password", lambda *_: (b"secret", ""))
-            plain = Client(opened.url, timeout=20)
+            plain = Client(opened.url, timeout=90)
             plain.set_user("reader")
             plain.set_password("secret")
             with pytest.raises(ua.UaStatusCodeError) as refused:

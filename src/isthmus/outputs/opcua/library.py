@@ -107,8 +107,12 @@ class Visit(InternalSession):  # type: ignore[misc]  # asyncua has no types that
         """Continuation points of browsing and of history."""
 
     async def close_session(self, delete_subs: bool = True) -> None:
+        """One whose time is over keeps its subscriptions, whatever the library says: its client may come for them."""
         self.points.clear()
-        self.publishing.close()
+        if delete_subs and asyncio.current_task() is not self._timeout_task:
+            self.publishing.close()
+        else:
+            self.publishing.leave_alone()
         await super().close_session(delete_subs)
 
 

@@ -78,6 +78,7 @@ class OpcUaServer:
             yield sink
         finally:
             await server.stop()
+            subscribing.close()
 
     def _check_port(self) -> None:
         """Raises Refused when nothing can listen there, before the address space is made for nothing."""

@@ -83,6 +83,11 @@ class Subscribing:
             ),
         }
 
+    def close(self) -> None:
+        """No more of any subscription, also of those without a session."""
+        for subscription in list(self._subscriptions.values()):
+            subscription.stop()
+
     def _of(self, call: Call) -> Subscription:
         subscription = call.visit.publishing.subscriptions.get(call.parameters.SubscriptionId)
         if subscription is None:
@@ -93,6 +98,15 @@ class Subscribing:
     def _gone(self, subscription: Subscription) -> None:
         self._subscriptions.pop(subscription.number, None)
 
+    def _left(self) -> None:
+        """Of the subscriptions without a session only the newest stay: as many as one session may have."""
+        alone = [one for one in self._subscriptions.values() if one.publishing.alone]
+        places = sum(_places(one) for one in alone)
+        while places > PLACES or len(alone) > SUBSCRIPTIONS:
+            oldest = alone.pop(0)
+            places -= _places(oldest)
+            oldest.stop()
+
     async def _create(self, call: Call) -> None:
         publishing = call.visit.publishing
         if len(publishing.subscriptions) >= SUBSCRIPTIONS:
@@ -100,7 +114,7 @@ class Subscribing:
         pace, self._numbers = _pace(call.parameters), self._numbers + 1
         subscription = Subscription(self._numbers, publishing, pace, call.parameters.PublishingEnabled, self._gone)
         self._subscriptions[subscription.number] = subscription
-        publishing.owner = _owner(call.visit)
+        publishing.owner, publishing.left = _owner(call.visit), self._left
         publishing.join(subscription)
         subscription.start()
         call.answer(wire.handle(subscription.number) + _revised(pace))
@@ -125,7 +139,6 @@ class Subscribing:
             subscription = call.visit.publishing.subscriptions.get(number)
             if subscription is not None:
                 subscription.stop()
-                self._gone(subscription)
             results.append(0 if subscription is not None else BAD_SUBSCRIPTION_ID)
         call.answer(wire.codes(results) + wire.NO_DIAGNOSTICS)
 
@@ -276,10 +289,15 @@ def _move(subscription: Subscription, publishing: Publishing) -> None:
         return
     before.leave(subscription)
     before.ended(subscription, GOOD_SUBSCRIPTION_TRANSFERRED)
-    subscription.publishing = publishing
+    subscription.publishing, publishing.owner, publishing.left = publishing, before.owner, before.left
     publishing.join(subscription)
-    publishing.queued += sum(item.terms.size for item in subscription.items.values())
+    publishing.queued += _places(subscription)
     subscription.touch()
+
+
+def _places(subscription: Subscription) -> int:
+    """In the queues of its items."""
+    return sum(item.terms.size for item in subscription.items.values())
 
 
 def _again(subscription: Subscription) -> None:

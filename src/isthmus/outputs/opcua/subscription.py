@@ -77,7 +77,7 @@ class Subscription:
     pace: Pace
     enabled: bool
     gone: Callable[[Subscription], None]
-    """Told when its lifetime is over."""
+    """Told when there is no more of it."""
     items: dict[int, Item] = field(default_factory=dict)
     ready: dict[Item, None] = field(default_factory=dict)
     """Items that have something to report."""
@@ -119,6 +119,7 @@ class Subscription:
             item.close()
         self.items.clear()
         self.sent.clear()
+        self.gone(self)
 
     def touch(self) -> None:
         """The client is there."""
@@ -133,7 +134,6 @@ class Subscription:
         if self._alone > self.pace.lifetime:
             self.publishing.ended(self, BAD_TIMEOUT)
             self.stop()
-            self.gone(self)
             return
         self._ripen()
         self._quiet += 1
@@ -193,6 +193,10 @@ class Publishing:
         self.subscriptions: dict[int, Subscription] = {}
         self.owner: object = None
         """Who made its subscriptions."""
+        self.alone = False
+        """Its session is over, and its subscriptions wait for another one of their client."""
+        self.left: Callable[[], None] = lambda: None
+        """Told when that happens."""
         self.queued = 0
         """Places in the queues of all items."""
         self._requests: deque[Request] = deque()
@@ -295,8 +299,14 @@ class Publishing:
         while self._requests:
             self._requests.popleft().fault(status)
 
+    def leave_alone(self) -> None:
+        """The session is over; its subscriptions are not, as long as their lifetime lasts (Part 4, 5.14.1.1)."""
+        self._requests.clear()
+        self.alone = True
+        self.left()
+
     def close(self) -> None:
-        """The session is over."""
+        """The session is over, and so are its subscriptions."""
         for subscription in list(self.subscriptions.values()):
             subscription.stop()
         self._requests.clear()
