@@ -122,12 +122,21 @@ def _value(setting: TagSetting, value: float, short: float, integer: int, text: 
 
 
 class Times:
-    """Times as ISO 8601, like `core.time.to_iso`; the text of a second is made once."""
+    """Times as ISO 8601, like `core.time.to_iso`; each is made once, and the text of a second too."""
 
     def __init__(self) -> None:
+        self._made: dict[int, str] = {}
         self._seconds: dict[int, str] = {}
 
     def iso(self, at: int) -> str:
+        """Many samples have the same time: those of a scan."""
+        return self._made.get(at) or self._make(at)
+
+    def _make(self, at: int) -> str:
+        made = self._made[at] = self._text(at)
+        return made
+
+    def _text(self, at: int) -> str:
         second, fraction = divmod(at, SECOND)
         begin = self._seconds.get(second)
         if begin is None:

@@ -40,6 +40,8 @@ MEMORY: Final = "topics.json"
 BARRED: Final = 60.0
 """Seconds."""
 
+_HISTORICAL: Final = int(Mark.HISTORICAL)  # the flag itself is slow to compare with
+
 
 class NamespaceSpec(Broker):
     """The unified namespace on an MQTT broker: what every tag is now, retained under its path, sent when it changes."""
@@ -161,7 +163,7 @@ class Namespace:
         shown, bands = self.shown, self._bands
         for row, (tag, *new) in enumerate(_rows(columns)):
             at, value, integer, text, quality, mark = new
-            if mark & Mark.HISTORICAL:
+            if mark & _HISTORICAL:
                 continue
             known = shown.get(tag)
             if known is not None:
@@ -203,8 +205,9 @@ class _Sink:
             namespace.barred.clear()
         rows = list(namespace.changed(delivery.columns))
         tags = delivery.columns.tag.tolist()
-        refused = [Refusal(row, why) for row in rows if (why := namespace.why_barred(tags[row]))]
-        rows = [row for row in rows if not namespace.why_barred(tags[row])] if refused else rows
+        barred = {row: why for row in rows if (why := namespace.why_barred(tags[row]))} if namespace.barred else {}
+        refused = [Refusal(row, why) for row, why in barred.items()]
+        rows = [row for row in rows if row not in barred] if barred else rows
         try:
             refused += await self._publish(delivery, rows)
         except BaseException:

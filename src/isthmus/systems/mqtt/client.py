@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, where: Where, greeting: Greeting, patience: float) -> None:
         self._where, self._version, self._patience = where, greeting.version, patience
+        self._nothing = _NONE[greeting.version]
         self._stream = packet.Stream()
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
@@ -229,7 +230,7 @@ class Connection(asyncio.Protocol):
         self.check()
         for first in range(0, len(messages), AT_ONCE):
             some = messages[first : first + AT_ONCE]
-            self._write(b"".join(packet.packet(0x30, topic, _NONE[self._version], body) for topic, body in some))
+            self._write(b"".join(packet.packet(0x30, topic, self._nothing, body) for topic, body in some))
             await self._writable.wait()
             self.check()
 
@@ -250,7 +251,7 @@ class Connection(asyncio.Protocol):
 
     def _packet(self, first: int, topic: bytes, payload: bytes) -> bytes:
         self._id = self._id % packet.LONGEST_TEXT + 1
-        body = b"%b%b%b%b" % (topic, self._id.to_bytes(2, "big"), _NONE[self._version], payload)
+        body = b"%b%b%b%b" % (topic, self._id.to_bytes(2, "big"), self._nothing, payload)
         return b"%c%b%b" % (first, packet.length(len(body)), body)
 
     async def _until(self, most: int) -> None:

@@ -318,8 +318,9 @@ def published(version: Version, first: int, body: bytes) -> Published:
 
 def acknowledged(body: bytes) -> tuple[int, int]:
     """(packet identifier, reason code) of a PUBACK (3.4)."""
-    reader = Reader(body)
-    return reader.number(2), 0 if reader.ended else reader.number(1)
+    if len(body) < 2:
+        raise Garbled("a packet that ends too soon")
+    return int.from_bytes(body[:2], "big"), body[2] if len(body) > 2 else 0
 
 
 def farewell(version: Version, body: bytes) -> tuple[int, str]:
