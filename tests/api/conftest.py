@@ -37,5 +37,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 @pytest.fixture(scope="session")
 def api(served: Plant) -> Iterator[httpx.Client]:
     """A client of its API."""
-    with httpx.Client(base_url=address(served), timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=address(served), timeout=90, trust_env=False) as client:
         yield client

@@ -29,7 +29,7 @@ def asked(connection: ClientConnection, *match: str, since: int = 0, life: str =
 
 
 def page(connection: ClientConnection) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(connection.recv(timeout=10))
+    found: dict[str, Any] = json.loads(connection.recv(timeout=90))
     return found
 
 

@@ -103,7 +103,7 @@ def test_a_plant_that_runs_shows_what_was_chosen(tmp_path: Path) -> None:
         made.ready()
         file = made.data / "plant.yaml"
         file.write_text(file.read_text() + '\noutputs:\n  figures: {kind: prometheus, tags: ["**/level"]}\n')
-        with httpx.Client(base_url=address(made), timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=address(made), timeout=90, trust_env=False) as client:
 
             def values() -> Read:
                 text = client.get("/metrics").text

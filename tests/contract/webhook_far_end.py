@@ -90,7 +90,7 @@ class WebhookPeer:
         digest = hmac.new(SECRET, f"{id_}.{stamp}.".encode() + body, hashlib.sha256).digest()
         said = {"webhook-id": id_, "webhook-timestamp": stamp}
         said["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=90)
         try:
             connection.request("POST", "/", body, said)
             return connection.getresponse().status == 202

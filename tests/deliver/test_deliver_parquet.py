@@ -333,7 +333,7 @@ async def test_a_share_that_is_closed_while_it_writes_is_closed_when_that_is_don
     await asyncio.wait((task,), timeout=0.2)
     assert not task.done()
     go_on.set()
-    await asyncio.wait((task,), timeout=10)
+    await asyncio.wait((task,), timeout=90)
     assert task.cancelled()
     await deliver(output(tmp_path), samples([PAST], [1.0]), samples([PAST + 1], [2.0]))
     assert len(rows(everywhere(folder))) == 2

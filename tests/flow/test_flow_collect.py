@@ -44,7 +44,7 @@ async def test_a_value_reaches_history_with_the_devices_time_and_quality(
         assert sample == (AT, 123.0 * 0.1, 0x808C_0000)
 
 
-async def test_after_the_server_returns_with_other_namespace_indexes_everything_flows_within_five_seconds(
+async def test_after_the_server_returns_with_other_namespace_indexes_everything_flows(
     floor: Floor, tmp_path: Path, until: Until
 ) -> None:
     async with Server(tmp_path / "peer", "node", nodes=names("level")) as server:
@@ -54,7 +54,6 @@ async def test_after_the_server_returns_with_other_namespace_indexes_everything_
             await server.kill()
             await until(lambda: floor.state() == "disconnected", "noticed")
             await server.start(before=["urn:one:more", "urn:and:another"], nodes=[{"name": "level", "value": 77}])
-            returned = now()
 
             async def flows() -> bool:
                 return 77.0 in await floor.values(1)
@@ -64,7 +63,6 @@ async def test_after_the_server_returns_with_other_namespace_indexes_everything_
                 e.details["state"] for e in await floor.events() if e.kind is EventKind.CONNECTION and e.at < now()
             ]
             assert states == ["connected", "disconnected", "connected"]
-            assert returned < now()
 
 
 async def test_nothing_is_acknowledged_or_lost_while_the_log_stands_still(
@@ -79,8 +77,8 @@ async def test_nothing_is_acknowledged_or_lost_while_the_log_stands_still(
             os.kill(floor.log.pid, signal.SIGSTOP)
             try:
                 for value in range(100, 120):
-                    await server.do("set", name="level", value=value)
-                    await asyncio.sleep(0.06)  # a publishing interval, so that there are several messages
+                    # a publishing interval, so that there are several messages, each seen by the server
+                    await server.do("set", name="level", value=value, then=60)
                 await until(lambda: floor.report["held"] > 0 or floor.report["accepted"] < 20, "held")
                 assert (await server.do("unacknowledged"))["most"] > 0
             finally:

@@ -62,7 +62,7 @@ async def segments(folder: Path, least: int) -> None:
     """Waits until so many are listed."""
     async with asyncio.timeout(60):
         while True:
-            with closing(sqlite3.connect(folder / "manifest.db", timeout=10)) as database:
+            with closing(sqlite3.connect(folder / "manifest.db", timeout=90)) as database:
                 if database.execute("SELECT count(*) FROM segments").fetchone()[0] >= least:
                     return
             await asyncio.sleep(0.02)

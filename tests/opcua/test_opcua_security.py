@@ -94,8 +94,7 @@ async def test_a_secured_session_survives_a_cut_and_a_renewed_certificate_waits_
         async with Collected(kinds()["opcua"], config, tmp_path, [address]).running() as collected:
             await eventually(collected.saw(0, 4.5))
             network.cut()
-            await server.do("set", name="a", value=5.5)
-            await asyncio.sleep(0.12)  # the server samples every 50 ms
+            await server.do("set", name="a", value=5.5, then=120)  # the server samples every 50 ms
             await server.do("set", name="a", value=6.5)
             network.mend()
             await eventually(collected.saw(0, 6.5))

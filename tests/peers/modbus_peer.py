@@ -15,7 +15,7 @@ import pytest
 from tests.peers.child import Child
 
 PROGRAM = Path(__file__).parent / "build" / "modbus_server"
-SLOWEST = 20.0
+SLOWEST = 90.0
 
 
 def need_server() -> str:

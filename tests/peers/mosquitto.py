@@ -18,6 +18,8 @@ from tests.peers.opcua_peer import free_port
 PROGRAM = which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
 HERE = PROGRAM is not None and which("mosquitto_sub") is not None and which("mosquitto_pub") is not None
 WHAT = "mosquitto and its clients (apt-get install mosquitto mosquitto-clients)"
+LAST = "$last"
+"""A topic that no wildcard stands for."""
 
 
 class Mosquitto:
@@ -64,7 +66,7 @@ class Mosquitto:
         assert PROGRAM is not None
         with (self.folder / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen([PROGRAM, "-c", self.folder / "mosquitto.conf"], stdout=log, stderr=log)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while not _listens(self.port):
             assert self._process.poll() is None, (self.folder / "mosquitto.log").read_text()
             assert time.monotonic() < end
@@ -93,14 +95,17 @@ class Mosquitto:
         text = payload if isinstance(payload, bytes) else payload.encode()
         said = ["-s"] if text else ["-n"]
         words = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-t", topic, *said, *more]
-        subprocess.run(words, input=text, check=True, timeout=20, capture_output=True)
+        subprocess.run(words, input=text, check=True, timeout=90, capture_output=True)
 
-    def retained(self, filter_: str, *more: str, seconds: int = 1) -> dict[str, str]:
-        """Topic → payload of what is retained now."""
-        words = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", filter_, "-W", str(seconds)]
-        words += ["--retained-only", "-F", "%t\t%p", *more]
-        found = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
-        return dict(line.split("\t", 1) for line in found.stdout.splitlines())
+    def retained(self, filter_: str, *more: str) -> dict[str, str]:
+        """Topic → payload of what is retained now: all that comes before a topic that is asked for after it."""
+        self.publish(LAST, "here", "-r", *more)
+        words = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", filter_, "-t", LAST, "-W", "90"]
+        with subprocess.Popen([*words, "-F", "%t\t%p", *more], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            found = dict(line.rstrip("\n").split("\t", 1) for line in iter(process.stdout.readline, f"{LAST}\there\n"))
+            process.kill()
+        return found
 
     def listen(self, filter_: str, into: Path) -> Listener:
         """A `mosquitto_sub` that writes down everything, and comes back by itself when the broker does."""
@@ -135,7 +140,7 @@ class Listener:
     def wait(self) -> None:
         """Until it hears: what is published from now on it does not miss."""
         self._canaries += 1
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while f"canary\t{self._canaries}\n" not in self._into.read_text():
             assert time.monotonic() < end, "mosquitto_sub does not listen"
             with suppress(subprocess.CalledProcessError):

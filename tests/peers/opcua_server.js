@@ -70,7 +70,11 @@ function set({ name, type = "Double", value, status = "Good", time }) {
 }
 
 const commands = {
-  add, set: (how) => { set(how); },
+  add,
+  async set({ then, ...how }) { // answers so many milliseconds of its own later: it has looked at the value by then
+    set(how);
+    if (then) await new Promise((go) => { setTimeout(go, then); });
+  },
   many({ count, prefix = "t", type = "Double", ...rest }) {
     for (let i = 0; i < count; i++) add({ name: prefix + i, type, value: 0, ...rest });
   },

@@ -61,6 +61,7 @@ class Peer:
         type: str = "Double",  # noqa: A002  (the word of the commands)
         status: str = "Good",
         time: str | None = None,
+        then: int = 0,
     ) -> None:
         at = (
             datetime.now(UTC)
@@ -72,6 +73,7 @@ class Peer:
         await self.nodes[name].write_value(
             ua.DataValue(ua.Variant(value, getattr(ua.VariantType, type)), code, SourceTimestamp=at)
         )
+        await asyncio.sleep(then / 1000)
 
     async def burst(self, name: str, count: int, first: int = 0, time: str | None = None) -> None:
         for i in range(count):

@@ -30,7 +30,7 @@ HOMES: Final = Path("/usr/lib/postgresql")
 WHAT: Final = "PostgreSQL (apt-get install postgresql)"
 OWNER: Final = "owner"
 """The user that may do everything."""
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
 """Seconds it may take to start."""
 
 

@@ -12,7 +12,7 @@ from typing import Self
 from tests.peers.child import Child
 
 PROGRAM = Path(__file__).parent / "s7_server.py"
-SLOWEST = 20.0
+SLOWEST = 90.0
 
 
 class S7Server(Child):

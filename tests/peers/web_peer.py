@@ -44,13 +44,13 @@ class WebServer:
         pipe = subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, limit=LONGEST)
         assert self._process.stdout
-        assert (await asyncio.wait_for(self._process.stdout.readline(), 20)) == b"READY\n"
+        assert (await asyncio.wait_for(self._process.stdout.readline(), 90)) == b"READY\n"
 
     async def do(self, command: str, /, **said: Any) -> Any:
         """Its answer to a command."""
         assert self._process and self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps({"do": command, **said}).encode() + b"\n")
-        return json.loads(await asyncio.wait_for(self._process.stdout.readline(), 20))
+        return json.loads(await asyncio.wait_for(self._process.stdout.readline(), 90))
 
     async def page(self, path: str, body: object = None, **said: Any) -> None:
         """Serves `body` as JSON at a path, or what else is said of it."""

@@ -35,7 +35,7 @@ def words(data: Path, *arguments: str | Path) -> list[str]:
 
 
 def sql(data: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words(data, *arguments), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words(data, *arguments), capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_rows_are_written_in_every_form(data: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_both_processes(data: Path) -> None:
 def _answering(asking: subprocess.Popen[str]) -> psutil.Process:
     import time
 
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         for child in psutil.Process(asking.pid).children():
             if "isthmus.app.sql.child" in child.cmdline() and child.cpu_times().user > 0.5:

@@ -283,7 +283,7 @@ def test_it_dies_with_the_one_who_asked(prepared: Prepared, tmp_path: Path) -> N
         child = _child_of(parent.pid)
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait(10)
-        psutil.wait_procs([child], timeout=10)
+        psutil.wait_procs([child], timeout=90)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     finally:
         parent.kill()
@@ -293,7 +293,7 @@ def test_it_dies_with_the_one_who_asked(prepared: Prepared, tmp_path: Path) -> N
 def _child_of(pid: int) -> psutil.Process:
     import time
 
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         for child in psutil.Process(pid).children():
             if child.cpu_times().user > 0.5:
@@ -344,7 +344,7 @@ def test_the_kernel_lets_it_do_nothing_but_read_the_history(tmp_path: Path) -> N
     (tmp_path / "other").write_text("x")
     with (tmp_path / "other").open() as held:
         words = [sys.executable, "-u", "-c", TRIED, str(tmp_path), str(os.getpid()), str(held.fileno())]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
     said = dict(line.split() for line in done.stdout.splitlines())
     assert said.pop("read") == "done", done.stderr
     assert said.pop("True") == "True"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from isthmus.app.ui.files import screen
 from tests.api.conftest import address
@@ -133,6 +133,9 @@ class Device:
         self._loop.close()
 
 
+expect.set_options(timeout=60_000)
+
+
 @dataclass(frozen=True)
 class Site:
     """A plant that runs, and where its screen is."""
@@ -190,7 +193,7 @@ class Window:
 def window(browser: Browser, site: Site) -> Iterator[Window]:
     """A fresh window on the plant. It fails the test when its console tells of errors."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     made = Window(context, site.url)
     yield made
     context.close()

@@ -133,7 +133,7 @@ def test_who_does_not_read_costs_no_memory_skips_pages_and_misses_nothing(crowd:
                 reader.ask()
             before, turned, size, told = server.memory_info().rss, 0, 0, False
             while turned < turns or not told:  # who reads gets every page, and what changed once
-                text = brisk.recv(timeout=20)
+                text = brisk.recv(timeout=90)
                 found = json.loads(text)
                 turned, size = turned + 1, size + len(text)
                 if turned == turns // 2:
@@ -153,16 +153,16 @@ def test_who_does_not_read_costs_no_memory_skips_pages_and_misses_nothing(crowd:
 
 def test_250_tags_that_are_bad_at_once_are_said_and_none_is_left(crowd: Site, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     window = Window(context, crowd.url)
     page = window.open("/?path=acme/lyon/moving/meter-3", ".value.good")
     crowd.device.do("all", prefix="s", status="BadSensorFailure")
-    expect(page.locator("header .wrong")).to_contain_text(f"{STEADY} bad", timeout=20_000)
+    expect(page.locator("header .wrong")).to_contain_text(f"{STEADY} bad")
     expect(page.locator(".node[data-path='acme/lyon/steady'] .mark.bad")).to_contain_text(str(STEADY))
     health = f"{crowd.url}/api/health"
     wait(lambda: httpx.get(health, trust_env=False).json()["bad"] == STEADY, "the API says it too")
     crowd.device.do("all", prefix="s", status="Good")
-    expect(page.locator("header .wrong")).not_to_contain_text("bad", timeout=20_000)
+    expect(page.locator("header .wrong")).not_to_contain_text("bad")
     expect(page.locator(".node[data-path='acme/lyon/steady'] .mark.bad")).to_have_count(0)
     context.close()
     assert not window.said
@@ -172,19 +172,19 @@ def test_a_device_restarted_under_an_open_page_is_said_and_the_page_recovers_by_
     crowd: Site, browser: Browser
 ) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(40_000)
+    context.set_default_timeout(60_000)
     window = Window(context, crowd.url)
     page = window.open("/?path=acme/lyon/moving/meter-3", ".value.good")
     page.evaluate("window.mine = 1")
     crowd.device.die()
-    expect(page.locator("header .wrong")).to_contain_text("1 system not connected", timeout=40_000)
-    expect(page.locator(".rows .badge.stale").first).to_contain_text("stale", timeout=20_000)
+    expect(page.locator("header .wrong")).to_contain_text("1 system not connected")
+    expect(page.locator(".rows .badge.stale").first).to_contain_text("stale")
     expect(page.locator("header .alive")).to_have_text("live")
     crowd.device.start()
-    expect(page.locator("header .wrong")).not_to_contain_text("not connected", timeout=60_000)
+    expect(page.locator("header .wrong")).not_to_contain_text("not connected")
     expect(page.locator(".rows .badge.stale")).to_have_count(0)
     was = page.locator(".rows .value").first.inner_text()
-    expect(page.locator(".rows .value").first).not_to_have_text(was, timeout=20_000)
+    expect(page.locator(".rows .value").first).not_to_have_text(was)
     assert page.evaluate("window.mine") == 1, "it is still the same page"
     context.close()
     assert not window.said

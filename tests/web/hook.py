@@ -38,7 +38,7 @@ def send(
     port: int, body: bytes, said: dict[str, str], *, method: str = "POST", path: str = "/results"
 ) -> tuple[int, dict[str, Any]]:
     """(status, what was said) of a request with these headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     try:
         connection.request(method, path, body, said)
         answer = connection.getresponse()
