@@ -99,7 +99,7 @@ def _numbered(rows: list[tuple[int, int]]) -> list[int]:
 
 
 def opened(file: Path, page: int, account: Account) -> Reading:
-    wanted = {0: (parse("t.id"), DataType.FLOAT)}
+    wanted = {0: (parse("t.id").cell, DataType.FLOAT)}
     whole = spec(file, page)
     meant = Reading.of("far", "t", whole, wanted, None).meant
     return Reading.of("far", "t", whole, wanted, account.known("t", meant))

@@ -330,7 +330,7 @@ def test_what_csv_writers_write_is_read_back(
     path.write_text(file.getvalue(), encoding="utf-8", newline="")
     spec = FilesSpec(folder=str(path.parent))
     picker = Picker([Address("name", DataType.TEXT), Address("value", DataType.FLOAT)], spec)
-    piece = Piece("a.csv")
+    piece = Piece(file="a.csv")
     for row in read_rows(path, spec):
         picker.take(row, piece)
     assert not piece.oddities

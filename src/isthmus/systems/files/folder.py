@@ -36,7 +36,7 @@ class Open:
 
     def piece(self, picker: Picker) -> Piece:
         """Its next rows; `last` with the last of them. Raises OSError, Unreadable."""
-        piece = Piece(self.path.name)
+        piece = Piece(file=self.path.name)
         for row in islice(self.rows, PIECE):
             picker.take(row, piece)
         piece.last = piece.rows < PIECE

@@ -17,9 +17,11 @@ import numpy as np
 from isthmus.core import quality, time
 from isthmus.core.errors import IsthmusError
 from isthmus.core.tag import DataType
-from isthmus.systems.contract import Address, Form, Oddity, Readings
+from isthmus.systems.cell import Wanted
+from isthmus.systems.contract import Address, Form, Oddity
 from isthmus.systems.files.address import parse
 from isthmus.systems.files.rows import Row, Spoilt
+from isthmus.systems.growing import Growing
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,20}")
@@ -54,18 +56,10 @@ class Unfit(Exception):
 
 
 @dataclass(slots=True)
-class Piece:
-    """Some rows of a file, as lists that become columns."""
+class Piece(Growing):
+    """Some rows of a file."""
 
-    file: str
-    index: list[int] = field(default_factory=list)
-    at: list[int] = field(default_factory=list)
-    quality: list[int] = field(default_factory=list)
-    form: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
-    integer: list[int] = field(default_factory=list)
-    text: list[str | None] = field(default_factory=list)
-    oddities: list[Oddity] = field(default_factory=list)
+    file: str = ""
     line: int = 0
     """The last line it holds."""
     rows: int = 0
@@ -80,31 +74,6 @@ class Piece:
         """What could not be understood goes to quarantine."""
         self.oddities.append(Oddity(f"{self.file}:{line}: {reason}", raw[:LARGEST], position))
 
-    def add(self, position: int, at: int, status: int, form: int, value: float, whole: int, text: str | None) -> None:
-        """One value."""
-        self.index.append(position)
-        self.at.append(at)
-        self.quality.append(status)
-        self.form.append(form)
-        self.value.append(value)
-        self.integer.append(whole & 0xFFFF_FFFF_FFFF_FFFF)
-        self.text.append(text)
-
-    def readings(self, **more: Any) -> Readings:
-        """The columns."""
-        return Readings(
-            index=np.array(self.index, np.uint32),
-            at=np.array(self.at, np.int64),
-            quality=np.array(self.quality, np.uint32),
-            form=np.array(self.form, np.uint8),
-            value=np.array(self.value, np.float64),
-            integer=np.array(self.integer, np.uint64).view(np.int64),
-            text=self.text,
-            seen=time.now(),
-            oddities=self.oddities,
-            **more,
-        )
-
 
 class Picker:
     """What the rows of a system mean."""
@@ -113,14 +82,11 @@ class Picker:
         self._spec, self._zone = spec, ZoneInfo(spec.time_zone)
         self._types = [address.type for address in addresses]
         self.cells = [parse(address.text) for address in addresses]
-        self._columns: Set[str] = frozenset()
+        self._columns: frozenset[str] = frozenset()
         self._known: tuple[dict[str, int], dict[str, int]] = ({}, {})
         """Times and qualities as they were written → what they are: rows repeat them."""
         self._missing: set[int] = set()
-        self._groups: dict[tuple[str, ...], dict[tuple[str, ...], list[tuple[int, str]]]] = {}
-        for position, cell in enumerate(self.cells):
-            keys, texts = tuple(key for key, _ in cell.rows), tuple(text for _, text in cell.rows)
-            self._groups.setdefault(keys, {}).setdefault(texts, []).append((position, cell.column))
+        self._cells = Wanted(dict(enumerate(self.cells)), _plain)
 
     def take(self, found: Row | Spoilt, piece: Piece) -> None:
         """Adds what a row says to `piece`."""
@@ -152,11 +118,7 @@ class Picker:
     def _look(self, columns: Set[str], at: int, piece: Piece) -> None:
         """A file with other columns than the one before: an address without its column is bad from its first row on."""
         self._columns = frozenset(columns)
-        lost = {
-            position
-            for position, cell in enumerate(self.cells)
-            if not {cell.column, *(column for column, _ in cell.rows)} <= self._columns
-        }
+        lost = {position for position, cell in enumerate(self.cells) if not self._columns.issuperset(cell.columns)}
         for position in sorted(lost - self._missing):
             piece.missing.append(position)
             piece.add(position, at, quality.BAD_NODE_ID_UNKNOWN, Form.NONE, np.nan, 0, None)
@@ -165,11 +127,10 @@ class Picker:
 
     def _wanted(self, cells: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
         """(position, column) of the addresses whose row this is and that it says something of: a value, or a null."""
-        for keys, known in self._groups.items():
-            for position, column in known.get(tuple(_plain(cells.get(key)) for key in keys), ()):
-                cell = cells.get(column, "")
-                if not isinstance(cell, str) or cell.strip():
-                    yield position, column
+        for position, column in self._cells.of(cells):
+            cell = cells.get(column, "")
+            if not isinstance(cell, str) or cell.strip():
+                yield position, column
 
     def _time(self, cells: Mapping[str, Any]) -> int:
         said, known = _plain(cells.get(self._spec.time)), self._known[0]

@@ -38,7 +38,7 @@ def begin(spec: FilesSpec, system: str, addresses: Sequence[Address]) -> Callabl
 
     def read(file: Dropped) -> Readings:
         data = bytes.fromhex(file.bytes) if file.bytes is not None else (file.content or "").encode(spec.encoding)
-        piece = Piece(file.name)
+        piece = Piece(file=file.name)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "file"
             path.write_bytes(data)

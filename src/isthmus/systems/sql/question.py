@@ -22,7 +22,6 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnClause, ColumnElement, quoted_name
 from sqlalchemy.types import NullType
 
-from isthmus.systems.sql.address import Cell
 from isthmus.systems.sql.spec import Table
 from isthmus.systems.sql.window import Place
 
@@ -57,11 +56,6 @@ def needed(spec: Table) -> tuple[str, ...]:
     """The columns that every row is read with; those of `order` and `key` come first."""
     quality = (spec.quality,) if spec.quality else ()
     return tuple(dict.fromkeys((*spec.ordered_by, *spec.keyed_by, spec.time, *quality, *spec.told)))
-
-
-def columns_of(cell: Cell) -> tuple[str, ...]:
-    """The columns that an address speaks of."""
-    return (cell.column, *(column for column, _ in cell.rows))
 
 
 class Question:

@@ -17,14 +17,14 @@ from sqlalchemy import Connection
 
 from isthmus.core import time
 from isthmus.core.tag import DataType
+from isthmus.systems.cell import Cell
 from isthmus.systems.durations import seconds
 from isthmus.systems.sql import cells
 from isthmus.systems.sql.account import Entry, Known
-from isthmus.systems.sql.address import Cell
 from isthmus.systems.sql.database import Failed
 from isthmus.systems.sql.lag import Lag
 from isthmus.systems.sql.picking import Page, Picker
-from isthmus.systems.sql.question import Question, column_names, columns_of, needed
+from isthmus.systems.sql.question import Question, column_names, needed
 from isthmus.systems.sql.spec import SqlSpec, Table
 from isthmus.systems.sql.window import FUTURE, MOST, MOST_EARLY, Place, Window, unpack
 
@@ -100,10 +100,10 @@ class Reading:
         lost = {
             position: f"there is no column {gone[0]!r}; {has}"
             for position, (cell, _) in self.wanted.items()
-            if (gone := [one for one in columns_of(cell) if one not in names])
+            if (gone := [one for one in cell.columns if one not in names])
         }
         left = {position: one for position, one in self.wanted.items() if position not in lost}
-        more = [column for cell, _ in left.values() for column in columns_of(cell)]
+        more = [column for cell, _ in left.values() for column in cell.columns]
         self._question = Question(self.spec, list(dict.fromkeys((*needed(self.spec), *more))))
         self._picker = Picker(self.system, self.name, self.spec, left, self._zone)
         self.described = True
@@ -169,7 +169,7 @@ class Reading:
     def page(self, met: Met) -> Page:
         """What the rows that are new say."""
         assert self._picker is not None and self._question is not None
-        page, picker, window, now = Page(self.name), self._picker, self.window, time.now()
+        page, picker, window, now = Page(table=self.name), self._picker, self.window, time.now()
         if met.begins is not None:
             window.begin(met.begins, met.begins[: len(self.spec.ordered_by)])
         self.new = False

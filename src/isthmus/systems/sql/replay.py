@@ -10,10 +10,11 @@ from pydantic import Field
 
 from isthmus.core.errors import IsthmusError
 from isthmus.core.tag import DataType
+from isthmus.systems.cell import Cell
 from isthmus.systems.contract import Address, Readings, Spec
-from isthmus.systems.sql.address import Cell, parse
+from isthmus.systems.sql.address import parse
 from isthmus.systems.sql.picking import Page, Picker
-from isthmus.systems.sql.question import columns_of, needed
+from isthmus.systems.sql.question import needed
 from isthmus.systems.sql.spec import SqlSpec
 from isthmus.systems.sql.window import Window
 
@@ -31,8 +32,8 @@ def begin(spec: SqlSpec, system: str, addresses: Sequence[Address]) -> Callable[
     """Reads rows of a test, those of one call as a page."""
     wanted: dict[str, dict[int, tuple[Cell, DataType]]] = {name: {} for name in spec.tables}
     for position, address in enumerate(addresses):
-        cell = parse(address.text)
-        wanted.setdefault(cell.table, {})[position] = (cell, address.type)
+        place = parse(address.text)
+        wanted.setdefault(place.table, {})[position] = (place.cell, address.type)
 
     def read(given: Given) -> Readings:
         if given.table not in spec.tables:
@@ -45,8 +46,8 @@ def begin(spec: SqlSpec, system: str, addresses: Sequence[Address]) -> Callable[
 
 def _page(spec: SqlSpec, system: str, given: Given, wanted: Mapping[int, tuple[Cell, DataType]]) -> Page:
     table = spec.tables[given.table]
-    columns = dict.fromkeys([*needed(table), *(name for cell, _ in wanted.values() for name in columns_of(cell))])
-    picker, page = Picker(system, given.table, table, wanted, ZoneInfo(spec.time_zone)), Page(given.table)
+    columns = dict.fromkeys([*needed(table), *(name for cell, _ in wanted.values() for name in cell.columns)])
+    picker, page = Picker(system, given.table, table, wanted, ZoneInfo(spec.time_zone)), Page(table=given.table)
     window = Window(0)
     for number, row in enumerate(given.rows):
         identity = window.take((number,), (), 0, late=False, waits=False)

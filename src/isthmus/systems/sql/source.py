@@ -18,11 +18,12 @@ from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.tag import DataType
 from isthmus.core.threads import to_its_end
 from isthmus.systems.bare import bad, no_values
+from isthmus.systems.cell import Cell
 from isthmus.systems.contract import Address, Found, Readings, Surroundings
 from isthmus.systems.durations import seconds
 from isthmus.systems.sql import cells
 from isthmus.systems.sql.account import Account, Entry
-from isthmus.systems.sql.address import Cell, parse
+from isthmus.systems.sql.address import parse
 from isthmus.systems.sql.browse import found
 from isthmus.systems.sql.database import Failed, Link, connected
 from isthmus.systems.sql.picking import Page
@@ -73,7 +74,7 @@ class Taking:
     def __init__(self, link: Link, spec: SqlSpec, system: str, account: Account, addresses: Sequence[Address]) -> None:
         self._link, self._spec, self._system, self._account = link, spec, system, account
         self._texts = [address.text for address in addresses]
-        self._cells = [parse(address.text) for address in addresses]
+        self._places = [parse(address.text) for address in addresses]
         self._types = [address.type for address in addresses]
         self._tables: list[Reading] = []
         self._waiting = 0
@@ -87,9 +88,9 @@ class Taking:
     async def remember(self) -> None:
         """How far each table was read."""
         wanted: dict[str, dict[int, tuple[Cell, DataType]]] = {name: {} for name in self._spec.tables}
-        for position, cell in enumerate(self._cells):
-            if cell.table in wanted:
-                wanted[cell.table][position] = (cell, self._types[position])
+        for position, place in enumerate(self._places):
+            if place.table in wanted:
+                wanted[place.table][position] = (place.cell, self._types[position])
         for name, of in wanted.items():
             if of or self._spec.tables[name].event is not None:
                 reading = Reading.of(self._system, name, self._spec, of, None)
@@ -98,7 +99,7 @@ class Taking:
 
     def _unknown(self) -> Readings | None:
         """Addresses of tables that the plant file does not name."""
-        lost = [position for position, cell in enumerate(self._cells) if cell.table not in self._spec.tables]
+        lost = [at for at, place in enumerate(self._places) if place.table not in self._spec.tables]
         if not lost:
             return None
         found = [self._texts[position] for position in lost]
@@ -163,7 +164,7 @@ class Taking:
         back = [self._texts[position] for position in table.lost if position not in lost]
         table.lost = dict(lost)
         for position in news:
-            page.add(position, time.UNKNOWN, quality.BAD_NODE_ID_UNKNOWN, cells.NOTHING)
+            page.add(position, time.UNKNOWN, quality.BAD_NODE_ID_UNKNOWN, *cells.NOTHING)
         for why in dict.fromkeys(news.values()):
             found = [self._texts[position] for position, one in news.items() if one == why]
             page.events.append(self._event(Severity.ERROR, f"{names(found, 3)}: {why}; tried again", found))
@@ -178,7 +179,7 @@ class Taking:
         table.described = table.described and error.passing
         table.due = monotonic() + (seconds(self._spec.every) if error.passing else AGAIN)
         why = f"{error.what}; {error.hint}" if error.hint else error.what
-        page = Page(table.name)
+        page = Page(table=table.name)
         if (error.passing or not table.wanted) and self._due_again(f"{table.name}: {why}"):
             found = [self._texts[position] for position in table.wanted]
             page.events.append(self._event(Severity.WARNING, f"table {table.name} cannot be read: {why}", found))

@@ -47,7 +47,7 @@ def begin(spec: WebhookSpec, system: str, addresses: Sequence[Address]) -> Calla
             rows = rows_of(body, "application/x-ndjson" if message.lines else "application/json", "", at, spec)
         except Turned as no:
             raise IsthmusError(f"{no.status}: {no.what}", where=system, hint=no.hint) from no
-        piece = Piece("message test")
+        piece = Piece(file="message test")
         for row in rows:
             picker.take(row, piece)
         return piece.readings()

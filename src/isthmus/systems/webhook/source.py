@@ -76,7 +76,7 @@ class Taking:
         return self._readings(messages)
 
     def _readings(self, messages: Sequence[Message]) -> Readings:
-        piece = Piece("")
+        piece = Piece()
         for message in messages:
             piece.file = f"message {message.id}"
             samples, spoilt = len(piece.index), len(piece.oddities)
