@@ -10,12 +10,10 @@ from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.samples import Value
 from isthmus.systems.contract import Oddity
 from isthmus.systems.http.resource import Resource
+from isthmus.systems.overrun import PACE, Overruns
 from isthmus.systems.payload import Reading, Target
 from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
 
-PACE: Final = 10.0
-RAREST: Final = 3600.0
-"""Seconds over which readings that were left out are one event, at first and when it goes on."""
 KEPT: Final = 65_536
 """Bytes of an answer that go to quarantine."""
 
@@ -28,10 +26,7 @@ class Remarks:
         self._wrong: dict[int, str] = {}
         """Positions that were told as unreadable in an answer that was read."""
         self._odd = Oddities()
-        self._late: dict[str, tuple[float, int]] = {}
-        """Path → (when it was late first, readings left out since)."""
-        self._said: dict[str, tuple[float, float]] = {}
-        """Path → when readings left out were last told of, and the seconds that covered."""
+        self._overruns = Overruns(PACE)
 
     def trouble(self, resource: Resource, why: str) -> list[Event]:
         """A resource cannot be read; said once of each reason."""
@@ -83,20 +78,16 @@ class Remarks:
 
     def round(self, resource: Resource, began: float, ended: float, missed: int) -> Sequence[Event]:
         """Notes a round of a resource; the event of readings left out, where one is due."""
-        key = f"{resource.path} {resource.interval}"
-        if key not in self._late and not missed:
+        key = (resource.path, resource.interval)
+        late = self._overruns.round(key, resource.interval, began, ended, missed)
+        if late is None:
             return ()
-        since, count = self._late.get(key, (began, 0))
-        said, span = self._said.get(key, (-RAREST, 0.0))
-        span = max(PACE, 2 * resource.interval, min(2 * span, RAREST) if began - said < 2 * span else 0.0)
-        self._late[key] = since, count + missed
-        if ended - since < span:
-            return ()
-        del self._late[key]
-        self._said[key] = ended, span
         message = (
-            f"{resource.path} cannot be read every {resource.interval:g} s: {count + missed} readings within "
-            f"{ended - since:.0f} s were left out; the last took {ended - began:.3g} s"
+            f"{resource.path} cannot be read every {resource.interval:g} s: {late.missed} of "
+            f"{late.missed + late.rounds} readings within {late.span:.0f} s were left out; one took up to "
+            f"{late.longest:.3g} s"
         )
-        details: dict[str, Value] = {"path": resource.path, "missed": count + missed, "longest": ended - began}
+        details: dict[str, Value] = {
+            "path": resource.path, "missed": late.missed, "read": late.rounds, "longest": late.longest,
+        }  # fmt: skip
         return (happened(self._system, EventKind.OVERRUN, Severity.WARNING, message, **details),)

@@ -4,31 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Generic
+from typing import Generic
 
 from isthmus.core import quality, time
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.contract import Address, Oddity
+from isthmus.systems.overrun import PACE, Late, Overruns
 from isthmus.systems.polled.language import Language, W
 from isthmus.systems.polled.schedule import AGAIN, Scan
 from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
-
-PACE: Final = 10.0
-RAREST: Final = 3600.0
-"""Seconds over which readings that were left out are one event, at first and when it goes on."""
-
-
-@dataclass(slots=True)
-class _Late:
-    """Readings of one scan since it first was late."""
-
-    since: float
-    span: float
-    """Seconds to wait before it is told of."""
-    rounds: int = 0
-    missed: int = 0
-    longest: float = 0.0
 
 
 class Remarks(Generic[W]):
@@ -38,9 +22,7 @@ class Remarks(Generic[W]):
         self._system, self._language = system, language
         self._texts = [address.text for address in addresses]
         self._odd = Oddities()
-        self._late: dict[tuple[int, float], _Late] = {}
-        self._said: dict[tuple[int, float], tuple[float, float]] = {}
-        """When readings left out were last told of, and the seconds that the telling covered."""
+        self._overruns = Overruns(PACE)
 
     def _of(self, positions: Sequence[int]) -> list[str]:
         return [self._texts[position] for position in positions]
@@ -96,31 +78,15 @@ class Remarks(Generic[W]):
 
     def round(self, scan: Scan[W], began: float, ended: float, missed: int) -> list[Event]:
         """Notes a round of a scan; the event of readings left out, where one is due."""
-        key = (scan.unit, scan.interval)
-        late = self._late.get(key)
-        if late is None:
-            if not missed:
-                return []
-            late = self._late[key] = _Late(began, self._span(key, scan, began))
-        late.rounds, late.missed = late.rounds + 1, late.missed + missed
-        late.longest = max(late.longest, ended - began)
-        if ended - late.since < late.span:
-            return []
-        del self._late[key]
-        self._said[key] = ended, late.span
-        return [self._overrun(scan, late, ended - late.since)]
+        late = self._overruns.round((scan.unit, scan.interval), scan.interval, began, ended, missed)
+        return [self._overrun(scan, late)] if late is not None else []
 
-    def _span(self, key: tuple[int, float], scan: Scan[W], now: float) -> float:
-        """What goes on is told of ever more rarely."""
-        said, span = self._said.get(key, (-RAREST, 0.0))
-        return max(PACE, 2 * scan.interval, min(2 * span, RAREST) if now - said < span else 0.0)
-
-    def _overrun(self, scan: Scan[W], late: _Late, span: float) -> Event:
+    def _overrun(self, scan: Scan[W], late: Late) -> Event:
         slow = late.longest > scan.interval
         why = f"reading takes up to {late.longest:.3g} s" if slow else "other units or this computer took the time"
         message = (
             f"{self._language.called([scan.unit])} cannot be read every {scan.interval:g} s: {late.missed} of "
-            f"{late.missed + late.rounds} readings within {span:.0f} s were left out; {why}"
+            f"{late.missed + late.rounds} readings within {late.span:.0f} s were left out; {why}"
         )
         details = {"unit": scan.unit, "missed": late.missed, "read": late.rounds, "longest": late.longest}
         return happened(self._system, EventKind.OVERRUN, Severity.WARNING, message, **details)
