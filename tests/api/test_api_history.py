@@ -95,6 +95,9 @@ def test_questions_that_make_no_sense_are_explained(api: httpx.Client) -> None:
 def test_sql_is_answered_and_what_it_may_not_do_is_refused(api: httpx.Client) -> None:
     found = api.post("/api/sql", json={"sql": f"SELECT tag, quality FROM last WHERE tag = '{LEVEL}'"}).json()
     assert (found["columns"], found["rows"], found["more"]) == (["tag", "quality"], [[LEVEL, "Good"]], False)
+    moment = "SELECT '2026-11-23 14:00:00.000001234'::TIMESTAMP_NS, '2026-11-23 14:00:00'::TIMESTAMP, NULL::TIMESTAMP_S"
+    told = ["2026-11-23T14:00:00.000001234", "2026-11-23T14:00:00", None]
+    assert api.post("/api/sql", json={"sql": moment}).json()["rows"] == [told]
     cut = api.post("/api/sql", json={"sql": "SELECT tag FROM tags", "limit": 2}).json()
     assert (len(cut["rows"]), cut["more"]) == (2, True)
     for bad in ("SELECT * FROM read_csv('/etc/passwd')", "DROP TABLE tags", "SELECT", "COPY tags TO '/tmp/x'"):

@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import nats.errors
 import structlog
-from nats.aio.subscription import Subscription
 
 from isthmus.core import time
 from isthmus.core.errors import Disconnected, IsthmusError
+from isthmus.core.spared import spared
 from isthmus.stream import names
 from isthmus.stream.log import Log, LogState, Position
 from isthmus.stream.wire import Answered
+
+with spared("aiohttp"):
+    import nats.errors
+    from nats.aio.subscription import Subscription
 
 BATCH: Final = 256
 _BYTES: Final = 16 << 20

@@ -9,14 +9,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import msgspec
-import nats.errors
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from isthmus.core.errors import Disconnected, IsthmusError, LogFull, Refused
+from isthmus.core.spared import spared
 from isthmus.stream.endpoint import Endpoint
+
+with spared("aiohttp"):
+    import nats.errors
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
 
 PATIENCE: Final = 5.0
 """Seconds an answer may take."""

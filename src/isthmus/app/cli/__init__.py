@@ -14,7 +14,9 @@ def main() -> None:
     """Runs the command that the process was started with, and exits."""
     from isthmus.app.cli.commands import app
     from isthmus.core.errors import IsthmusError, Misasked
+    from isthmus.core.spared import PANDAS, spare
 
+    spare(PANDAS)
     try:
         app(prog_name="isthmus")
     except IsthmusError as error:

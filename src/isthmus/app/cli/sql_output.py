@@ -69,19 +69,11 @@ def _rows(table: pa.Table) -> Iterator[list[Any]]:
 def _values(column: pa.ChunkedArray) -> list[Any]:
     import pyarrow as pa
 
+    from isthmus.app.sql.moments import iso
+
     if pa.types.is_timestamp(column.type):
-        return _times(column)
+        return iso(column)
     return [_plain(value) for value in column.to_pylist()]
-
-
-def _times(column: pa.ChunkedArray) -> list[str | None]:
-    import pyarrow as pa
-
-    from isthmus.core.time import to_iso
-
-    scale = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}[column.type.unit]
-    end = None if column.type.tz else -1
-    return [None if ticks is None else to_iso(ticks * scale)[:end] for ticks in column.cast(pa.int64()).to_pylist()]
 
 
 def _plain(value: Any) -> Any:
