@@ -74,6 +74,16 @@ def test_a_system_that_is_away_is_said_at_the_top_and_on_its_page(window: Window
     expect(page.get_by_role("row", name="dcs").first).to_contain_text("connected")
 
 
+def test_what_is_wrong_with_a_tag_stands_beside_its_connected_system(window: Window, site: Site) -> None:
+    page = window.open("/?page=systems", "table.plain")
+    row = page.get_by_role("row", name="dcs").first
+    site.device.set("level", 1.5, "BadSensorFailure")
+    expect(row).to_contain_text("1 of 6 tags bad: ")
+    expect(row).to_contain_text("level (BadSensorFailure)")
+    site.device.set("level", 1.5)
+    expect(row).not_to_contain_text("tags bad")
+
+
 def test_an_output_whose_far_end_is_away_is_said_at_the_top_and_on_the_page_of_systems(window: Window) -> None:
     page = window.open("/?page=systems", "table.plain")
     expect(page.locator("header .wrong")).to_contain_text("1 output not delivering")
