@@ -39,7 +39,7 @@ def setting(number: int, **more: Any) -> TagSetting:
 
 def mqtt(name: str, url: str, **config: Any) -> OutputSetting:
     tags = config.pop("tags", ())
-    quick = {"patience": "1s", "keep_alive": "1s"}
+    quick = {"patience": "5s", "keep_alive": "5s"}
     return OutputSetting(
         name=name, kind="mqtt", config={"url": url, **quick, **config}, tags=tags, begins=config.pop("begins", "now")
     )

@@ -66,7 +66,7 @@ async def running(made: Output, until: Until) -> AsyncIterator[asyncio.Task[None
         yield task
     finally:
         task.cancel()
-        await asyncio.wait((task,), timeout=5)
+        await asyncio.wait((task,), timeout=60)
 
 
 def parked_of(floor: Plant) -> Book:
@@ -138,7 +138,7 @@ async def test_an_output_that_is_closed_ends_though_its_far_end_breaks_on_the_wa
     async with running(made, until) as task:
         far_end.leaving = leaving
         task.cancel()
-        await asyncio.wait((task,), timeout=5)
+        await asyncio.wait((task,), timeout=60)
         assert task.cancelled()
 
 
@@ -152,7 +152,7 @@ async def test_an_output_that_is_closed_while_its_place_is_written_waits_for_tha
 
     def slowly(self: Book, *said: Any) -> None:
         writing.set()
-        go_on.wait(5)
+        go_on.wait(60)
         park(self, *said)
 
     async with running(made, until) as task:
@@ -163,7 +163,7 @@ async def test_an_output_that_is_closed_while_its_place_is_written_waits_for_tha
         await asyncio.wait((task,), timeout=0.3)
         assert not task.done()
         go_on.set()
-        await asyncio.wait((task,), timeout=5)
+        await asyncio.wait((task,), timeout=60)
         assert task.cancelled()
     book = parked_of(floor)
     place = book.place()

@@ -23,7 +23,7 @@ from tests.peers.mosquitto import Mosquitto
 
 
 def output(url: str) -> OutputSetting:
-    config = {"url": url, "patience": "1s", "keep_alive": "1s"}
+    config = {"url": url, "patience": "5s", "keep_alive": "5s"}
     return OutputSetting(name="everything", kind="mqtt-columns", config=config, begins="now")
 
 

@@ -219,7 +219,7 @@ async def test_a_frozen_broker_delays_nobody_else(
 ) -> None:
     with Mosquitto(tmp_path / "other") as other:
         heard = Heard(await asyncio.to_thread(other.listen, "uns/#", tmp_path / "heard"))
-        floor.apply([mqtt("frozen", broker.url), mqtt("well", other.url)])
+        floor.apply([mqtt("frozen", broker.url, patience="1s", keep_alive="1s"), mqtt("well", other.url)])
         async with floor.delivering() as told:
             for name in ("frozen", "well"):
                 await until(partial(is_, told, name, "connected"), f"{name} is connected")

@@ -25,7 +25,7 @@ MS = AT // 1_000_000
 
 
 def sparkplug(url: str, **config: Any) -> OutputSetting:
-    quick = {"patience": "1s", "keep_alive": "1s"}
+    quick = {"patience": "5s", "keep_alive": "5s"}
     return OutputSetting(name="scada", kind="sparkplug", config={"url": url, **quick, **config})
 
 
@@ -213,13 +213,14 @@ async def test_after_a_cut_under_load_nothing_is_missing_what_was_kept_is_histor
     floor: Plant, broker: Mosquitto, host: Host, until: Until, how: str, seconds: float
 ) -> None:
     async with Network(broker.port) as network:
-        floor.apply([sparkplug(f"mqtt://127.0.0.1:{network.port}")])
+        floor.apply([sparkplug(f"mqtt://127.0.0.1:{network.port}", patience="1s", keep_alive="1s")])
         async with floor.delivering() as told:
             await until(partial(is_, told, "connected"), "connected")
             for step in range(int(seconds * 20) + 20):
                 await floor.publish(5)
                 await asyncio.sleep(0.05)  # the pace of a plant
                 if step == 10:
+                    await until(lambda: bool(told["scada"]["delivered"] >= 20 * TAGS), "the first are delivered")
                     network.cut() if how == "cut" else network.freeze()
             await until(partial(is_, told, "disconnected"), "it is noticed")
             network.mend()

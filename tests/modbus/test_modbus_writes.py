@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def writing(server: Server, polled: str = "holding.9", **config: Any) -> AsyncIterator[Collected]:
-    said = {"host": "127.0.0.1", "port": server.port, "every": "50ms", "timeout": "500ms", **config}
+    said = {"host": "127.0.0.1", "port": server.port, "every": "50ms", "timeout": "5s", **config}
     collected = Collected(kinds()["modbus"], said, Path("."), [Address(polled, DataType.FLOAT)])
     async with collected.running():
         await eventually(lambda: collected.values(0))
@@ -173,7 +173,7 @@ async def test_what_the_device_takes_and_does_not_hold_is_uncertain(server: Serv
 
 
 async def test_what_was_sent_without_an_answer_is_told_as_unknown_and_sent_once(server: Server) -> None:
-    async with writing(server) as collected:
+    async with writing(server, timeout="500ms") as collected:
         await server.do("mute 8 1")
         before = await server.do("count")
         assert await collected.driver.write(to(("8/holding.1", 1), ("8/coil.1", True))) == [quality.BAD_TIMEOUT] * 2

@@ -49,7 +49,7 @@ async def server(shared_server: WebServer) -> WebServer:
 
 
 def reading(url: str, folder: Path, *addresses: str, **more: Any) -> Collected:
-    config = {"url": url, "timeout": "500ms", "every": "50ms", "time": "/at", "quality": "/quality", **more}
+    config = {"url": url, "timeout": "3s", "every": "50ms", "time": "/at", "quality": "/quality", **more}
     return Collected(KIND, config, folder, [Address(text, DataType.FLOAT) for text in addresses])
 
 
@@ -202,7 +202,7 @@ HOSTILE: list[tuple[str, dict[str, Any], int]] = [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}").decode()}, quality.BAD_DECODING),
     ("hangs up", {"raw": ""}, quality.BAD_NO_COMMUNICATION),
     ("silent", {"silent": True}, quality.BAD_TIMEOUT),
-    ("drips", {"body": '{"value": 12345678}', "drip": 100}, quality.BAD_TIMEOUT),
+    ("drips", {"body": '{"value": 12345678}', "drip": 1000}, quality.BAD_TIMEOUT),
     ("an ETag of bytes", {"raw": base64.b64encode(
         b"HTTP/1.1 200 OK\r\nETag: \"\xff\"\r\nContent-Length: 2\r\n\r\n{}").decode()}, quality.BAD_TYPE_MISMATCH),
     ("huge header", {"body": "{}", "headers": {"x": "a" * 14_000}}, quality.BAD_DECODING),
@@ -320,7 +320,7 @@ def told(collected: Collected, gaps: int) -> bool:
 async def dying(server: WebServer, folder: Path, until: Until, rounds: int) -> None:
     """The server is killed, and frozen, again and again: values flow again each time, and each gap is told."""
     await server.page("/now", {"value": 0.0})
-    async with reading(server.url, folder, "/now#/value").running() as collected:
+    async with reading(server.url, folder, "/now#/value", timeout="500ms").running() as collected:
         await until(lambda: 0.0 in collected.values(0), "it is read")
         for number in range(1, rounds + 1):
             gone = len(collected.errors)
