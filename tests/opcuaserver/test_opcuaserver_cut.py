@@ -52,7 +52,7 @@ async def test_after_a_cut_under_load_a_client_hears_on_and_history_fills_the_ho
             await floor.publish(1)
             await until(lambda: bool(told["ua"]["delivered"] == TAGS), "the first values")
             url = f"opc.tcp://127.0.0.1:{network.port}/"
-            async with OpcUaClient(tmp_path / "client", url, NODES, retry=1000) as client:
+            async with OpcUaClient(tmp_path / "client", url, NODES, retry=1000, session=20_000) as client:
                 await client.do("subscribe", nodes=[LEVEL], size=SIZE, lifetime=3000)
                 heard = await client.heard(1)
 

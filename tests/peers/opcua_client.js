@@ -59,7 +59,7 @@ async function connect() {
     connectionStrategy: { maxRetry: config.retry ?? 0, initialDelay: 100, maxDelay: 500 },
     securityMode: MessageSecurityMode[mode || "None"],
     securityPolicy: SecurityPolicy[policies[policy] || policy],
-    requestedSessionTimeout: 120000, defaultTransactionTimeout: 90000, keepSessionAlive: config.keep ?? false,
+    requestedSessionTimeout: config.session ?? 120000, defaultTransactionTimeout: 90000, keepSessionAlive: config.keep ?? false,
     transportSettings: { maxMessageSize: 1 << 24, maxChunkCount: 1000, receiveBufferSize: 65535, sendBufferSize: 65535 },
   };
   if (config.pki) {
