@@ -106,7 +106,7 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: 
             async def all_there() -> bool:
                 return len(await floor.samples(1)) >= len(writers.written)
 
-            await until(all_there, "every row in history", within=600)
+            await until(all_there, "every row in history", within=400)
             await killed(process)
             found = [(at, value) for at, value, _ in await floor.samples(1)]
     assert found == [((START + id_) * 10**9, float(id_)) for id_ in sorted(writers.written)]

@@ -80,6 +80,7 @@ async def test_ten_times_as_much_as_is_looked_for_is_taken_file_after_file(
         assert process.memory_info().rss - begun < 64 << 20
 
         async def all_there() -> bool:
+            await asyncio.sleep(0.2)  # to look costs more than to wait
             return len(await floor.samples(1)) >= dropping.rows
 
         await until(all_there, "every row in history", within=240)
@@ -97,6 +98,7 @@ async def test_a_folder_that_is_away_under_load_costs_no_row(tmp_path: Path, unt
         dropping.folder = here.rename(away)
 
         async def told() -> bool:
+            await asyncio.sleep(0.2)  # to look costs more than to wait
             return "disconnected" in [event.details.get("state") for event in await connections(floor)]
 
         await until(told, "it says that the folder is away")
@@ -110,6 +112,7 @@ async def test_a_folder_that_is_away_under_load_costs_no_row(tmp_path: Path, unt
             await asyncio.to_thread(dropping.drop, 50)
 
         async def all_there() -> bool:
+            await asyncio.sleep(0.2)  # to look costs more than to wait
             return len(await floor.samples(1)) >= dropping.rows
 
         await until(all_there, "every row in history", within=240)

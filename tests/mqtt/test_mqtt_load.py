@@ -63,7 +63,7 @@ class Publisher:
         await asyncio.gather(*(asyncio.to_thread(one.wait, 60) for one in self._each))
 
 
-@pytest.mark.parametrize("count", [4_000, pytest.param(200_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("count", [4_000, pytest.param(40_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
 @pytest.mark.parametrize("delay", [0.0, 0.05])
 async def test_ten_times_the_messages_come_all_of_them_each_once_and_in_order_also_over_a_slow_line(
     broker: Mosquitto, tmp_path: Path, until: Until, count: int, delay: float
@@ -77,7 +77,7 @@ async def test_ten_times_the_messages_come_all_of_them_each_once_and_in_order_al
             publisher = Publisher(broker.port)
             await asyncio.to_thread(publisher.tell, count)
             await publisher.end()
-            await until(lambda: all(len(collected.values(n)) >= count for n in range(3)), "all", within=600)
+            await until(lambda: sum(map(len, collected.readings)) >= 3 * count, "all", within=600)
     for position in range(3):
         assert collected.values(position) == [float(n) for n in range(count)]
     assert not collected.errors

@@ -124,6 +124,7 @@ async def test_of_a_burst_ten_times_as_quick_every_accepted_message_is_kept_once
         taken = [number for sender in senders for number in sender.accepted]
 
         async def all_there() -> bool:
+            await asyncio.sleep(0.2)  # to look costs more than to wait
             return sum((await hook.counted()).values()) >= len(taken)
 
         await until(all_there, "what was accepted is in history")
@@ -164,6 +165,7 @@ async def test_through_a_cut_under_load_as_many_are_in_history_as_were_acknowled
         taken = [float(number) for sender in senders for number in sender.taken]
 
         async def all_there() -> bool:
+            await asyncio.sleep(0.2)  # to look costs more than to wait
             return sum((await hook.counted()).values()) >= len(taken)
 
         await until(all_there, "what was acknowledged is in history")
