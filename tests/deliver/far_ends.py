@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -67,10 +68,19 @@ class Far:
         for cluster in self.clusters:
             cluster.cut()
 
+    def freeze(self) -> None:
+        """Nothing of them arrives any more, and nobody is told."""
+        for network in self.networks:
+            network.freeze()
+        for cluster in self.clusters:
+            cluster.process.send_signal(signal.SIGSTOP)
+
     def mend(self) -> None:
+        """All is as it was."""
         for network in self.networks:
             network.mend()
         for cluster in self.clusters:
+            cluster.process.send_signal(signal.SIGCONT)
             cluster.mend()
 
     async def look(self) -> None:

@@ -19,8 +19,9 @@ KINDS = ("mqtt", "mqtt-columns", "sparkplug", "http", "kafka")
 
 
 async def cut(
-    floor: Plant, broker: Mosquitto, folder: Path, until: Until, kinds: tuple[str, ...], seconds: float
+    floor: Plant, broker: Mosquitto, folder: Path, until: Until, kinds: tuple[str, ...], seconds: float, how: str
 ) -> None:
+    """How: `cut`, connections break and none can be made; `half-open`, they stay, and nothing arrives any more."""
     async with far_ends(folder, broker, kinds, "2s") as far:
         floor.apply(list(far.outputs.values()))
 
@@ -43,7 +44,7 @@ async def cut(
             await flow(0.5)
             await until(caught_up, "all is delivered before", within=60)
             before: Any = {name: told[name]["delivered"] for name in kinds}
-            far.cut()
+            (far.cut if how == "cut" else far.freeze)()
             await flow(seconds)
             await until(lambda: not [name for name in kinds if told[name]["state"] == "connected"], "all notice")
             assert {name: told[name]["delivered"] for name in kinds} == before
@@ -56,17 +57,19 @@ async def cut(
         await far.complete(floor, until, within=60 + seconds)
 
 
+@pytest.mark.parametrize("how", ["cut", "half-open"])
 async def test_a_cut_of_two_seconds_under_load_loses_nothing(
-    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr("tests.deliver.plant.AT", PAST)
-    await cut(floor, broker, tmp_path, until, KINDS, 2.0)
+    await cut(floor, broker, tmp_path, until, KINDS, 2.0, how)
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("how", ["cut", "half-open"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cut_of_a_minute_under_load_loses_nothing(
-    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch, kind: str
+    floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch, kind: str, how: str
 ) -> None:
     monkeypatch.setattr("tests.deliver.plant.AT", PAST)
-    await cut(floor, broker, tmp_path, until, (kind,), 60.0)
+    await cut(floor, broker, tmp_path, until, (kind,), 60.0, how)

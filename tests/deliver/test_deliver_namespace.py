@@ -24,7 +24,7 @@ from isthmus.core.tag import DataType, Tag
 from isthmus.flow.deliver import output
 from isthmus.flow.deliver.book import Book
 from isthmus.flow.deliver.deliver import folder_of
-from isthmus.plant.revision import TagSetting
+from isthmus.plant.revision import OutputSetting, TagSetting
 from isthmus.store.history.columns import Columns
 from tests.conftest import Until
 from tests.deliver.plant import AT, PLANT, TAGS, Plant, mqtt, setting
@@ -36,6 +36,14 @@ LEVEL = f"uns/{PLANT}/hall/tank-1/level"
 
 def is_(told: dict[str, Any], name: str, state: str) -> bool:
     return bool(told.get(name, {}).get("state") == state)
+
+
+OVER_MQTT = ("mqtt", "mqtt-columns", "sparkplug")
+
+
+def over_mqtt(url: str, **config: Any) -> list[OutputSetting]:
+    """An output of each kind that speaks to a broker, named like it."""
+    return [OutputSetting(name=kind, kind=kind, config={"url": url, "patience": "5s", **config}) for kind in OVER_MQTT]
 
 
 async def retained(broker: Mosquitto, filter_: str = "uns/#", *more: str) -> dict[str, Any]:
@@ -225,12 +233,14 @@ async def test_a_stranger_is_refused_in_words_and_welcome_once_the_secret_is_rig
     await asyncio.to_thread(secret.parent.mkdir)
     secret.write_text("wrong")
     with Mosquitto(tmp_path / "broker", "allow_anonymous false", f"password_file {known}") as broker:
-        floor.apply([mqtt("namespace", broker.url, user="isthmus", password={"!secret": "broker"})])
+        floor.apply(over_mqtt(broker.url, user="isthmus", password={"!secret": "broker"}))
         async with floor.delivering() as told:
-            await until(partial(is_, told, "namespace", "refused"), "refused")
-            assert "not authorised" in told["namespace"]["problem"]
+            for kind in OVER_MQTT:
+                await until(partial(is_, told, kind, "refused"), f"{kind} is refused")
+                assert "not authorised" in told[kind]["problem"]
             secret.write_text("right")
-            await until(partial(is_, told, "namespace", "connected"), "connected")
+            for kind in OVER_MQTT:
+                await until(partial(is_, told, kind, "connected"), f"{kind} is connected", within=60)
 
 
 @pytest.mark.parametrize("age", ["good", "expired", "unknown"])

@@ -299,6 +299,22 @@ async def test_a_share_that_is_gone_is_waited_for_and_a_foreign_folder_refused(t
         await deliver(Share(ParquetSpec(folder=str(tmp_path / "photos")), house(tmp_path)), empty())
 
 
+async def test_nonsense_in_a_share_is_named_or_left_alone_and_nothing_is_lost(tmp_path: Path) -> None:
+    share, folder = output(tmp_path), tmp_path / "lake"
+    await deliver(share, samples([PAST], [1.0]))
+    strange = folder / f"day={to_iso(PAST)[:10]}" / "07-0123456789ab.parquet"  # called like one of ours
+    strange.write_bytes(random.Random(1).randbytes(5000))
+    (folder / "manifest.json").write_bytes(random.Random(2).randbytes(500))
+    with pytest.raises(Disconnected, match="the manifest cannot be read") as error:
+        await deliver(share, samples([PAST + 1], [2.0]))
+    assert "remove it: it is made again from the files" in str(error.value)
+    (folder / "manifest.json").unlink()
+    await deliver(share, samples([PAST + 1], [2.0]))
+    assert [value for *_, value in rows(files(folder))] == [1.0, 2.0] and strange.exists()
+    with pytest.raises(Disconnected, match=r"Not a directory|File exists"):
+        await deliver(Share(ParquetSpec(folder=str(strange)), house(tmp_path / "other")), empty())
+
+
 async def test_nothing_is_written_where_a_drive_was_that_went_while_the_share_was_open(tmp_path: Path) -> None:
     share, folder = output(tmp_path), tmp_path / "lake"
     async with share.open() as sink:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -189,10 +189,17 @@ async def test_connections_that_nobody_signs_in_on_keep_nobody_out(crowded: Hous
                 await writer.wait_closed()
 
 
-async def cut_under_load(crowded: House, folder: Path, rounds: int, away: float) -> None:
-    """A client that is cut off for a while under load hears every value, in order.
+def subscribed(opened: House) -> Iterable[Any]:
+    """The server's own subscriptions."""
+    for visit in inside(opened).iserver._external_sessions.values():
+        yield from visit.publishing.subscriptions.values()
 
-    Some twice: node-opcua goes on publishing and asks at the same time for the message it may have missed.
+
+async def cut_under_load(crowded: House, folder: Path, rounds: int, away: float) -> None:
+    """A client that is cut off for a while under load hears every value, in order, or has only to ask for it.
+
+    Some twice: node-opcua goes on publishing and asks at the same time for the message it may have missed. Where two
+    are missing, and a third one comes meanwhile, it never asks for the second: it was kept for that all the same.
     """
     path = PATHS[0]
     async with Network(address(crowded)[1]) as network:
@@ -220,7 +227,10 @@ async def cut_under_load(crowded: House, folder: Path, rounds: int, away: float)
             async with asyncio.timeout(60):
                 while not found or found[-1] != number:
                     found += [one["value"] for one in await client.heard(1, within=60)]
-            assert list(dict.fromkeys(found)) == list(range(1, number + 1))
+            once = list(dict.fromkeys(found))
+            assert once == sorted(once) and rounds * 10 > len(missing := set(range(1, number + 1)) - set(once))
+            kept = b"".join(message for one in subscribed(crowded) for message in one.sent.values())
+            assert not [value for value in missing if struct.pack("<d", value) not in kept]
 
 
 async def test_a_cut_under_load_loses_nothing(crowded: House, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, expect
 from websockets.client import ClientProtocol
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 from websockets.uri import parse_uri
 
@@ -100,9 +100,10 @@ class Reader:
         """Reads one page."""
         while not self._frames:
             self._read()
-            self._frames += [one for one in self._ours.events_received() if isinstance(one, Frame)]
-        found: dict[str, Any] = json.loads(bytes(self._frames.pop(0).data))
-        return found
+            found = self._ours.events_received()
+            self._frames += [one for one in found if isinstance(one, Frame) and one.opcode is not Opcode.PING]
+        page: dict[str, Any] = json.loads(bytes(self._frames.pop(0).data))
+        return page
 
     def _send(self) -> None:
         self._socket.sendall(b"".join(self._ours.data_to_send()))

@@ -219,7 +219,8 @@ class _Delivering:
 
     async def _session(self, accepts: Accepts) -> None:
         async with accepts.open() as sink:
-            await _changed(self.output, "connected", None)
+            if self.batch is None:  # else it is once the far end takes what it did not take before
+                await _changed(self.output, "connected", None)
             try:
                 while True:
                     await self._step(sink)
@@ -249,6 +250,7 @@ class _Delivering:
             portion = batch.columns.pick(slice(self.done, self.done + fitting(batch.columns, self.done)))
             delivery = Delivery(portion, batch.recalled)
             refused = await _handed_over(sink, delivery)
+            await _changed(self.output, "connected", None)
             if refused:
                 await self._park(sink, delivery, refused)
             self.done += len(portion)

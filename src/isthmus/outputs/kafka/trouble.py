@@ -84,8 +84,19 @@ def _weight(error: KafkaError) -> int:
     return 3 if code in _UNKNOWN else 2 if code == _TLS else 0 if code == _NOBODY else 1
 
 
+_PLAIN: Final = (
+    (re.compile(r"Invalid response size"), "what answers there does not speak Kafka"),
+    (re.compile(r"brokers are down|Failed to get metadata"), "none of the brokers answers"),
+    (re.compile(r"Connect to \S+ failed: (.*)"), r"nobody can be reached there: \1"),
+)
+"""What librdkafka says → what a person is told."""
+
+
 def _plain(error: KafkaError) -> str:
     """What librdkafka says, without addresses and times that are others at every try."""
-    text = re.sub(r"^.*?(?=Connect to|SSL|Disconnected|Failed)", "", error.str())
-    text = re.sub(r"\(after \d+ms in state [A-Z_]+.*?\)|, \d+ identical error.*$|ipv[46]#\S+ ?", "", text)
+    text = re.sub(r"^.*?(?=Connect to|SSL|Disconnected|Failed|Receive)", "", error.str())
+    text = re.sub(r"\(after \d+ms in state [A-Z_]+.*?\)|, \d+ identical error.*$", "", text)
+    for pattern, words in _PLAIN:
+        if (found := pattern.search(text)) is not None:
+            text = found.expand(words)
     return " ".join(text.split()).removesuffix(":")[:200] or error.name()

@@ -45,6 +45,10 @@ where there is a range), sampling intervals and triggering. Sampling goes by the
 value is told, and the last one always. There are no events, no methods, and nothing can be written: a write is answered
 BadNotWritable.
 
+A client that was cut off finds its subscriptions: its session goes on, or once its time is over another session of the
+client takes them over (TransferSubscriptions), as long as their lifetime lasts, an hour at most. What their queues had
+no room for is missing, is told by the overflow bit, and is in the history.
+
 **History** is read with HistoryRead: raw with bounds, processed with all aggregates of Part 13 (AnnotationCount is
 missing), and at given times; 10,000 values of a node and 50,000 in all come in one answer, the rest by continuation
 points. It has what the recorder has on disk, and what was delivered in the last three minutes. Whatever a client missed

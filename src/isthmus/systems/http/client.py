@@ -207,4 +207,5 @@ def _unreached(error: OSError) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    said = str(error).replace("\\n", "\n").splitlines()  # where it quotes what it got, behind its first line
+    return (said or [type(error).__name__])[0][:120]
