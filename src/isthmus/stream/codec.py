@@ -163,12 +163,13 @@ def unpack(message: bytes) -> list[Samples]:
     """
     blocks, offset = _header(message)
     stray = any(block.text and not block.has(_TEXT) for block in blocks)
-    if stray or offset + sum(block.places()[-1] for block in blocks) != len(message):
+    places = [block.places() for block in blocks]
+    if stray or offset + sum(ends[-1] for ends in places) != len(message):
         raise Damaged(f"{len(message)} bytes are not what their header announces")
     several = []
-    for block in blocks:
-        several.append(_columns(message, block, offset))
-        offset += block.places()[-1]
+    for block, own in zip(blocks, places, strict=True):
+        several.append(_columns(message, block, [offset + place for place in own]))
+        offset += own[-1]
     return several
 
 
@@ -183,8 +184,8 @@ def _header(message: bytes) -> tuple[list[_Block], int]:
         raise Damaged(f"the header of a message of samples cannot be read: {error}") from error
 
 
-def _columns(message: bytes, block: _Block, offset: int) -> Samples:
-    at, value, integer, index, quality, mark, text, _ = (offset + place for place in block.places())
+def _columns(message: bytes, block: _Block, places: Sequence[int]) -> Samples:
+    at, value, integer, index, quality, mark, text, _ = places
     return Samples(
         source=block.source,
         epoch=block.epoch,
