@@ -44,6 +44,18 @@ def listed(addresses: Sequence[str]) -> dict[str, Value]:
     return {"tags": len(addresses), "addresses": "\n".join(addresses[:MOST_NAMES])}
 
 
+def cannot_be_read(system: str, addresses: Sequence[str], why: str) -> Event:
+    """These addresses cannot be read."""
+    message = f"{names(addresses, 3)} cannot be read: {why}"
+    return happened(system, EventKind.TAG, Severity.ERROR, message, **listed(addresses))
+
+
+def can_be_read(system: str, addresses: Sequence[str]) -> Event:
+    """These addresses, of which it was told that they cannot be read, can be again."""
+    message = f"{names(addresses, 3)} can be read again"
+    return happened(system, EventKind.TAG, Severity.INFORMATION, message, **listed(addresses))
+
+
 def unobserved(system: str, tags: int, first: int, last: int) -> Event:
     """Nobody observed so many tags of a system between these times (ns), and it kept nothing for us."""
     first = min(first, last)

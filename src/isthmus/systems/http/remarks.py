@@ -12,7 +12,7 @@ from isthmus.systems.contract import Oddity
 from isthmus.systems.http.resource import Resource
 from isthmus.systems.overrun import PACE, Overruns
 from isthmus.systems.payload import Reading, Target
-from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
+from isthmus.systems.telling import Oddities, can_be_read, cannot_be_read, happened, unobserved
 
 KEPT: Final = 65_536
 """Bytes of an answer that go to quarantine."""
@@ -34,8 +34,7 @@ class Remarks:
             return []
         resource.told = why
         found = [target.text for target in resource.targets]
-        message = f"{names(found, 3)} cannot be read: {why}"
-        return [happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed(found))]
+        return [cannot_be_read(self._system, found, why)]
 
     def restored(self, resource: Resource) -> list[Event]:
         """It can be read again, and so can those of its addresses that find something in it."""
@@ -43,10 +42,7 @@ class Remarks:
             return []
         resource.told = ""
         found = [target.text for target in resource.targets if target.position not in self._wrong]
-        if not found:
-            return []
-        message = f"{names(found, 3)} can be read again"
-        return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
+        return [can_be_read(self._system, found)] if found else []
 
     def told(self, position: int) -> bool:
         """This address was told as unreadable, and not taken back."""
@@ -59,12 +55,9 @@ class Remarks:
         if not isinstance(result, str):
             if self._wrong.pop(target.position, None) is None or resource.told:  # `restored` names it
                 return [], []
-            message = f"{target.text} can be read again"
-            return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed([target.text]))], []
-        events = []
-        if target.position not in self._wrong:
-            message = f"{target.text} cannot be read: {result}"
-            events.append(happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed([target.text])))
+            return [can_be_read(self._system, [target.text])], []
+        new = target.position not in self._wrong
+        events = [cannot_be_read(self._system, [target.text], result)] if new else []
         self._wrong[target.position] = result
         return events, self.odd(target, f"what cannot be read: {result}", body, now)
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from isthmus.core import quality, time
-from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.event import Event
 from isthmus.systems.bare import no_values
 from isthmus.systems.captured import Hexadecimal, one_of_two, payload_of
 from isthmus.systems.contract import Address, Oddity, Readings, Spec, nothing
@@ -19,7 +19,7 @@ from isthmus.systems.mqtt.packet import Published
 from isthmus.systems.mqtt.spec import MqttSpec
 from isthmus.systems.payload import UNITS, Reading, Stamps, Target, columns, unreadable
 from isthmus.systems.pointer import steps
-from isthmus.systems.telling import Oddities, happened, listed, names
+from isthmus.systems.telling import Oddities, can_be_read, cannot_be_read
 
 LAST_USABLE: Final = 0x4090_0000
 """UncertainLastUsableValue: a retained message that does not say when it was true."""
@@ -74,13 +74,11 @@ class Reader:
             yield self.told([target.text], result)
         elif not isinstance(result, str) and target.position in self._wrong:
             self._wrong.discard(target.position)
-            what = f"{target.text} can be read again"
-            yield happened(self._system, EventKind.TAG, Severity.INFORMATION, what, **listed([target.text]))
+            yield can_be_read(self._system, [target.text])
 
     def told(self, addresses: Sequence[str], why: str) -> Event:
         """An event: these addresses cannot be read."""
-        what = f"{names(addresses, 3)} cannot be read: {why}"
-        return happened(self._system, EventKind.TAG, Severity.ERROR, what, **listed(addresses))
+        return cannot_be_read(self._system, addresses, why)
 
 
 class Message(Spec):

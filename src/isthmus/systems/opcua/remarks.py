@@ -17,7 +17,7 @@ from isthmus.core.samples import Value
 from isthmus.systems.contract import Address, Oddity
 from isthmus.systems.opcua.columns import Columns
 from isthmus.systems.opcua.items import Outcome
-from isthmus.systems.telling import Oddities, happened, listed, names, spell
+from isthmus.systems.telling import Oddities, can_be_read, happened, listed, names, spell
 
 PACE: Final = 10 * time.SECOND
 """Overflows within this time are one event."""
@@ -53,10 +53,7 @@ class Remarks:
 
     def restored(self, positions: list[int], addresses: Sequence[Address]) -> list[Event]:
         """Addresses that can be read again."""
-        if not positions:
-            return []
-        message = f"{_names(positions, addresses, 3)} can be read again"
-        return [self.event(EventKind.TAG, Severity.INFORMATION, message, **_listed(positions, addresses))]
+        return [can_be_read(self._system, [addresses[position].text for position in positions])] if positions else []
 
     def terms(self, outcome: Outcome, addresses: Sequence[Address]) -> list[Event]:
         """What the server grants instead of what was asked."""

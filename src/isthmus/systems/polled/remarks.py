@@ -12,7 +12,7 @@ from isthmus.systems.contract import Address, Oddity
 from isthmus.systems.overrun import PACE, Late, Overruns
 from isthmus.systems.polled.language import Language, W
 from isthmus.systems.polled.schedule import AGAIN, Scan
-from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
+from isthmus.systems.telling import Oddities, can_be_read, happened, listed, names, unobserved
 
 
 class Remarks(Generic[W]):
@@ -50,11 +50,7 @@ class Remarks(Generic[W]):
 
     def restored(self, positions: Sequence[int]) -> list[Event]:
         """Addresses that can be read again."""
-        if not positions:
-            return []
-        found = self._of(sorted(positions))
-        message = f"{names(found, 3)} can be read again"
-        return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
+        return [can_be_read(self._system, self._of(sorted(positions)))] if positions else []
 
     def outage(self, first: int, last: int) -> Event:
         """Nobody observed the system between these times (ns), and it kept nothing for us."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from isthmus.core.event import Event, EventKind, Severity
 from isthmus.systems.contract import Oddity
-from isthmus.systems.telling import Oddities, happened, listed, names, unobserved
+from isthmus.systems.telling import Oddities, can_be_read, cannot_be_read, happened, unobserved
 
 
 class Remarks:
@@ -28,8 +28,7 @@ class Remarks:
             return []
         self.wrong.update(new)
         found = [self.texts[position] for position in new]
-        message = f"{names(found, 3)} cannot be read: {why}"
-        return [happened(self._system, EventKind.TAG, Severity.ERROR, message, **listed(found))]
+        return [cannot_be_read(self._system, found, why)]
 
     def readable(self, positions: Iterable[int]) -> list[Event]:
         """Of those that could not be read until now."""
@@ -38,8 +37,7 @@ class Remarks:
             return []
         self.wrong.difference_update(again)
         found = [self.texts[position] for position in again]
-        message = f"{names(found, 3)} can be read again"
-        return [happened(self._system, EventKind.TAG, Severity.INFORMATION, message, **listed(found))]
+        return [can_be_read(self._system, found)]
 
     def gap(self, message: str, first: int, last: int, count: int) -> Event:
         """Messages that existed and did not come, or came and could not be understood."""

@@ -29,7 +29,7 @@ from isthmus.systems.sql.database import Failed, Link, connected
 from isthmus.systems.sql.picking import Page
 from isthmus.systems.sql.reading import Reading
 from isthmus.systems.sql.spec import SqlSpec
-from isthmus.systems.telling import happened, listed, names
+from isthmus.systems.telling import can_be_read, happened, listed, names
 
 T = TypeVar("T")
 
@@ -169,7 +169,7 @@ class Taking:
             found = [self._texts[position] for position, one in news.items() if one == why]
             page.events.append(self._event(Severity.ERROR, f"{names(found, 3)}: {why}; tried again", found))
         if back:
-            page.events.append(self._event(Severity.INFORMATION, f"{names(back, 3)} can be read again", back))
+            page.events.append(can_be_read(self._system, back))
 
     def _failed(self, table: Reading, error: Failed, fresh: bool) -> Readings:
         """The database did not take a question. It may be that a column is gone: that harms only who reads it."""
