@@ -196,10 +196,11 @@ def subscribed(opened: House) -> Iterable[Any]:
 
 
 async def cut_under_load(crowded: House, folder: Path, rounds: int, away: float) -> None:
-    """A client that is cut off for a while under load hears every value, in order, or has only to ask for it.
+    """A client that is cut off for a while under load hears every value, or has only to ask for it.
 
-    Some twice: node-opcua goes on publishing and asks at the same time for the message it may have missed. Where two
-    are missing, and a third one comes meanwhile, it never asks for the second: it was kept for that all the same.
+    Some twice, or later than the next: node-opcua goes on publishing and asks at the same time for the message it may
+    have missed. Where two are missing, and a third one comes meanwhile, it never asks for the second: it was kept for
+    that all the same.
     """
     path = PATHS[0]
     async with Network(address(crowded)[1]) as network:
@@ -227,8 +228,8 @@ async def cut_under_load(crowded: House, folder: Path, rounds: int, away: float)
             async with asyncio.timeout(60):
                 while not found or found[-1] != number:
                     found += [one["value"] for one in await client.heard(1, within=60)]
-            once = list(dict.fromkeys(found))
-            assert once == sorted(once) and rounds * 10 > len(missing := set(range(1, number + 1)) - set(once))
+            missing = set(range(1, number + 1)) - set(found)
+            assert len(missing) < 10 * rounds
             kept = b"".join(message for one in subscribed(crowded) for message in one.sent.values())
             assert not [value for value in missing if struct.pack("<d", value) not in kept]
 

@@ -43,7 +43,7 @@ class Doors:
 
     async def __aenter__(self) -> Self:
         for port in self._ports:
-            door = await asyncio.start_server(partial(self._accept, port), "127.0.0.1", 0, ssl=self._tls)
+            door = await asyncio.start_server(partial(self._accept, port), "127.0.0.1", 0)
             self._doors.append(door)
             mine = door.sockets[0].getsockname()[1]
             self.servers.append(f"127.0.0.1:{mine}")
@@ -65,16 +65,24 @@ class Doors:
         self._open.clear()
 
     async def _accept(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        far_writer = None
         try:
+            await writer.start_tls(self._tls)
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            self._open.add(far_writer)
+            await asyncio.gather(self._ask(reader, far_writer), self._answer(far_reader, writer))
         except OSError:
-            writer.transport.abort()
             return
-        self._open |= {writer, far_writer}
-        for way in (self._ask(reader, far_writer), self._answer(far_reader, writer)):
-            task = asyncio.create_task(way)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        finally:
+            for one in (writer, far_writer):
+                if one is not None:
+                    one.transport.abort()
+                    self._open.discard(one)
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
