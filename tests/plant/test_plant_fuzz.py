@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -192,9 +193,10 @@ NASTY = [
 
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
-@pytest.mark.timeout(30)
 def test_what_was_written_to_hurt(text: str) -> None:
+    began = process_time()
     survive(text)
+    assert process_time() - began < 30
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ async def test_it_says_whether_it_listens_and_corrects_who_says_it_does_not(
     topic = "spBv1.0/STATE/chief"
 
     async def state() -> Any:
-        found = await asyncio.to_thread(broker.retained, topic, "-C", "1")
+        found = await asyncio.to_thread(broker.retained, topic)
         return json.loads(found.get(topic, "{}"))
 
     before = time.now() // time.MILLISECOND
@@ -148,7 +148,7 @@ async def test_when_isthmus_dies_the_broker_says_that_it_does_not_listen(
             network.cut()
 
             async def offline() -> bool:
-                found = await asyncio.to_thread(broker.retained, "spBv1.0/STATE/chief", "-C", "1")
+                found = await asyncio.to_thread(broker.retained, "spBv1.0/STATE/chief")
                 return json.loads(found["spBv1.0/STATE/chief"])["online"] is False
 
             await until(offline, "the broker says so")
