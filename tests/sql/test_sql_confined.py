@@ -24,7 +24,7 @@ from isthmus.store.history.sql.statement import MAKES_ROWS
 from tests.conftest import Until
 from tests.sql.prepared import FIRST, Prepared, of
 
-FEW = Limits(rows=100, seconds=15, memory=256_000_000)
+FEW = Limits(rows=100, seconds=120, memory=256_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -247,9 +247,9 @@ def test_a_tag_that_is_not_there_is_remarked(snapshot: tuple[Given, Mapping[str,
 
 def test_an_answer_is_cut_where_asked(snapshot: tuple[Given, Mapping[str, pa.Table]]) -> None:
     for rows, more in ((10, True), (1000, True), (1001, False), (5000, False)):
-        found = ask(snapshot, "SELECT value FROM samples", Limits(rows=rows))
+        found = ask(snapshot, "SELECT value FROM samples", Limits(rows=rows, seconds=120))
         assert (found.table.num_rows, found.more) == (min(rows, 1001), more)
-    wide = ask(snapshot, "SELECT repeat('x', 1000) FROM range(1000000)", Limits(size=50_000_000))
+    wide = ask(snapshot, "SELECT repeat('x', 1000) FROM range(1000000)", Limits(size=50_000_000, seconds=120))
     assert wide.more
     assert wide.table.nbytes <= 50_000_000
 
@@ -371,7 +371,7 @@ def test_the_process_knows_nothing_of_the_one_who_asked(snapshot: tuple[Given, M
     seen: dict[str, object] = {}
 
     async def watch() -> None:
-        task = asyncio.create_task(answer(*snapshot, "SELECT count(*) FROM range(1000000000000)", Limits(seconds=3)))
+        task = asyncio.create_task(answer(*snapshot, "SELECT count(*) FROM range(1000000000000)", Limits(seconds=120)))
         while not seen and not task.done():
             for child in psutil.Process().children():
                 if "isthmus.app.sql.child" in child.cmdline() and child.cpu_times().user > 0.3:
