@@ -7,6 +7,7 @@ import asyncio
 import random
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,11 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: 
             writers = Writers(server.server, 7, pause)
             writers.start()
             try:
-                for _ in range(rounds):
+                for number in range(rounds):
+                    before = noted(folder)
                     process = await started(folder)
+                    if number % 2:
+                        await until(partial(later, folder, before), "it has taken something")
                     await asyncio.sleep(chosen.random() * 0.6)  # the phase in which it dies
                     await killed(process)
             finally:
@@ -110,6 +114,15 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: 
             await killed(process)
             found = [(at, value) for at, value, _ in await floor.samples(1)]
     assert found == [((START + id_) * 10**9, float(id_)) for id_ in sorted(writers.written)]
+
+
+def noted(folder: Path) -> int:
+    """When something was last written into the account, ns."""
+    return max((one.stat().st_mtime_ns for one in (folder / "run").glob("sql-lab.db*")), default=0)
+
+
+def later(folder: Path, than: int) -> bool:
+    return noted(folder) > than
 
 
 async def test_a_collector_killed_while_rows_come_takes_each_once(
