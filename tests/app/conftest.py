@@ -60,7 +60,7 @@ def invoke(*arguments: str | Path) -> Result:
     return Result(result.exit_code, result.stdout, result.stderr)
 
 
-def wait(condition: Callable[[], object], what: str, within: float = 90) -> None:
+def wait(condition: Callable[[], object], what: str, within: float = 180) -> None:
     """Until the condition holds; fails with `what` when it does not in time."""
     end = time.monotonic() + within
     while not condition():
@@ -92,7 +92,7 @@ class Plant:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         if self.process is not None:
-            self.process.wait(60)
+            self.process.wait(180)
         with (self.data.parent / "output.txt").open("a") as output:
             words = [*PROGRAM, *self.words, "--data", str(self.data), *arguments]
             self.process = subprocess.Popen(words, stdout=output, stderr=output, text=True)
@@ -105,7 +105,7 @@ class Plant:
     def status(self) -> dict[str, Any]:
         return gather(Place(self.data))
 
-    def ready(self, within: float = 120) -> None:
+    def ready(self, within: float = 300) -> None:
         def is_ready() -> bool:
             assert self.process is None or self.process.poll() is None, self.output
             try:
@@ -124,7 +124,7 @@ class Plant:
         found = asyncio.run(recorded(Place(self.data), ["**"], "-1d", "now"))
         return [(row.setting.tag.path, row.time, row.value, row.quality, row.mark) for row in found.rows()]
 
-    def end(self, number: int = signal.SIGTERM, within: float = 90) -> int:
+    def end(self, number: int = signal.SIGTERM, within: float = 180) -> int:
         """Ends the program and waits for it; its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
@@ -135,7 +135,7 @@ class Plant:
         """Fails unless every process of the plant ends by itself."""
         wait(lambda: not processes(self.data), f"no process is left: {processes(self.data)}", within)
         if self.process is not None:
-            self.process.wait(60)
+            self.process.wait(180)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def in_terminal(*words: str) -> str:
         while piece := _read(ours):
             pieces.append(piece)
         os.close(ours)
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     return b"".join(pieces).decode()
 
 

@@ -78,7 +78,7 @@ def kill_some(plant: Plant, victims: set[str]) -> None:
         connected = said["systems"].get("tank-farm", {}).get("state") == "connected"
         return said["state"] == "ready" and connected and all(after[name] != before[name] for name in victims)
 
-    wait(back, f"{victims} are back: {plant.output} {now}", 90)
+    wait(back, f"{victims} are back: {plant.output} {now}")
     flows(plant)
 
 
@@ -177,7 +177,7 @@ def test_a_watch_goes_on_when_the_plant_was_killed_and_started_again(story: Plan
             wait(lambda: lines.read_text().count("\n") > count + 10, "it goes on")
         finally:
             watching.send_signal(signal.SIGINT)
-            assert watching.wait(10) == 130
+            assert watching.wait(180) == 130
 
 
 def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant) -> None:
@@ -216,12 +216,12 @@ def test_run_takes_the_last_applied_revision_and_says_when_the_file_differs(demo
     assert run("apply", file, "--yes", "--data", demo.data).returncode == 0
     file.write_text(text.replace("unit: kW,", "unit: W,"))
     demo.words = ["run", str(file)]
-    assert demo.start("--for", "1s").wait(60) == 0, demo.output
+    assert demo.start("--for", "1s").wait(180) == 0, demo.output
     assert "the plant file differs from the applied revision" in demo.output
     assert demo.status()["revision"] == 1
     told = [json.loads(line) for line in demo.output.splitlines()]
     assert {"log ready", "ready", "stopping"} < {line["event"] for line in told}
-    words = [*PROGRAM, "run", str(file), "--data", str(demo.data), "--for", "1s", "--apply"]
+    words = [*PROGRAM, "run", str(file), "--data", str(demo.data), "--for", "4s", "--apply"]
     told_in_words = in_a_terminal(words)
     assert demo.status()["revision"] == 2
     assert "applied revision 2:\r\n  ~ tank-farm: is reopened" in told_in_words
@@ -243,7 +243,7 @@ def in_a_terminal(words: list[str]) -> str:
         with suppress(OSError):  # Linux says EIO when the last one closes the terminal
             while more := screen.read(65536):
                 shown += more
-        assert process.wait(60) == 0, shown
+        assert process.wait(180) == 0, shown
     return shown.decode()
 
 
@@ -320,7 +320,7 @@ def test_a_watch_in_a_pipe_says_when_a_system_is_lost_and_when_it_is_back(demo: 
     started(demo)
     output = tmp_path / "watched.txt"
     with output.open("w") as file:
-        words = [*PROGRAM, "watch", "heater", "--json", "--for", "90s", "--data", str(demo.data)]
+        words = [*PROGRAM, "watch", "heater", "--json", "--for", "10m", "--data", str(demo.data)]
         watching = subprocess.Popen(words, stdout=file)
 
     def told() -> list[tuple[Any, ...]]:
@@ -334,4 +334,4 @@ def test_a_watch_in_a_pipe_says_when_a_system_is_lost_and_when_it_is_back(demo: 
         wait(lambda: told()[1:2] == [("back", "tank-farm", False, 3)], "its return is told")
     finally:
         watching.terminate()
-        watching.wait(20)
+        watching.wait(180)

@@ -107,7 +107,7 @@ def kill_rounds(data: Path, share: Path, rounds: int) -> None:
                 os.kill(process.pid, signal.SIGKILL)
                 killed += 1
                 break
-        process.wait(60)
+        process.wait(180)
         assert rows(share) in (known, 500 + 200 * (number + 1))
         known = rows(share)
     assert shared(data, share)["rows"] == 500 + 200 * rounds

@@ -100,7 +100,7 @@ class Plant:
             self.publisher.wait()
         if self.supervisor is not None:
             self.supervisor.terminate()
-            self.supervisor.wait(60)
+            self.supervisor.wait(180)
 
 
 @contextmanager

@@ -86,11 +86,11 @@ def test_ctrl_c_ends_both_processes(data: Path) -> None:
     try:
         child = _answering(asking)
         os.kill(asking.pid, signal.SIGINT)
-        assert asking.wait(20) == 130
+        assert asking.wait(180) == 130
         assert not psutil.pid_exists(child.pid)
     finally:
         asking.kill()
-        asking.wait(10)
+        asking.wait(180)
 
 
 def _answering(asking: subprocess.Popen[str]) -> psutil.Process:
