@@ -426,9 +426,8 @@ def test_a_correction_counts_everywhere_and_what_it_replaced_stays(data: Path, t
     )  # fmt: skip
     assert largest["rows"][0]["Maximum"]["value"] == 34.0
     happened = isthmus(data, "events", "--from", "-1h")
-    assert (
-        f"shift corrected {R}/temperature: 20.5 became 33.5 Cel at 2026-11-20T06:00:00+01:00: probe was out" in happened
-    )
+    said = f"{R}/temperature: 20.5 became 33.5 Cel at 2026-11-20T06:00:00+01:00: probe was out"
+    assert f"shift corrected {said}" in happened
     isthmus(data, *words, "--revert")
     assert [one[2] for one in samples(data) if one[:2] == first[0][:2]] == ["20.5"]
 

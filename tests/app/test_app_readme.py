@@ -163,6 +163,7 @@ def renamed(farm: Plant) -> None:
     assert new != text
     (farm.data / "plant.yaml").write_text(new)
     wait(lambda: farm.status()["revision"] == revision + 1, f"the rename is applied: {farm.output}")
+    wait(lambda: f"applied revision {revision + 1}:" in farm.output, f"that is said: {farm.output}")
 
 
 def test_a_sample_that_lies_is_noticed() -> None:
