@@ -99,10 +99,12 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: 
                 for number in range(rounds):
                     before = noted(folder)
                     process = await started(folder)
-                    if number % 2:
-                        await until(partial(later, folder, before), "it has taken something")
-                    await asyncio.sleep(chosen.random() * 0.6)  # the phase in which it dies
-                    await killed(process)
+                    try:
+                        if number % 2:
+                            await until(partial(later, folder, before), "it has taken something")
+                        await asyncio.sleep(chosen.random() * 0.6)  # the phase in which it dies
+                    finally:
+                        await killed(process)
             finally:
                 await asyncio.to_thread(writers.stop)
             process = await started(folder)
@@ -110,8 +112,10 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: 
             async def all_there() -> bool:
                 return len(await floor.samples(1)) >= len(writers.written)
 
-            await until(all_there, "every row in history", within=400)
-            await killed(process)
+            try:
+                await until(all_there, "every row in history", within=400)
+            finally:
+                await killed(process)
             found = [(at, value) for at, value, _ in await floor.samples(1)]
     assert found == [((START + id_) * 10**9, float(id_)) for id_ in sorted(writers.written)]
 
