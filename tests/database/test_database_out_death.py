@@ -52,7 +52,7 @@ async def rounds(floor: Plant, server: Postgres, until: Until, shape: str, victi
         floor.apply([output(network.port, shape)])
         floor.start()
         for victim in victims:
-            await until(lambda: floor.told("warehouse").get("state") == "connected", "connected", within=60)
+            await until(lambda: floor.told("warehouse").get("state") == "connected", "connected", within=240)
             publishing = asyncio.create_task(flow(floor))
             await asyncio.sleep(chosen.random() * 0.4)  # the phase in which it dies
             await kill(victim, floor, server, network)
@@ -120,7 +120,7 @@ async def test_a_minute_without_a_network_under_load_loses_nothing(
     async with Network(server.port) as network, floor.recording():
         floor.apply([output(network.port, "narrow")])
         floor.start()
-        await until(lambda: floor.told("warehouse").get("state") == "connected", "connected", within=60)
+        await until(lambda: floor.told("warehouse").get("state") == "connected", "connected", within=240)
         network.cut()
         end = asyncio.get_running_loop().time() + 60
         while asyncio.get_running_loop().time() < end:
