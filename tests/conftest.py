@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from isthmus.stream.log import Log, open_log
 from isthmus.stream.server import LogServer
@@ -24,6 +26,26 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "plant")
 HERE = Path(__file__).parent
 WEIGHTS = {name: int(seconds) for seconds, name in map(str.split, (HERE / "longest.txt").read_text().splitlines())}
 """Seconds that the longest files take, alone on a quiet machine."""
+
+
+TOGETHER = re.compile(r"tests/api/|tests/app/test_app_(look|retrieval|revisions)")
+"""Files whose tests share a plant that runs until all tests are over: one worker has them all, so it runs once."""
+
+
+def _work(nodeid: str) -> str:
+    """What one worker has to itself: a file, or all that share a plant."""
+    shared = TOGETHER.match(nodeid)
+    return shared[0].partition("test_")[0] if shared else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Asked where tests run in several processes."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    made = LoadFileScheduling(config, log)
+    made._split_scope = _work
+    return made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
