@@ -71,7 +71,7 @@ def samples(count: int) -> Columns:
     return rows
 
 
-def consumed(servers: list[str], count: int, within: float = 20) -> list[tuple[str, int, dict[str, Any]]]:
+def consumed(servers: list[str], count: int, within: float = 90) -> list[tuple[str, int, dict[str, Any]]]:
     """(key, partition, value) of the messages of the topic, at least so many."""
     from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 

@@ -48,7 +48,7 @@ def broker(tmp_path: Path, need: Callable[[object, str], None]) -> Iterator[Mosq
 
 
 def reading(broker: Mosquitto, folder: Path, *addresses: tuple[str, DataType], **more: Any) -> Collected:
-    config = {"url": broker.url, "patience": "2s", "time": "/at", "quality": "/quality", **more}
+    config = {"url": broker.url, "patience": "10s", "time": "/at", "quality": "/quality", **more}
     return Collected(KIND, config, folder, [Address(text, type_) for text, type_ in addresses])
 
 

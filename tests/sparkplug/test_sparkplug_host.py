@@ -57,7 +57,7 @@ async def edge(broker: Mosquitto, tmp_path: Path) -> AsyncIterator[SparkplugPeer
 
 
 def reading(url: str, folder: Path, *addresses: str, **more: Any) -> Collected:
-    config = {"url": url, "patience": "2s", "keep_alive": "1s", "rebirth": "1s", "reorder": "200ms", **more}
+    config = {"url": url, "patience": "10s", "keep_alive": "5s", "rebirth": "1s", "reorder": "200ms", **more}
     found = [Address(text, DataType.FLOAT) for text in addresses or (A, B)]
     return Collected(KIND, config, folder, found)
 
@@ -293,7 +293,7 @@ async def test_what_is_too_large_for_the_broker_is_named_and_all_else_arrives(
     names = [f"m{n}" for n in range(100)]
     nothing = [Metric(name, Type.STRING, None, time.now(), alias=n) for n, name in enumerate(names)]
     with Mosquitto(tmp_path / "broker", "max_packet_size 6000") as broker:
-        config = {"url": broker.url, "patience": "2s"}
+        config = {"url": broker.url, "patience": "10s"}
         said = Broker.model_validate(config)
         texts = [Address(f"plant/own:{name}", DataType.TEXT) for name in names]
         collected = Collected(KIND, config, tmp_path, texts)
@@ -328,7 +328,7 @@ class Plant:
 
     @asynccontextmanager
     async def opened(self, url: str, folder: Path, bd: int = 0) -> AsyncIterator[Edge]:
-        broker = Broker.model_validate({"url": url, "patience": "2s", "keep_alive": "1s"})
+        broker = Broker.model_validate({"url": url, "patience": "10s", "keep_alive": "5s"})
         place = Place("plant", "own")
         async with opened(broker, "own-edge", folder, place, bd, lambda: {"": self.metrics()}) as edge:
             yield edge
