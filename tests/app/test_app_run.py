@@ -180,6 +180,41 @@ def test_a_watch_goes_on_when_the_plant_was_killed_and_started_again(story: Plan
             assert watching.wait(180) == 130
 
 
+def test_a_watch_in_a_pipe_says_when_a_system_is_lost_and_when_it_is_back(story: Plant, tmp_path: Path) -> None:
+    output = tmp_path / "watched.txt"
+    with output.open("w") as file:
+        words = [*PROGRAM, "watch", "heater", "--json", "--for", "10m", "--data", str(story.data)]
+        watching = subprocess.Popen(words, stdout=file)
+
+    def told() -> list[tuple[Any, ...]]:
+        found = [json.loads(line) for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [(one["event"], one["system"], one["stale"], one["tags"]) for one in found if "event" in one]
+
+    try:
+        wait(output.read_text, "it has begun")
+        kill(story.pid("simulation"))
+        wait(lambda: told()[:1] == [("stale", "tank-farm", True, 3)], "the loss is told")
+        wait(lambda: told()[1:2] == [("back", "tank-farm", False, 3)], "its return is told")
+    finally:
+        watching.terminate()
+        watching.wait(180)
+
+
+def test_status_says_which_systems_are_not_connected_and_fails(story: Plant) -> None:
+    wait(lambda: story.status()["state"] == "ready", "all is well")
+    assert invoke("status", "--data", story.data).returncode == 0
+    file = story.data / "plant.yaml"
+    head, bay = file.read_text().split("  dispatch/bay-1:\n")
+    nobody = "systems:\n  elsewhere: {kind: opcua, url: opc.tcp://127.0.0.1:9}\n"
+    moved = bay.replace("system: tank-farm", "system: elsewhere")
+    file.write_text(head.replace("systems:\n", nobody, 1) + "  dispatch/bay-1:\n" + moved)
+    wait(lambda: story.status()["not_connected"] == ["elsewhere"], f"it is tried: {story.output}")
+    wait(lambda: story.status()["state"] == "not connected", "the services are ready")
+    done = invoke("status", "--data", story.data)
+    assert done.returncode == 1
+    assert "20 tags: running, 1 of 2 systems not connected" in done.stdout.splitlines()[0]
+
+
 def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant) -> None:
     assert story.end(signal.SIGTERM) == 0, story.output
     story.gone()
@@ -300,39 +335,3 @@ def test_two_hundred_rounds_of_random_kills(demo: Plant) -> None:
             demo.gone()
             started(demo)
         nothing_lost_nothing_doubled(before, demo.samples())
-
-
-def test_status_says_which_systems_are_not_connected_and_fails(demo: Plant) -> None:
-    started(demo)
-    assert invoke("status", "--data", demo.data).returncode == 0
-    file = demo.data / "plant.yaml"
-    head, bay = file.read_text().split("  dispatch/bay-1:\n")
-    nobody = "systems:\n  elsewhere: {kind: opcua, url: opc.tcp://127.0.0.1:9}\n"
-    moved = bay.replace("system: tank-farm", "system: elsewhere")
-    file.write_text(head.replace("systems:\n", nobody, 1) + "  dispatch/bay-1:\n" + moved)
-    wait(lambda: demo.status()["not_connected"] == ["elsewhere"], f"it is tried: {demo.output}")
-    wait(lambda: demo.status()["state"] == "not connected", "the services are ready")
-    done = invoke("status", "--data", demo.data)
-    assert done.returncode == 1
-    assert "20 tags: running, 1 of 2 systems not connected" in done.stdout.splitlines()[0]
-
-
-def test_a_watch_in_a_pipe_says_when_a_system_is_lost_and_when_it_is_back(demo: Plant, tmp_path: Path) -> None:
-    started(demo)
-    output = tmp_path / "watched.txt"
-    with output.open("w") as file:
-        words = [*PROGRAM, "watch", "heater", "--json", "--for", "10m", "--data", str(demo.data)]
-        watching = subprocess.Popen(words, stdout=file)
-
-    def told() -> list[tuple[Any, ...]]:
-        found = [json.loads(line) for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return [(one["event"], one["system"], one["stale"], one["tags"]) for one in found if "event" in one]
-
-    try:
-        wait(output.read_text, "it has begun")
-        kill(demo.pid("simulation"))
-        wait(lambda: told()[:1] == [("stale", "tank-farm", True, 3)], "the loss is told")
-        wait(lambda: told()[1:2] == [("back", "tank-farm", False, 3)], "its return is told")
-    finally:
-        watching.terminate()
-        watching.wait(180)
