@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from isthmus.flow.complaints import Complaints
 from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.systems.bare import bad
 from isthmus.systems.contract import Form, Readings
-from isthmus.systems.telling import happened, listed
+from isthmus.systems.telling import can_be_read, cannot_be_read, happened, listed
 from tests.conftest import Until
 from tests.flow.floor import Floor
 
@@ -98,6 +99,16 @@ def test_what_can_be_read_again_is_no_complaint_any_more() -> None:
     complaints.take(good(0))
     complaints.take(bad({0: quality.BAD_TIMEOUT}))
     assert complaints.describe()["tags_problem"] == "1 of 2 tags bad: a (BadTimeout)"
+
+
+def test_of_many_that_can_be_read_again_one_after_the_other_it_is_heard_quickly() -> None:
+    addresses = [f"a{number}" for number in range(10_000)]
+    complaints = Complaints.of(addresses, [True] * len(addresses))
+    complaints.hear([cannot_be_read("s", [address], "gone") for address in addresses])
+    events = [can_be_read("s", [address]) for address in addresses]
+    began = process_time()
+    complaints.hear(events)
+    assert process_time() - began < 1  # it was 3 s where each looked through all
 
 
 @pytest.mark.parametrize("historical", [False, True])

@@ -55,7 +55,8 @@ class Complaints:
                 if event.severity is Severity.ERROR:
                     self._why.update(known)
                 elif event.severity is Severity.INFORMATION:
-                    self._why = {address: why for address, why in self._why.items() if address not in known}
+                    for address in known:
+                        self._why.pop(address, None)
 
     def describe(self) -> dict[str, Any]:
         """How many tags are bad, how many never had a value, and both in words; empty where there are none."""
