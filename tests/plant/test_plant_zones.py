@@ -118,6 +118,18 @@ def test_where_payloads_say_no_time_no_zone_is_said(kind: str, tmp_path: Path, m
     assert found.zoned == () and "time_zone" not in found.systems[0].config
 
 
+@pytest.mark.parametrize("kind", ["http", "mqtt"])
+def test_of_payloads_that_said_no_time_before_or_say_none_any_more_no_times_are_said_to_shift(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = resolve(checked(tmp_path, kind), None, NONE_GIVEN, number=1, created=0)
+    monkeypatch.setitem(KEYS, kind, KEYS[kind].replace(", time: /time", ""))
+    bare = resolve(checked(tmp_path, kind), None, NONE_GIVEN, number=1, created=0)
+    for before, after in ((timed, bare), (bare, timed)):
+        steps = compare(before, msgspec.structs.replace(after, number=2)).steps
+        assert [step.kind for step in steps] == ["reopen system"]
+
+
 def test_check_says_whose_local_times_are_the_plants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,8 @@ from isthmus.plant.revision import AssetSetting, Former, OutputSetting, Revision
 
 UNZONED: Final = "UTC"
 """The time zone of systems that say none, in revisions of before the plant's own counted there."""
+TIME: Final = "time"
+"""The key of systems whose times stand where it says; without it a broker or a web service says none."""
 MOST_SAYINGS: Final = 10
 """Renames that are proposed at once."""
 
@@ -264,7 +266,7 @@ def _system(before: SystemSetting, after: SystemSetting) -> Iterator[Step]:
         config.insert(0, f"kind {before.kind} → {after.kind}")
     if before.node != after.node:
         config.append(f"node {before.node or 'main'} → {after.node or 'main'}")
-    if before.kind == after.kind:
+    if before.kind == after.kind and bool(before.config.get(TIME)) == bool(after.config.get(TIME)):
         yield from _zone(before, after)
     if config:
         yield Step(StepKind.REOPEN, after.name, f"closes and opens again: {', '.join(config)}")
