@@ -132,3 +132,23 @@ async def test_a_subscription_outlives_its_session_and_is_taken_over_again_and_a
                 with pytest.raises(ua.UaStatusCodeError):  # of those without a session so many wait and no more
                     await taken_over(client, oldest)
                 await session_over(client)
+
+
+async def test_a_connection_that_ends_behind_its_session_leaves_the_subscription_to_the_client(
+    tmp_path: Path, until: Until
+) -> None:
+    async with house(tmp_path) as opened:
+        await opened.tell(TEMPERATURE, 1.0, 1)
+        client = Client(opened.url, timeout=20)
+        client.session_timeout = 5000
+        await client.connect()
+        subscription = await client.create_subscription(100, Quiet())
+        await subscription.subscribe_data_change(client.get_node(f"ns=2;s={REACTOR}/temperature"), queuesize=10)
+        inside: Any = opened.sink._server  # type: ignore[attr-defined]  # as if its client had been cut off for long
+        (visit,) = inside.iserver._external_sessions.values()
+        visit.session_timeout = 1e-9
+        await until(lambda: visit.publishing.alone, "its session is over", within=60)
+        client.disconnect_socket()
+        await until(lambda: not inside.bserver.clients, "the connection has ended")
+        async with Client(opened.url, timeout=20) as again:
+            assert (await taken_over(again, subscription.subscription_id))[-1] == 1.0

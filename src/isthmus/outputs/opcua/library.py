@@ -32,7 +32,7 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server.address_space import AddressSpace, NodeManagementService
 from asyncua.server.internal_server import InternalServer
-from asyncua.server.internal_session import InternalSession
+from asyncua.server.internal_session import InternalSession, SessionState
 from asyncua.server.standard_address_space.standard_address_space import fill_address_space
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
@@ -108,6 +108,8 @@ class Visit(InternalSession):  # type: ignore[misc]  # asyncua has no types that
 
     async def close_session(self, delete_subs: bool = True) -> None:
         """One whose time is over keeps its subscriptions, whatever the library says: its client may come for them."""
+        if self.state is SessionState.Closed:  # its connection ends behind it
+            return
         self.points.clear()
         if delete_subs and asyncio.current_task() is not self._timeout_task:
             self.publishing.close()
