@@ -6,13 +6,11 @@ from __future__ import annotations
 import base64
 import gzip
 import math
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from isthmus.core import quality
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
@@ -32,20 +30,6 @@ KIND = kinds()["http"]
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_server() -> AsyncIterator[WebServer]:
-    needed(HERE, WHAT)
-    async with WebServer() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def server(shared_server: WebServer) -> WebServer:
-    """The module's server, which has forgotten everything."""
-    await shared_server.do("reset")
-    return shared_server
 
 
 def reading(url: str, folder: Path, *addresses: str, **more: Any) -> Collected:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from isthmus.core import quality
 from isthmus.core.errors import Disconnected
@@ -29,20 +27,6 @@ from tests.peers.web_peer import HERE, WHAT, WebServer
 KIND = kinds()["http"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_server() -> AsyncIterator[WebServer]:
-    needed(HERE, WHAT)
-    async with WebServer() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def server(shared_server: WebServer) -> WebServer:
-    """The module's server, which has forgotten everything."""
-    await shared_server.do("reset")
-    return shared_server
 
 
 def reading(url: str, folder: Path, *addresses: str, **more: Any) -> Collected:
