@@ -13,13 +13,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.outputs.mqtt.columns import Message
+from isthmus.outputs.mqtt.columns import KIND, Message
 from isthmus.plant.revision import OutputSetting
 from tests.conftest import Until
 from tests.deliver.plant import AT, PLANT, TAGS, Plant
 from tests.deliver.test_deliver_words import SAMPLE, columns, oracle
 from tests.deliver.test_deliver_words import TAGS as SETTINGS
 from tests.peers.mosquitto import Mosquitto
+
+READER = KIND.about.partition("```python\n")[2].partition("```")[0]
+"""The five lines that docs/outputs.md has for those who read these messages."""
 
 
 def output(url: str) -> OutputSetting:
@@ -66,6 +69,15 @@ def test_the_paths_are_those_of_the_message_though_the_last_ones_are_kept() -> N
     for tags in ((1, 2), (2, 1), (3,), (1, 2)):
         made = columns([(tag, 7, 1.5, 0, None, 0, 0) for tag in tags])
         assert [row[0] for row in rows(json.loads(message.of(made)))] == [SETTINGS[tag].tag.path for tag in tags]
+
+
+@given(st.lists(SAMPLE, min_size=1, max_size=20))
+def test_the_reader_on_the_page_reads_what_the_samples_are(samples: list[tuple[Any, ...]]) -> None:
+    payload, read = Message(SETTINGS).of(columns(samples)), list[tuple[Any, ...]]()
+    exec(READER, {"json": json, "payload": payload, "print": lambda *row: read.append(row)})
+    found = [(path, nanoseconds(begin) + after, value, quality) for path, begin, after, value, quality in read]
+    expected = [(SETTINGS[one[0]].tag.path, one[1], oracle(one)["value"], one[5]) for one in samples]
+    assert [same(row) for row in found] == [same(row) for row in expected]
 
 
 def test_columns_that_say_nothing_are_left_out() -> None:
