@@ -152,3 +152,48 @@ async def test_a_connection_that_ends_behind_its_session_leaves_the_subscription
         await until(lambda: not inside.bserver.clients, "the connection has ended")
         async with Client(opened.url, timeout=20) as again:
             assert (await taken_over(again, subscription.subscription_id))[-1] == 1.0
+
+
+@pytest.mark.parametrize(("bound", "most"), [("SUBSCRIPTIONS", 2), ("ITEMS", 2)])
+async def test_a_session_takes_over_no_more_subscriptions_than_it_may_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    async with house(tmp_path) as opened:
+        await opened.tell(TEMPERATURE, 1.0, 1)
+        numbers = [await left_alone(opened) for _ in range(3)]
+        monkeypatch.setattr(f"isthmus.outputs.opcua.subscribing.{bound}", most)
+        async with Client(opened.url, timeout=20) as client:
+            for _ in range(2):  # those that it has already are no more the second time
+                asked = ua.TransferSubscriptionsParameters(numbers, False)
+                found = await client.uaclient.transfer_subscriptions(asked)
+                good, refused = 0, ua.StatusCodes.BadTooManySubscriptions
+                assert [one.StatusCode.value for one in found] == [good, good, refused]
+
+
+async def test_however_slowly_a_client_wants_to_hear_its_subscription_ends_an_hour_after_its_last_sign(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as opened, Client(opened.url, timeout=20) as client:
+        for interval in (50.0, 1000.0, 3_600_000.0, 1e12):
+            asked = ua.CreateSubscriptionParameters(interval, 4_000_000_000, 10, 0, True, 0)
+            found = await client.uaclient.create_subscription(asked, Quiet())
+            assert found.RevisedPublishingInterval * found.RevisedLifetimeCount <= 3_600_000
+            assert found.RevisedLifetimeCount >= 3 * found.RevisedMaxKeepAliveCount  # Part 4, 5.14.2
+
+
+async def test_of_messages_that_a_client_never_acknowledges_the_newest_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.outputs.opcua.subscription.KEPT_MESSAGES", 3)
+    async with house(tmp_path) as opened:
+        await opened.tell(TEMPERATURE, 1.0, 1)
+        number = await left_alone(opened)
+        async with Client(opened.url, timeout=20) as client:
+            await taken_over(client, number)
+            listed = list[int]()
+            for second in range(2, 8):
+                await opened.tell(TEMPERATURE, float(second), second)
+                answer: Any = await client.uaclient.publish([])
+                listed = answer.Parameters.AvailableSequenceNumbers
+            newest = answer.Parameters.NotificationMessage.SequenceNumber
+            assert listed == [newest - 2, newest - 1, newest]

@@ -27,8 +27,10 @@ from isthmus.outputs.opcua.subscription import (
 )
 from isthmus.plant.revision import TagSetting
 
-FASTEST, SLOWEST = 50.0, 3_600_000.0
-"""ms between two messages of a subscription."""
+LONGEST_LIFE: Final = 3_600_000.0
+"""ms without a sign of the client after which its subscription ends."""
+FASTEST, SLOWEST = 50.0, LONGEST_LIFE / 3
+"""ms between two messages of a subscription; it lives three of them at least."""
 SLOWEST_SAMPLING: Final = 86_400_000.0
 """ms."""
 SUBSCRIPTIONS: Final = 100
@@ -37,8 +39,6 @@ ITEMS: Final = 100_000
 """Of one session."""
 PLACES: Final = 200_000
 """In the queues of all items of one session; beyond it an item gets one place."""
-LONGEST_LIFE: Final = 3_600_000.0
-"""ms without a sign of the client after which its subscription ends."""
 
 
 class Subscribing:
@@ -150,6 +150,8 @@ class Subscribing:
             result = ua.TransferResult()
             if subscription is None or subscription.publishing.owner != _owner(call.visit):
                 result.StatusCode = ua.StatusCode(BAD_SUBSCRIPTION_ID)
+            elif not _has_room(call.visit.publishing, subscription):
+                result.StatusCode = ua.StatusCode(ua.StatusCodes.BadTooManySubscriptions)
             else:
                 _move(subscription, call.visit.publishing)
                 result.AvailableSequenceNumbers = list(subscription.sent)
@@ -280,6 +282,16 @@ def _linked(item: Item, other: Item | None, *, add: bool) -> int:
     else:
         del item.links[other]
     return 0
+
+
+def _has_room(publishing: Publishing, subscription: Subscription) -> bool:
+    """Whether a session may have one of another session too: together they are no more than it may make itself."""
+    own = publishing.subscriptions
+    if subscription.number in own:
+        return True
+    items = len(subscription.items) + sum(len(one.items) for one in own.values())
+    places = publishing.queued + _places(subscription)
+    return len(own) < SUBSCRIPTIONS and items <= ITEMS and places <= PLACES + ITEMS
 
 
 def _move(subscription: Subscription, publishing: Publishing) -> None:

@@ -21,6 +21,8 @@ from isthmus.outputs.opcua.items import Item
 
 KEPT: Final = 8 << 20
 """Bytes of messages that one subscription keeps for retransmission; the newest one is kept in any case."""
+KEPT_MESSAGES: Final = 1000
+"""Of them, too: every answer lists their numbers. Part 4, 5.14.1.2 asks for two per publish request that may wait."""
 LARGEST: Final = 10_000
 """Notifications in one message, whatever the client allows."""
 
@@ -173,7 +175,7 @@ class Subscription:
         self.sent[self.next] = message
         self._bytes += len(message)
         self.next = self.next % 0xFFFF_FFFF + 1
-        while self._bytes > KEPT and len(self.sent) > 1:
+        while (self._bytes > KEPT and len(self.sent) > 1) or len(self.sent) > KEPT_MESSAGES:
             self._forget(next(iter(self.sent)))
 
     def _forget(self, number: int) -> bool:
