@@ -52,6 +52,21 @@ def test_rows_are_written_in_every_form(data: Path, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "x.parquet")["value"].to_pylist() == [7.0, 0.0, 0.5]
 
 
+def test_times_in_lists_and_structures_are_told_to_the_nanosecond(data: Path) -> None:
+    late = FIRST + 123_456_789
+    nested = f"list(time ORDER BY time)[1:2] AS l, {{'at': make_timestamp_ns({late})}} AS s, MAP {{1: max(time)}} AS m"
+    query = f"SELECT {nested} FROM samples WHERE value < 1 AND tag LIKE '%temperature'"
+    found = sql(data, query, "--format", "json")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads(found.stdout)["rows"] == [
+        {
+            "l": ["2026-11-18T00:00:00", "2026-11-18T00:00:01"],
+            "s": {"at": "2026-11-18T00:00:00.123456789"},
+            "m": [[1, "2026-11-18T00:00:01"]],
+        }
+    ]
+
+
 def test_a_cut_answer_and_an_unknown_tag_are_remarked(data: Path) -> None:
     assert sql(data, "FROM samples", "--limit", "1").stderr == "1 row, and there are more: --limit N for up to N\n"
     found = sql(data, "FROM samples WHERE tag = 'p/l/r-1/temprature'")
@@ -114,6 +129,7 @@ def _answering(asking: subprocess.Popen[str]) -> psutil.Process:
         (("SELECT 1", "--file", "x.sql"), "not both"),
         (("--file", "nowhere.sql"), "cannot be read"),
         (("SELECT 1/0 FROM nowhere",), "there is no view"),
+        (("SELECT 'infinity'::DATE",), "outside the years 1 to 9999; make a text of it with ::VARCHAR"),
     ],
 )
 def test_what_is_asked_wrongly_is_told_in_words(data: Path, arguments: tuple[str, ...], said: str) -> None:

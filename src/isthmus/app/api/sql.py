@@ -7,7 +7,6 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
-import pyarrow as pa
 from litestar import Response, post
 
 from isthmus.app.api.picture import Shown, shown
@@ -15,7 +14,7 @@ from isthmus.app.api.problem import NOT_THERE
 from isthmus.app.api.questions import FILES, Questions
 from isthmus.app.run.place import Place
 from isthmus.app.sql.ask import Answer, ask
-from isthmus.app.sql.moments import iso
+from isthmus.app.sql.moments import values
 from isthmus.store.history.sql.given import Limits
 
 
@@ -50,16 +49,10 @@ async def sql(place: Place, questions: Questions, data: Query) -> Response[Any]:
 
 
 def _rows(answer: Answer) -> Response[bytes]:
-    columns = [_values(column) for column in answer.table.columns]
+    columns = [[_plain(value) for value in values(column)] for column in answer.table.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
     found = Rows(answer.table.column_names, rows, answer.more, list(answer.done.remarks))
     return Response(msgspec.json.encode(found), media_type="application/json")
-
-
-def _values(column: pa.ChunkedArray) -> list[Shown]:
-    if pa.types.is_timestamp(column.type):
-        return [*iso(column)]
-    return [_plain(value) for value in column.to_pylist()]
 
 
 def _plain(value: object) -> Shown:

@@ -59,21 +59,13 @@ def _parquet(answer: Answer, output: Path) -> None:
 
 def _rows(table: pa.Table) -> Iterator[list[Any]]:
     """Rows as Python values that JSON and text can hold."""
+    from isthmus.app.sql.moments import values
+
     if not table.num_columns:
         return
-    columns = [_values(column) for column in table.columns]
+    columns = [[_plain(value) for value in values(column)] for column in table.columns]
     for row in zip(*columns, strict=True):
         yield list(row)
-
-
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    import pyarrow as pa
-
-    from isthmus.app.sql.moments import iso
-
-    if pa.types.is_timestamp(column.type):
-        return iso(column)
-    return [_plain(value) for value in column.to_pylist()]
 
 
 def _plain(value: Any) -> Any:
