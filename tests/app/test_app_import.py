@@ -275,6 +275,22 @@ def test_rows_that_cannot_be_taken_are_counted_named_and_kept_and_harm_no_other(
     assert [one[2] for one in samples(data)] == ["1.0", "2.0"]
 
 
+def test_a_row_of_a_table_that_cannot_be_taken_is_shown_with_its_times_to_the_nanosecond(
+    data: Path, tmp_path: Path
+) -> None:
+    at = pa.array([1_795_000_000_123_456_789] * 2, pa.timestamp("ns", "UTC"))
+    far = pa.array([2**31 - 1] * 2, pa.date32())
+    table = pa.table({"tag": ["R1.TT101", ""], "time": at, "value": [1.0, 2.0], "due": far, "also": at})
+    pq.write_table(table, tmp_path / "table.parquet")
+    command = [*PROGRAM, "import", str(tmp_path / "table.parquet"), "--data", str(data)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=180, check=False
+    )  # which does without pandas
+    assert "1 row taken" in done.stdout, done.stderr
+    (refused,) = csv.DictReader(io.StringIO(next((data / "imports").iterdir()).read_text()))
+    assert ", 2026-11-18T11:06:40.123456789Z, 2.0, a time outside the years 1 to 9999, 2026-11-18" in str(refused)
+
+
 def test_a_file_that_breaks_off_keeps_what_was_taken_and_says_so(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

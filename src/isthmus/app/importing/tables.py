@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isthmus.app.importing.piece import Piece, Spot
+from isthmus.app.sql.moments import values
 from isthmus.core.errors import IsthmusError
 
 ROWS: Final = 500_000
@@ -113,8 +114,16 @@ def table_piece(batch: pa.RecordBatch, first: int, done: int) -> Piece:
         lines=np.arange(first + 1, stop + 1),
         next=Spot(stop, stop + 1),
         done=done,
-        text=lambda row: ", ".join(str(value) for value in batch.slice(row, 1).to_pylist()[0].values()),
+        text=lambda row: ", ".join(_shown(column, row) for column in batch.columns),
     )
+
+
+def _shown(column: pa.Array, row: int) -> str:
+    """What stands in a row of a column, for a person."""
+    try:
+        return str(values(pa.chunked_array([column.slice(row, 1)]))[0])
+    except IsthmusError:
+        return "a time outside the years 1 to 9999"
 
 
 def _distinct(path: Path, names: list[str]) -> tuple[str, ...]:
