@@ -120,6 +120,13 @@ def test_a_recalled_value_is_a_value_and_no_quality_of_now(historical: bool) -> 
     assert complaints.valued.all()
 
 
+def test_a_tag_is_bad_or_without_a_value_and_never_counted_twice() -> None:
+    complaints = Complaints.of(["a", "b"], [False, False])
+    complaints.take(bad({0: quality.BAD_TIMEOUT}))
+    said = complaints.describe()
+    assert (said["bad"], said["without_value"]) == (1, 1)
+
+
 def test_many_are_counted_and_few_named() -> None:
     complaints = Complaints.of([f"a{number}" for number in range(5000)], [False] * 5000)
     assert complaints.describe()["tags_problem"] == ("5,000 of 5,000 tags have no value yet: a0, a1, a2 and 4997 more")

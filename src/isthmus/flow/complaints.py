@@ -59,7 +59,7 @@ class Complaints:
                         self._why.pop(address, None)
 
     def describe(self) -> dict[str, Any]:
-        """How many tags are bad, how many never had a value, and both in words; empty where there are none."""
+        """How many tags are bad, how many others never had a value, and both in words; empty where there are none."""
         bad = np.flatnonzero(quality.is_bad(self.quality))
         never = np.flatnonzero(~self.valued & ~quality.is_bad(self.quality))
         self._complete = bool(self.valued.all())

@@ -50,7 +50,8 @@ class _Figures(Collector):
     def _systems(self) -> Iterator[Metric]:
         connected = GaugeMetricFamily("isthmus_system_connected", "1 when the system is connected", labels=["system"])
         bad = GaugeMetricFamily("isthmus_system_bad_tags", "Tags whose last quality is bad", labels=["system"])
-        never = GaugeMetricFamily("isthmus_system_tags_without_value", "Tags that never had a value", labels=["system"])
+        said = "Tags that never had a value and are not bad"
+        never = GaugeMetricFamily("isthmus_system_tags_without_value", said, labels=["system"])
         odd = CounterMetricFamily(
             "isthmus_system_quarantined",
             "What could not be understood since the collector started",

@@ -33,7 +33,7 @@ class System(msgspec.Struct, frozen=True):
     bad: int
     """Tags whose last quality is bad."""
     without_value: int
-    """Tags that never had a value."""
+    """Tags that never had a value and are not bad."""
     tags_problem: str
     """What is wrong with single tags, in words; empty where nothing is."""
     samples: int
