@@ -70,11 +70,18 @@ async def test_events_of_what_was_discarded_are_kept_up_to_a_bound() -> None:
     assert kept == list(range(49, EVENTS + 49))
 
 
-async def test_quarantined_bytes_count_towards_the_bound() -> None:
-    hold = Hold(limit=1000)
-    for _ in range(10):
-        await hold.put(Waiting(oddities=(("a", Oddity("strange", bytes(400))),)), "discard-oldest")
-    assert hold.size <= 1000
+async def test_quarantined_bytes_count_towards_the_bound_and_what_it_costs_is_told() -> None:
+    hold = Hold(limit=1500)
+    for source in "abbbb":
+        await hold.put(Waiting(oddities=((source, Oddity("strange", bytes(400))),)), "discard-oldest")
+    assert hold.size <= 1500 and len(hold) == 2
+    told = hold.owed(epoch=1, now=5)
+    assert [(one.kind, one.source, one.details["count"]) for one in told] == [
+        (EventKind.QUARANTINE, "a", 1),
+        (EventKind.QUARANTINE, "b", 2),
+    ]
+    assert "2 things of b that could not be read were discarded instead of put aside" in told[1].message
+    assert hold.owed(epoch=1, now=6) == []
 
 
 async def test_a_source_that_may_wait_waits_for_room() -> None:

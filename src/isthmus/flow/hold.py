@@ -71,6 +71,8 @@ class Hold:
     _queue: deque[tuple[Waiting, int, bool]] = field(default_factory=deque)
     """With their sizes, and whether their source waits for room: what it gave is never discarded."""
     _owed: dict[str, Discarded] = field(default_factory=dict)
+    _unread: dict[str, int] = field(default_factory=dict)
+    """By source, what was to be put aside and was discarded, and no event tells of yet."""
     _kept: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,6 +98,8 @@ class Hold:
         del self._queue[place]
         self.size -= size
         self.lose(oldest.samples)
+        for source, _ in oldest.oddities:
+            self._unread[source] = self._unread.get(source, 0) + 1
         self._kept.extend(oldest.events)  # small, and the story of what went wrong
         oldest.done()
         return True
@@ -127,10 +131,12 @@ class Hold:
         return taken
 
     def owed(self, epoch: int, now: int) -> list[Event]:
-        """Gap events for what was discarded since the last call, and the events that came with it."""
+        """What tells of all that was discarded since the last call, and the events that came with it."""
         events = [*self._kept, *(_gap(source, lost, epoch, now) for source, lost in self._owed.items())]
+        events += [_forgotten(source, count, epoch, now) for source, count in self._unread.items()]
         self._kept.clear()
         self._owed.clear()
+        self._unread.clear()
         return events
 
     def __len__(self) -> int:
@@ -158,4 +164,17 @@ def _gap(source: str, lost: Discarded, epoch: int, now: int) -> Event:
         at=now,
         message=f"{lost.count} samples of {source} were discarded: the log was away or full and the hold was full",
         details={"cause": "overflow", "count": lost.count, "first": lost.first, "last": lost.last},
+    )
+
+
+def _forgotten(source: str, count: int, epoch: int, now: int) -> Event:
+    return Event(
+        id=f"forgotten-{source}-{epoch}-{now}",
+        kind=EventKind.QUARANTINE,
+        severity=Severity.ERROR,
+        source=source,
+        at=now,
+        message=f"{count} things of {source} that could not be read were discarded instead of put aside: "
+        "the log was away or full and the hold was full",
+        details={"cause": "overflow", "count": count},
     )
