@@ -28,14 +28,9 @@ class _Absent(MetaPathFinder):
             raise ModuleNotFoundError(f"{fullname} is spared", name=fullname)
 
 
-def spare(name: str) -> None:
-    """From now on this process does without the library, where it is not loaded already."""
-    sys.meta_path.insert(0, _Absent(name))
-
-
 @contextmanager
 def spared(name: str) -> Iterator[None]:
-    """What is imported in the block does without the library, where it is not loaded already."""
+    """What runs in the block, or in a function that this decorates, does without the library if it is not loaded."""
     absent = _Absent(name)
     sys.meta_path.insert(0, absent)
     try:

@@ -14,11 +14,11 @@ def main() -> None:
     """Runs the command that the process was started with, and exits."""
     from isthmus.app.cli.commands import app
     from isthmus.core.errors import IsthmusError, Misasked
-    from isthmus.core.spared import PANDAS, spare
+    from isthmus.core.spared import PANDAS, spared
 
-    spare(PANDAS)
     try:
-        app(prog_name="isthmus")
+        with spared(PANDAS):
+            app(prog_name="isthmus")
     except IsthmusError as error:
         sys.stderr.write(f"isthmus: {error}\n" if "\n" not in str(error) else f"{error}\n")
         raise SystemExit(2 if isinstance(error, Misasked) else 1) from None

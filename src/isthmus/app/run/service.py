@@ -22,7 +22,7 @@ from isthmus.app.run.endpoint import endpoint
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, first
-from isthmus.core.spared import PANDAS, spare
+from isthmus.core.spared import PANDAS, spared
 from isthmus.stream.log import Log, open_log
 
 LOG_WAIT = 30.0
@@ -85,9 +85,9 @@ class Diary:
             await asyncio.sleep(status.EVERY)
 
 
+@spared(PANDAS)
 def main(service: str, body: Callable[[Work], Awaitable[None]]) -> None:
     """Runs a service's body in this process until it is told to stop; the exit code says how it ended."""
-    spare(PANDAS)
     arguments = _arguments(service)
     lifeline.end_with(arguments.parent)
     place = Place(arguments.data)
