@@ -173,13 +173,17 @@ async def test_nothing_is_stored_twice_after_an_outage_longer_than_the_de_duplic
 ) -> None:
     async with LogServer(tmp_path / "log", duplicates=0.2) as server, open_log(server.endpoint) as log:
         async with Publisher.open(log, "s", "c", 1, window=16) as publisher:
+            killed: list[int | None] = [None]
             for _ in range(3):
+                await until(lambda: server.pid not in killed, "the server is back", within=60)
+                pid = server.pid
+                assert pid is not None
                 first = publisher._given + 1
                 futures = [await publisher.send([numbered(n, 1000)]) for n in range(first, first + 16)]
-                assert server.pid is not None
-                os.kill(server.pid, signal.SIGSTOP)  # some are stored, none of their acknowledgements arrive
+                os.kill(pid, signal.SIGSTOP)  # some are stored, and hardly one of their acknowledgements arrived
                 await asyncio.wait(futures, timeout=0.6)
-                os.kill(server.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
                 await asyncio.gather(*futures)
         reading = await read_all(log)
         assert reading.numbers == list(range(1, 49))
