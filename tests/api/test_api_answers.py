@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.app.conftest import Plant
+from tests.app.conftest import Plant, wait
 
 LEVEL = "acme/lyon/storage/tank-1/level"
 
@@ -51,8 +51,8 @@ def test_the_plant_its_assets_and_its_tags_are_those_of_the_plant_file(api: http
 def test_last_values_are_those_that_history_has(api: httpx.Client, served: Plant) -> None:
     (last,) = got(api, "/api/last", match=LEVEL)
     assert (last["quality"], last["unit"], last["stale"], last["marks"]) == ("Good", "m", False, "")
-    recorded = [(path, value) for path, _, value, _, _ in served.samples()]
-    assert (LEVEL, last["value"]) in recorded
+    seen = (LEVEL, last["value"])
+    wait(lambda: seen in [(path, value) for path, _, value, _, _ in served.samples()], "the recorder has it, too")
 
 
 def test_systems_events_and_health_say_how_the_plant_is(api: httpx.Client) -> None:
