@@ -53,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -WEIGHTS.get(item.path.relative_to(HERE).as_posix(), 0))
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Notes how it ended for `.ci/run`: make tells only that it did not end well."""
+    if not hasattr(session.config, "workerinput") and session.config.cache is not None:
+        session.config.cache.set("isthmus/ended", int(exitstatus))
+
+
 class Until(Protocol):
     """Waits until a condition holds, with a deadline."""
 
