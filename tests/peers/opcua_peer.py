@@ -6,10 +6,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import shutil
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +26,21 @@ SLOWEST_START = 180.0
 SLOWEST_ANSWER = 90.0
 
 
+PORTS = range(12_000, 32_000)
+"""Below those that the kernel gives to whoever asks for any port, and to the near end of a connection."""
+_TURN = count_from(random.randrange(len(PORTS)))
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """A port that is free and stays so until it is taken: each worker has ports of its own, and none twice in a row."""
+    worker, workers = (int(os.environ.get(f"PYTEST_XDIST_WORKER{what}", "0").strip("gw")) for what in ("", "_COUNT"))
+    mine = PORTS[worker :: max(workers, worker + 1)]
+    for _ in mine:
+        port = mine[next(_TURN) % len(mine)]
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def need_node() -> str:
