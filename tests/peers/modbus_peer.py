@@ -13,6 +13,7 @@ from typing import Self
 import pytest
 
 from tests.peers.child import Child
+from tests.peers.opcua_peer import free_port
 
 PROGRAM = Path(__file__).parent / "build" / "modbus_server"
 SLOWEST = 90.0
@@ -32,18 +33,18 @@ class Server(Child):
     """A Modbus server; `do` sends it a command (see modbus_server.c)."""
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port = free_port()
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def start(self) -> None:
-        """Starts it, on the port it had before, and waits until it listens."""
+        """Starts it, always on its port, and waits until it listens."""
         self._process = await asyncio.create_subprocess_exec(
             need_server(), str(self.port), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        self.port = int((await self._answer()).removeprefix("READY "))
+        assert await self._answer() == f"READY {self.port}"
 
     async def _answer(self) -> str:
         assert self._process and self._process.stdout

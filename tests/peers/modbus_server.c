@@ -172,6 +172,7 @@ static void welcome(int listener) {
     }
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     sockets[used].fd = client;
+    sockets[used].revents = 0; // else what whoever had the place before had to say, and we would wait for this one to speak
     sockets[used++].events = POLLIN;
 }
 

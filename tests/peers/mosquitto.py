@@ -141,7 +141,7 @@ class Listener:
         """Until it hears: what is published from now on it does not miss."""
         self._canaries += 1
         end = time.monotonic() + 90
-        while f"canary\t{self._canaries}\n" not in self._into.read_text():
+        while f"canary\t{self._canaries}\n".encode() not in self._into.read_bytes():
             assert time.monotonic() < end, "mosquitto_sub does not listen"
             with suppress(subprocess.CalledProcessError):
                 self._broker.publish("canary", str(self._canaries))

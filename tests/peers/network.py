@@ -41,14 +41,25 @@ class Network:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.down:
-            writer.transport.abort()
-            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._writers.add(writer)
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            await self._join(reader, writer)
         except OSError:
             writer.transport.abort()
-            return
+            self._writers.discard(writer)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Raises OSError where it is cut, also in the meantime."""
+        if self.down:
+            raise ConnectionResetError
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        if writer.transport.is_closing():
+            far_writer.transport.abort()
+            raise ConnectionResetError
         self.forwarded += 1
         self._writers |= {writer, far_writer}
         for source, target in ((reader, far_writer), (far_reader, writer)):

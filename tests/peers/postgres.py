@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -153,9 +153,18 @@ class Postgres:
         self._process = None
 
     def kill(self) -> None:
-        """Ends it as a crash of the computer would: every process of it at once."""
+        """Ends it as a crash of the computer would: every process of it at once. Returns when none is left, which
+        would keep the memory they share, and with it a new server from starting."""
         if self._process is not None:
-            self._signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                first = psutil.Process(self.pid)
+                first.suspend()  # it makes no more of them
+                every = [first, *first.children(recursive=True)]
+                for one in every:
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
+                self._process.wait()
+                _gone(every)
             self._process.wait()
             self._process = None
 
@@ -173,6 +182,16 @@ class Postgres:
             for one in (first, *first.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):
                     one.send_signal(how)
+
+
+def _gone(processes: Sequence[psutil.Process]) -> None:
+    """Returns when all of them have ended, whether or not somebody has asked how."""
+    end = time.monotonic() + PATIENCE
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            while one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < end, f"{one} does not end"
+                time.sleep(0.01)
 
 
 HERE = programs() is not None

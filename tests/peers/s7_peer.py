@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.peers.child import Child
+from tests.peers.opcua_peer import free_port
 
 PROGRAM = Path(__file__).parent / "s7_server.py"
 SLOWEST = 90.0
@@ -20,7 +21,7 @@ class S7Server(Child):
 
     def __init__(self, **blocks: int) -> None:
         """`db1=12`: data blocks of so many bytes, which it has whenever it starts."""
-        self.port = 0
+        self.port = free_port()
         self._blocks = [f"{name.removeprefix('db')}:{size}" for name, size in blocks.items()]
 
     async def __aenter__(self) -> Self:
@@ -28,7 +29,7 @@ class S7Server(Child):
         return self
 
     async def start(self) -> None:
-        """Starts it, on the port it had before, and waits until it listens."""
+        """Starts it, always on its port, and waits until it listens."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(PROGRAM),
@@ -37,7 +38,7 @@ class S7Server(Child):
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        self.port = int((await self._answer()).removeprefix("READY "))
+        assert await self._answer() == f"READY {self.port}"
 
     async def _answer(self) -> str:
         assert self._process and self._process.stdout

@@ -7,11 +7,11 @@ import asyncio
 import json
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from shutil import which
 from typing import Any, Self
 
+from tests.peers.child import Child
 from tests.peers.opcua_peer import free_port
 
 HERE = which("node") is not None
@@ -19,13 +19,12 @@ WHAT = "Node.js (apt-get install nodejs)"
 LONGEST = 64 << 20
 
 
-class WebServer:
+class WebServer(Child):
     """One server; it may be killed, frozen and started again on its port, where it has forgotten everything."""
 
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self.port = free_port()
         self._tls = [str(certificate), str(key)] if certificate else []
-        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -34,9 +33,6 @@ class WebServer:
     async def __aenter__(self) -> Self:
         await self.start()
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.kill()
 
     async def start(self) -> None:
         """Returns when it listens."""
@@ -57,18 +53,8 @@ class WebServer:
         text = {} if body is None else {"body": json.dumps(body)}
         await self.do("page", path=path, **text, **said)
 
-    async def kill(self) -> None:
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        self._process = None
-
     def freeze(self) -> None:
-        assert self._process
-        self._process.send_signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        assert self._process
-        self._process.send_signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
