@@ -114,17 +114,21 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-async def collected_from(hostile: Callable[[bytes], bytes], until: Callable[[Collected], bool]) -> Collected:
+async def collected_from(
+    hostile: Callable[[bytes], bytes], until: Callable[[Collected], bool], timeout: str = "60s"
+) -> Collected:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while question := await reader.readexactly(12):
-                writer.write(hostile(question))
-        writer.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while question := await reader.readexactly(12):
+                    writer.write(hostile(question))
+        finally:  # also where the test ends before this has seen its end
+            writer.close()
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:
         port = listener.sockets[0].getsockname()[1]
-        config = {"host": "127.0.0.1", "port": port, "timeout": "100ms", "every": "20ms"}
+        config = {"host": "127.0.0.1", "port": port, "timeout": timeout, "every": "20ms"}
         addresses = [Address("holding.100:float32", DataType.FLOAT)]
         collected = Collected(kinds()["modbus"], config, Path("."), addresses)
         async with collected.running():
@@ -135,7 +139,7 @@ async def collected_from(hostile: Callable[[bytes], bytes], until: Callable[[Col
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_what_is_no_modbus_device_is_left_and_told(name: str) -> None:
-    collected = await collected_from(HOSTILE[name], lambda collected: len(collected.errors) >= 2)
+    collected = await collected_from(HOSTILE[name], lambda collected: len(collected.errors) >= 2, "100ms")
     assert not collected.readings
     assert all(isinstance(error, Disconnected) and error.where for error in collected.errors)
 

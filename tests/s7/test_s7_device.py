@@ -41,7 +41,7 @@ async def server() -> AsyncIterator[S7Server]:
 def collecting(port: int, texts: Sequence[str], **config: Any) -> Collected:
     kind = kinds()["s7"]
     addresses = [Address(kind.check_address(text), DataType.FLOAT) for text in texts]
-    said = {"host": "127.0.0.1", "port": port, "every": "50ms", "timeout": "5s", **config}
+    said = {"host": "127.0.0.1", "port": port, "every": "50ms", "timeout": "60s", **config}
     return Collected(kind, said, Path("."), addresses)
 
 
@@ -115,13 +115,19 @@ async def test_a_controller_asked_ten_times_too_often_is_told_of_and_keeps_no_ne
     monkeypatch.setattr(remarks, "PACE", 0.5)
     async with Network(server.port) as network:
         network.delay = 0.25  # there and back
-        far = collecting(network.port, ["db1.0:real", "db1.4:real"], timeout="10s")
+        far = collecting(network.port, ["db1.0:real", "db1.4:real"])
         far.addresses[1] = replace(far.addresses[1], sampling=2 * SECOND)
-        near = collecting(server.port, ["db1.0:real"], timeout="10s")
+        near = collecting(server.port, ["db1.0:real"])
         async with far.running(), near.running():
             await eventually(lambda: len(far.values(0)) >= rounds and far.told(EventKind.OVERRUN), 20 * rounds)
-            slow, seldom, quick = len(far.values(0)), len(far.values(1)), len(near.values(0))
-    assert quick > 2 * slow  # on a quiet computer it is ten times
+            slow, seldom = len(far.values(0)), len(far.values(1))
+            network.freeze()  # however long an answer of the one takes, the other is read
+            quick = len(near.values(0))
+            await eventually(lambda: len(near.values(0)) >= quick + 10)
+            assert len(far.values(0)) <= slow + 2  # what was on its way already
+            network.mend()
+            last = len(far.values(0))
+            await eventually(lambda: len(far.values(0)) > last)
     assert slow <= 5 * (seldom + 1) and qualities(far, 0) == {quality.GOOD} and not far.errors and not near.errors
     (event, *_) = far.told(EventKind.OVERRUN)
     assert "data cannot be read every 0.05 s" in event.message and "reading takes up to " in event.message
@@ -158,8 +164,7 @@ async def frozen(server: S7Server, how_often: int) -> None:
             await server.set_real(1, 0, value)
             await eventually(collected.saw(0, float(value)))
     assert qualities(collected, 0) <= {quality.GOOD, quality.BAD_TIMEOUT}
-    gaps = collected.told(EventKind.GAP)
-    assert len(gaps) == how_often
+    assert how_often <= len(collected.told(EventKind.GAP)) < collected.opened
 
 
 async def test_a_frozen_controller_is_noticed_and_read_again_when_it_thaws(server: S7Server) -> None:

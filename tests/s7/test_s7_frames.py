@@ -85,13 +85,15 @@ async def speaking(answers: Sequence[Answer], heard: list[bytes]) -> AsyncIterat
     """A port behind which the n-th question of a connection gets the n-th answer, later ones the last."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            for turn in itertools.count():
-                head = await reader.readexactly(4)
-                question = head + await reader.readexactly(int.from_bytes(head[2:], "big") - 4)
-                heard.append(question)
-                writer.write(answers[min(turn, len(answers) - 1)](question))
-        writer.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                for turn in itertools.count():
+                    head = await reader.readexactly(4)
+                    question = head + await reader.readexactly(int.from_bytes(head[2:], "big") - 4)
+                    heard.append(question)
+                    writer.write(answers[min(turn, len(answers) - 1)](question))
+        finally:  # also where the test ends before this has seen its end
+            writer.close()
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:
@@ -99,8 +101,8 @@ async def speaking(answers: Sequence[Answer], heard: list[bytes]) -> AsyncIterat
         await asyncio.sleep(0)
 
 
-def collecting(port: int, texts: Sequence[str] = TEXTS) -> Collected:
-    config = {"host": "127.0.0.1", "port": port, "slot": 2, "every": "20ms", "timeout": "100ms"}
+def collecting(port: int, texts: Sequence[str] = TEXTS, timeout: str = "60s") -> Collected:
+    config = {"host": "127.0.0.1", "port": port, "slot": 2, "every": "20ms", "timeout": timeout}
     return Collected(kinds()["s7"], config, Path("."), [Address(text, DataType.FLOAT) for text in texts])
 
 
@@ -198,7 +200,7 @@ ODD: dict[str, Answer] = {
 @pytest.mark.parametrize("turn", [0, 1, 2])
 async def test_what_is_no_controller_is_left_and_told(name: str, turn: int) -> None:
     answers = [*agreeing(HOSTILE[name])[:turn], HOSTILE[name]]
-    async with speaking(answers, []) as port, collecting(port).running() as collected:
+    async with speaking(answers, []) as port, collecting(port, timeout="100ms").running() as collected:
         await eventually(lambda: collected.errors)
     assert not [value for i in range(4) for value in collected.values(i) if value == value]
     assert all(isinstance(error, Disconnected) and error.where for error in collected.errors)
