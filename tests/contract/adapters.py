@@ -38,6 +38,8 @@ class Peer(Protocol):
     """It says that an address is gone while it is watched."""
     again: str
     """What holds the seconds until a refused address is tried again: `module:name`."""
+    hasty: Mapping[str, Any]
+    """What is configured besides where a silent far end has to be missed soon: a busy computer may then miss it too."""
 
     @property
     def config(self) -> dict[str, Any]: ...
@@ -99,6 +101,7 @@ class OpcUaPeer(_BehindNetwork):
 
     keeps, timed, pace = True, True, 0.12
     again = "isthmus.systems.opcua.session:AGAIN"
+    hasty: Mapping[str, Any] = {"patience": "1s"}
 
     def __init__(self, folder: Path, server: str) -> None:
         self.kind = kinds()["opcua"]
@@ -118,7 +121,7 @@ class OpcUaPeer(_BehindNetwork):
     @property
     def config(self) -> dict[str, Any]:
         url = f"opc.tcp://127.0.0.1:{self._network.port}/plant"
-        return {"url": url, "publishing": "50ms", "sampling": "0s", "patience": "1s"}
+        return {"url": url, "publishing": "50ms", "sampling": "0s", "patience": "1m"}
 
     @property
     def addresses(self) -> list[Address]:
@@ -162,6 +165,7 @@ class ModbusPeer(_BehindNetwork):
 
     keeps, timed, tells, pace = False, False, True, 0.12
     again = "isthmus.systems.polled.rounds:AGAIN"
+    hasty: Mapping[str, Any] = {"timeout": "500ms"}
     bad_address = "holding.9000:float32"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
@@ -181,7 +185,7 @@ class ModbusPeer(_BehindNetwork):
     @property
     def config(self) -> dict[str, Any]:
         network = {"host": "127.0.0.1", "port": self._network.port}
-        return {**network, "every": "50ms", "timeout": "500ms", "changes": True}
+        return {**network, "every": "50ms", "timeout": "1m", "changes": True}
 
     @property
     def addresses(self) -> list[Address]:
@@ -217,6 +221,7 @@ class FilesPeer:
     """A folder into which rows are dropped, a file each; cut, it is somewhere else, as an unmounted share is."""
 
     keeps, timed, tells, pace, again = True, True, False, 0.0, ""
+    hasty: Mapping[str, Any] = {}
     bad_address = "nobody"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
@@ -280,6 +285,7 @@ class MqttPeer(_BehindNetwork):
     """A mosquitto that mosquitto_pub publishes to, behind a network that can be cut."""
 
     keeps, timed, tells, pace, again = True, True, False, 0.0, ""
+    hasty: Mapping[str, Any] = {"patience": "1s", "keep_alive": "1s"}
     bad_address = "tags/one#/nobody"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
@@ -299,7 +305,7 @@ class MqttPeer(_BehindNetwork):
     @property
     def config(self) -> dict[str, Any]:
         url = f"mqtt://127.0.0.1:{self._network.port}"
-        return {"url": url, "time": "/at", "quality": "/quality", "patience": "1s", "keep_alive": "1s"}
+        return {"url": url, "time": "/at", "quality": "/quality", "patience": "1m", "keep_alive": "1m"}
 
     @property
     def addresses(self) -> list[Address]:

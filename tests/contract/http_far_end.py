@@ -21,6 +21,7 @@ class HttpPeer(_BehindNetwork):
 
     keeps, timed, tells, pace = False, True, True, 0.12
     again = "isthmus.systems.http.resource:AGAIN"
+    hasty: Mapping[str, Any] = {"timeout": "500ms"}
     bad_address = "/tags/nobody#/value"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
@@ -46,7 +47,7 @@ class HttpPeer(_BehindNetwork):
     @property
     def config(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._network.port}"
-        pace = {"every": "50ms", "timeout": "500ms", "changes": True}
+        pace = {"every": "50ms", "timeout": "1m", "changes": True}
         return {"url": f"{url}/tags", "time": "/at", "quality": "/quality", **pace}
 
     @property

@@ -19,6 +19,7 @@ class S7Peer(_BehindNetwork):
 
     keeps, timed, tells, pace = False, False, True, 0.12
     again = "isthmus.systems.polled.rounds:AGAIN"
+    hasty: Mapping[str, Any] = {"timeout": "500ms"}
     bad_address = "db9.0:real"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
@@ -40,7 +41,7 @@ class S7Peer(_BehindNetwork):
     @property
     def config(self) -> dict[str, Any]:
         network = {"host": "127.0.0.1", "port": self._network.port}
-        return {**network, "every": "50ms", "timeout": "500ms", "changes": True}
+        return {**network, "every": "50ms", "timeout": "1m", "changes": True}
 
     @property
     def addresses(self) -> list[Address]:

@@ -25,6 +25,7 @@ class SparkplugFarEnd:
 
     keeps, timed, tells, pace = False, True, True, 0.0
     again = "isthmus.systems.sparkplug.source:AGAIN"
+    hasty: Mapping[str, Any] = {"patience": "1s", "keep_alive": "1s"}
     bad_address = "plant/gateway/meter 1:nobody"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
@@ -47,7 +48,7 @@ class SparkplugFarEnd:
     @property
     def config(self) -> dict[str, Any]:
         url = f"mqtt://127.0.0.1:{self._network.port}"
-        return {"url": url, "patience": "1s", "keep_alive": "1s", "rebirth": "1s"}
+        return {"url": url, "patience": "1m", "keep_alive": "1m", "rebirth": "1s"}
 
     @property
     def addresses(self) -> list[Address]:

@@ -42,6 +42,7 @@ class _Rows:
 
     keeps, timed, tells, pace = True, True, True, 0.0
     again = "isthmus.systems.sql.source:AGAIN"
+    hasty: Mapping[str, Any] = {"timeout": "1s"}
     bad_address = "results.nobody"
     bad_configs = BAD
 
@@ -81,7 +82,7 @@ class PostgresPeer(_BehindNetwork, _Rows):
     @property
     def config(self) -> dict[str, Any]:
         url = f"postgresql://127.0.0.1:{self._network.port}/postgres"
-        quick = {"every": "50ms", "timeout": "1s"}
+        quick = {"every": "50ms", "timeout": "1m"}
         return {"url": url, "user": OWNER, "password": PASSWORD, "tables": {"results": TABLE}, **quick}
 
     def _do(self, statement: str) -> None:
@@ -117,7 +118,7 @@ class SqlitePeer(_Rows):
 
     @property
     def config(self) -> dict[str, Any]:
-        return {"url": f"sqlite:///{self._file}", "tables": {"results": TABLE}, "every": "50ms", "timeout": "1s"}
+        return {"url": f"sqlite:///{self._file}", "tables": {"results": TABLE}, "every": "50ms", "timeout": "1m"}
 
     def _do(self, statement: str) -> None:
         there = self._away if self._away.exists() else self._file

@@ -64,7 +64,10 @@ async def test_ten_dead_systems_of_a_hundred_harm_only_themselves(tmp_path: Path
         systems = [system(kind, number, tmp_path, place) for kind, place in living.items() for number in range(30)]
         for one in systems:
             await stack.enter_async_context(one.running())
-        await eventually(lambda: min(len(one.readings) for one in systems) >= ROUNDS)
-        rounds = sorted(len(one.readings) for one in systems)
+        await eventually(lambda: all(one.readings for one in systems), 120)
+        before = [len(one.readings) for one in systems]
+        more = lambda: [len(one.readings) - n for one, n in zip(systems, before, strict=True)]  # noqa: E731  (asked twice)
+        await eventually(lambda: min(more()) >= ROUNDS, 120)
+        rounds = sorted(more())
     assert rounds[-1] <= 2 * rounds[0] + 2, rounds  # nobody is read at the cost of another
     assert not any(one.errors for one in systems)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from isthmus.core import time
 from isthmus.core.errors import Disconnected, IsthmusError
 from isthmus.core.event import EventKind
 from isthmus.core.quality import GOOD, is_bad
 from isthmus.core.tag import DataType
-from isthmus.core.time import SECOND, UNKNOWN
+from isthmus.core.time import UNKNOWN
 from isthmus.plant.grammar import SYSTEM
 from isthmus.systems.contract import Address
 from tests.contract.adapters import Peer, eventually, moment
@@ -33,8 +34,9 @@ def missed(peer: Peer, what: str = "that it is gone") -> None:
         pytest.skip(f"the far end comes to us: {what} cannot be noticed")
 
 
-def collecting(peer: Peer, folder: Path, addresses: list[Address] | None = None) -> Collected:
-    return Collected(peer.kind, peer.config, folder, addresses or peer.addresses)
+def collecting(peer: Peer, folder: Path, addresses: list[Address] | None = None, *, hasty: bool = False) -> Collected:
+    config = {**peer.config, **(peer.hasty if hasty else {})}
+    return Collected(peer.kind, config, folder, addresses or peer.addresses)
 
 
 async def test_it_opens_and_values_flow(peer: Peer, tmp_path: Path) -> None:
@@ -70,13 +72,14 @@ async def test_device_time_and_quality_arrive_as_they_were(peer: Peer, tmp_path:
 
 
 async def no_time_is_made_up(peer: Peer, tmp_path: Path) -> None:
+    began = time.now()
     async with collecting(peer, tmp_path).running() as collected:
         await peer.change(0, 10.0)
         await eventually(collected.saw(0, 10.0))
     assert {quality for _, quality, _ in collected.rows(0)} == {GOOD}
     for readings in collected.readings:  # of several answers each has the time at which it came, by our clock
-        assert readings.seen > moment() - 60 * SECOND
-        assert all(at == UNKNOWN or readings.seen - 60 * SECOND < at <= readings.seen for at in readings.at.tolist())
+        assert began <= readings.seen <= time.now()
+        assert all(at == UNKNOWN or began <= at <= readings.seen for at in readings.at.tolist())
 
 
 async def test_a_bad_address_harms_only_itself_and_is_named(peer: Peer, tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ async def test_a_far_end_that_was_killed_flows_again(peer: Peer, tmp_path: Path)
 
 async def test_a_half_open_connection_is_noticed(peer: Peer, tmp_path: Path) -> None:
     missed(peer)
-    async with collecting(peer, tmp_path).running() as collected:
+    async with collecting(peer, tmp_path, hasty=True).running() as collected:
         await eventually(lambda: collected.values(0))
         await peer.freeze()
         await eventually(lambda: collected.errors)

@@ -34,6 +34,7 @@ class WebhookPeer:
     """Some threads that push; each message until it is taken. A new listener is told what everything is."""
 
     keeps, timed, tells, calls, pace, again = True, True, False, True, 0.0, ""
+    hasty: Mapping[str, Any] = {}
     bad_address = "value[tag=nobody]"
     bad_configs: Sequence[Mapping[str, Any]] = (
         {},
