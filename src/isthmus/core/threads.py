@@ -5,13 +5,36 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+LINGER: Final = 1.0
+"""Seconds that what blocks in a thread has to come to its end when all else has."""
+
+
+class Threads(ThreadPoolExecutor):
+    """An event loop's threads, as many as `most`: when the loop ends it waits `LINGER` seconds for them and no longer.
+
+    Python itself would wait for as long as a far end does not answer. It does so again when the process ends, unless
+    that is by `os._exit`.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        self._begun: list[threading.Thread] = []
+        super().__init__(most, name, lambda: self._begun.append(threading.current_thread()))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+        end = time.monotonic() + (LINGER if wait else 0.0)
+        for one in self._begun:
+            one.join(max(0.0, end - time.monotonic()))
 
 
 async def to_its_end(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -19,6 +19,7 @@ import structlog
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, NotFound, Refused
 from isthmus.flow.complaints import Complaints
+from isthmus.flow.end import end
 from isthmus.flow.fitted import fitted
 from isthmus.flow.hold import Hold
 from isthmus.flow.observed import Observed
@@ -114,13 +115,13 @@ async def collect(
 
 async def _stopped(collector: Collector) -> None:
     """Closes the sources and waits until the log has what they gave."""
-    tasks = [running.task for running in collector.running.values()]
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=5)
+    await end([running.task for running in collector.running.values()], _slow)
     if not await drained(collector.hold, timeout=5):
         say.warning("stopped with samples the log did not take", held=len(collector.hold))
+
+
+def _slow(system: str) -> None:
+    say.warning("takes long to end", system=system)
 
 
 async def _pause(stop: asyncio.Event) -> None:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from isthmus.app.run.service import Work, main
+from isthmus.core.threads import Threads
 from isthmus.flow.collect import collect
 
 THREADS: Final = 64
@@ -16,7 +16,7 @@ before anything else waits for them. Python's own pool has a few more than the m
 
 
 async def body(work: Work) -> None:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="collect"))
+    asyncio.get_running_loop().set_default_executor(Threads(THREADS, "collect"))
     await collect(work.log, work.place.root, work.node, ready=work.ready, stop=work.stop, report=work.say)
 
 

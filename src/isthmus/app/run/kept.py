@@ -108,6 +108,8 @@ class Kept:
         self._note("starting")
         self._process = await lifeline.start(self.job.module, self.job.arguments)
         try:
+            if self._stopping.is_set():  # while it was started: `stop` did not see it
+                await lifeline.stop(self._process, self.job.patience)
             await self._watch(self._process)
         finally:
             if self._process.returncode is None:

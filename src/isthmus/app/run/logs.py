@@ -80,8 +80,9 @@ def _screen(speech: Speech) -> logging.Handler:
 
 
 def _for_people(record: logging.LogRecord) -> bool:
-    """Problems, and what becomes of a system."""
-    return record.levelno >= logging.WARNING or (isinstance(record.msg, dict) and "system" in record.msg)
+    """Problems, what becomes of a system, and what the end of a plant waits for."""
+    told = isinstance(record.msg, dict) and not record.msg.keys().isdisjoint(("system", "waits_for"))
+    return record.levelno >= logging.WARNING or told
 
 
 def _file(path: Path) -> logging.Handler:

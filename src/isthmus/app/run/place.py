@@ -17,8 +17,11 @@ import msgspec
 from isthmus.core import time
 from isthmus.core.errors import InUse, IsthmusError
 
-SERVICES: Final = ("record", "collect", "serve")
-"""In the order in which they start; they stop the other way round."""
+RECORD: Final = "record"
+"""The service that stops last."""
+
+SERVICES: Final = (RECORD, "collect", "serve")
+"""In the order in which they start."""
 
 DELIVER: Final = "deliver"
 """Beside them, once the plant has outputs."""

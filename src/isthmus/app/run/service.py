@@ -7,8 +7,7 @@ import argparse
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +18,19 @@ import structlog
 from isthmus.app.run import lifeline, logs, status
 from isthmus.app.run.address import Address, address
 from isthmus.app.run.endpoint import endpoint
+from isthmus.app.run.leave import leave
 from isthmus.app.run.place import Place
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError, first
 from isthmus.core.spared import PANDAS, spared
+from isthmus.core.threads import Threads
 from isthmus.stream.log import Log, open_log
 
 LOG_WAIT = 30.0
 """Seconds a service waits for the log when it starts; then it ends, and is started again."""
+
+THREADS = 32
+"""Blocking steps at once in a service that says nothing else."""
 
 
 @dataclass(slots=True)
@@ -92,15 +96,21 @@ def main(service: str, body: Callable[[Work], Awaitable[None]]) -> None:
     lifeline.end_with(arguments.parent)
     place = Place(arguments.data)
     logs.begin(service, place.run / f"{service}.log", logs.Speech(arguments.log_format))
+    leave(_ended(_run(service, place, arguments, body)))
+
+
+def _ended(work: Coroutine[Any, Any, None]) -> int:
+    """Does it; the exit code."""
     say = structlog.get_logger("run")
     try:
-        asyncio.run(_run(service, place, arguments, body))
+        asyncio.run(work)
     except IsthmusError as error:
         say.error("stopped", problem=str(error))
-        sys.exit(1)
     except Exception as error:
         say.exception("failed", problem=str(error))
-        sys.exit(1)
+    else:
+        return 0
+    return 1
 
 
 def _arguments(service: str) -> argparse.Namespace:
@@ -116,6 +126,7 @@ def _arguments(service: str) -> argparse.Namespace:
 async def _run(service: str, place: Place, said: argparse.Namespace, body: Callable[[Work], Awaitable[None]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads(THREADS, service))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     diary = Diary(place.status(service), service, stop)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor runs a plant: the embedded log, one child process per service, and their end in good order.
 
-Collectors stop first, then the recorder writes what it has, then the log stops. A second Ctrl-C ends all at once,
-which loses nothing that was accepted.
+Collectors stop first, and beside them what serves and delivers; then the recorder writes what it has, and the processes
+beside the plant end; then the log stops. A second Ctrl-C ends all at once, which loses nothing that was accepted.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import structlog
 
 from isthmus.app.run import notify, status
 from isthmus.app.run.address import Address
+from isthmus.app.run.ending import end
 from isthmus.app.run.endpoint import current, endpoint, external_log
 from isthmus.app.run.kept import Job, Kept
 from isthmus.app.run.logs import Speech
-from isthmus.app.run.place import DELIVER, SERVICES, SUPERVISOR, Place
+from isthmus.app.run.place import DELIVER, RECORD, SERVICES, SUPERVISOR, Place
 from isthmus.app.run.revisions import keep_revisions
 from isthmus.app.run.telling import Telling
 from isthmus.core import time
@@ -61,7 +62,7 @@ class Wanted:
     speech: Speech = Speech.JSON
     """Of the services; their log files have all."""
     beside: Sequence[Job] = ()
-    """Other processes: ready before the services are started, stopped after them."""
+    """Other processes: ready before the services are started, stopped when nothing collects and delivers any more."""
 
     def jobs(self) -> list[Job]:
         """Every process but the log, in the order of starting."""
@@ -158,15 +159,19 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
         telling.say(SUPERVISOR, Severity.INFORMATION, "the plant is started")
         await stop.wait()
         notify.stopping()
-        say.info("stopping")
         telling.say(SUPERVISOR, Severity.INFORMATION, "the plant is stopped")  # while it can still be recorded
         await telling.told(LONGEST_TELLING)
-        for kept in reversed(processes):
-            await kept.stop()
+        await end(_rounds(first_ones, processes[len(first_ones) :]))
         await asyncio.wait(keeping)
         for task in beside:
             task.cancel()
     write_status(wanted, server, processes, stopping=True)
+
+
+def _rounds(beside: Sequence[Kept], services: Sequence[Kept]) -> list[list[Kept]]:
+    """In what order processes end. The recorder last of the services: it writes what the collectors gave at the end."""
+    last = [kept for kept in services if kept.job.name == RECORD]
+    return [[kept for kept in services if kept not in last], [*last, *reversed(beside)]]
 
 
 async def _keep_after(kept: Kept, others: Sequence[Kept], stop: asyncio.Event) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,12 @@ import msgspec
 import structlog
 
 from isthmus.core.errors import IsthmusError, NotFound, Refused
+from isthmus.core.threads import Threads
 from isthmus.flow.deliver.origins import heard_of
 from isthmus.flow.deliver.output import Output, run_output
 from isthmus.flow.deliver.present import present
 from isthmus.flow.deliver.reading import Heard
+from isthmus.flow.end import end
 from isthmus.flow.fitted import fitted
 from isthmus.outputs.contract import Accepts, Surroundings
 from isthmus.outputs.registry import delivers, output_kinds
@@ -35,7 +36,7 @@ LOOK: Final = 1.0
 """Seconds between two looks at which revision is current, and at how far the log goes."""
 
 PATIENCE: Final = 10.0
-"""Seconds that everything else waits for outputs that end."""
+"""Seconds that a new revision waits for outputs that end."""
 
 THREADS: Final = 256
 """Blocking steps at once. A far end that is frozen holds a thread or two until it is given up: not those of others."""
@@ -61,7 +62,7 @@ class Deliverer:
     data: Path
     running: dict[str, _Running] = field(default_factory=dict)
     ending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """Outputs that were told to end and take their time: what they have open is not opened again before."""
+    """Outputs that were told to end and took their time: what they have open is not opened again before."""
     revision: int = 0
 
     def describe(self, log: LogState | None) -> dict[str, Any]:
@@ -84,7 +85,7 @@ async def deliver(
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Delivers until `stop`; the positions reached are on disk when it returns."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "deliver"))
+    asyncio.get_running_loop().set_default_executor(Threads(THREADS, "deliver"))
     deliverer = Deliverer(log, data)
     said = False
     async with asyncio.TaskGroup() as group:
@@ -95,7 +96,11 @@ async def deliver(
                 said = True
                 ready()
             await _pause(stop)
-        await asyncio.gather(*(_close(deliverer, name) for name in list(deliverer.running)))
+        await end([*(running.task for running in deliverer.running.values()), *deliverer.ending.values()], _slow)
+
+
+def _slow(output: str) -> None:
+    say.warning("takes long to end", output=output)
 
 
 async def _state(log: Log) -> LogState | None:
@@ -134,7 +139,7 @@ async def _arrange(deliverer: Deliverer, revision: Revision, group: asyncio.Task
     await asyncio.gather(*(_close(deliverer, name) for name in changed))
     for name in [name for name in wanted if name not in deliverer.running]:
         output = _output(deliverer, wanted[name], tags[name], revision)
-        task = group.create_task(run_output(output, after=deliverer.ending.pop(name, None)), name=name)
+        task = group.create_task(run_output(output, after=deliverer.ending.get(name)), name=name)
         deliverer.running[name] = _Running(output, wiring[name], task)
     deliverer.revision = revision.number
 
@@ -165,7 +170,7 @@ async def _close(deliverer: Deliverer, name: str) -> None:
     running.task.cancel()
     await asyncio.wait((running.task,), timeout=PATIENCE)
     if not running.task.done():
-        say.warning("takes long to end", output=name)
+        _slow(name)
         deliverer.ending[name] = running.task
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
+from isthmus.core.threads import as_long_as_wanted
 from isthmus.systems.durations import seconds
 from isthmus.systems.sql.opening import unopened
 from isthmus.systems.sql.spec import Database
@@ -176,7 +177,7 @@ async def connected(spec: Database, who: str, *, writing: bool = False) -> Async
     thread = ThreadPoolExecutor(1, thread_name_prefix="sql")
     loop, place = asyncio.get_running_loop(), spec.file or _place(spec.url)
     try:
-        opened = await _connection(spec, who, writing, thread)
+        opened = await _connection(spec, who, writing)
         try:
             yield Link(spec, opened, place, thread)
         finally:
@@ -187,18 +188,15 @@ async def connected(spec: Database, who: str, *, writing: bool = False) -> Async
         thread.shutdown(wait=False)
 
 
-async def _connection(spec: Database, who: str, writing: bool, thread: ThreadPoolExecutor) -> _Opened:
-    """A connection, made in that thread; see `connected`."""
+async def _connection(spec: Database, who: str, writing: bool) -> _Opened:
+    """A connection; see `connected`. Nothing interrupts libpq while it connects, so nobody waits for it to end."""
     make = _sqlite(spec, writing) if spec.file else _postgres(spec, who, writing)
-    made, place = list[Any](), spec.file or _place(spec.url)
-    step = asyncio.get_running_loop().run_in_executor(thread, _opened, spec, make, made, place)
+    opening, place = _Opening(), spec.file or _place(spec.url)
     try:
         async with asyncio.timeout(OPENINGS * max(2.0, seconds(spec.timeout))):
-            return await asyncio.shield(step)
+            return await as_long_as_wanted(opening.run, spec, make, place)
     except (TimeoutError, asyncio.CancelledError) as error:
-        step.add_done_callback(_closed)
-        for one in made:
-            _cut(one)
+        opening.give_up()
         if isinstance(error, TimeoutError):
             raise Disconnected(f"no answer within {spec.timeout}", where=place) from None
         raise
@@ -213,26 +211,38 @@ def _cut(driver: Any) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _closed(step: asyncio.Future[_Opened]) -> None:
-    """A connection that came when nobody wanted it any more."""
-    if not step.cancelled() and step.exception() is None:
-        step.result().connection.close()
+class _Opening:
+    """A connection as it is made in a thread, which may be given up meanwhile."""
 
+    def __init__(self) -> None:
+        self._made, self._connections, self._unwanted = list[Any](), list[Connection](), False
 
-def _opened(spec: Database, make: Callable[[], Any], made: list[Any], place: str) -> _Opened:
-    """`made` is told of the driver's connection before anything is said over it."""
+    def run(self, spec: Database, make: Callable[[], Any], place: str) -> _Opened:
+        """Connects. Blocks."""
 
-    def connect() -> Any:
-        made.append(make())
-        return made[-1]
+        def connect() -> Any:
+            self._made.append(make())  # before anything is said over it
+            return self._made[-1]
 
-    scheme = "sqlite://" if spec.file else "postgresql+psycopg://"
-    try:
-        connection = create_engine(scheme, creator=connect, poolclass=NullPool).connect()
-    except (DBAPIError, psycopg.Error, sqlite3.Error, OSError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise unopened(_first_line(cause), spec, place, proved=_proved(cause)) from error
-    return _Opened(connection, _identity(spec.file))
+        scheme = "sqlite://" if spec.file else "postgresql+psycopg://"
+        try:
+            connection = create_engine(scheme, creator=connect, poolclass=NullPool).connect()
+        except (DBAPIError, psycopg.Error, sqlite3.Error, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise unopened(_first_line(cause), spec, place, proved=_proved(cause)) from error
+        self._connections.append(connection)
+        if self._unwanted:
+            connection.close()
+        return _Opened(connection, _identity(spec.file))
+
+    def give_up(self) -> None:
+        """Nobody wants it any more: it is closed, now or when it comes."""
+        self._unwanted = True
+        for one in self._made:
+            _cut(one)
+        for connection in self._connections:
+            with suppress(DBAPIError, psycopg.Error, sqlite3.Error):
+                connection.close()
 
 
 def _proved(cause: Any) -> bool:

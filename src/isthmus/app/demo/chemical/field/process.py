@@ -22,7 +22,9 @@ from isthmus.app.demo.chemical.field.gateway import Gateway
 from isthmus.app.demo.chemical.field.meters import EdgeNode
 from isthmus.app.demo.chemical.field.mirror import Mirror
 from isthmus.app.run import lifeline
+from isthmus.app.run.leave import leave
 from isthmus.app.run.service import Diary
+from isthmus.core.threads import Threads
 
 
 async def show(arguments: Any, diary: Diary) -> None:
@@ -65,7 +67,9 @@ async def _ready(mirrors: dict[str, Mirror], diary: Diary, stopped: asyncio.Task
 
 async def _main(arguments: Any) -> None:
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads(8, "field"))
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     diary = Diary(arguments.status, NAME, stop)
     with suppress(asyncio.CancelledError):
@@ -90,6 +94,7 @@ def main() -> None:
         asyncio.run(_main(arguments))
     except OSError as error:
         sys.exit(f"isthmus: the systems of the plant cannot work: {error}")
+    leave(0)
 
 
 if __name__ == "__main__":
