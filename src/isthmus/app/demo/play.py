@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.app import revising
-from isthmus.app.run.address import Address
+from isthmus.app.run.address import PORTS, Address
 from isthmus.app.run.endpoint import current
 from isthmus.app.run.kept import Job
 from isthmus.app.run.logs import Speech
@@ -27,7 +27,6 @@ LOOK: Final = 0.5
 """Seconds between two looks at the plant file."""
 
 _URL = re.compile(r"opc\.tcp://127\.0\.0\.1:(\d+)/([a-z-]+)")
-PORTS: Final = range(20_000, 32_000)
 _SUFFIXES: Final = (".yaml", ".csv")
 
 
@@ -120,11 +119,7 @@ def _moved(said: re.Match[str], ports: Mapping[str, int]) -> str:
 
 
 def _free(port: int) -> int:
-    """This port of the loopback if it is free (0: none is wanted), else one by chance that is.
-
-    By chance, and below those the system gives to outgoing connections: nobody else takes it while the simulation is
-    started again.
-    """
+    """This port of the loopback if it is free (0: none is wanted), else one by chance that is."""
     for wanted in (*([port] if port else []), *random.sample(PORTS, 100)):
         with suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

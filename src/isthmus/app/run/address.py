@@ -14,6 +14,10 @@ LOOPBACK: Final = "127.0.0.1"
 
 MOST: Final = 65_535
 
+PORTS: Final = range(20_000, 32_000)
+"""Where one is chosen by chance: below those that the system gives to outgoing connections, so that nobody else takes
+it while what listens there is started again."""
+
 FORM: Final = "write a port, as 8640, or an address and a port, as 127.0.0.1:8640 or [::1]:8640"
 
 _HINT: Final = (
@@ -35,11 +39,15 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def bound(self) -> socket.socket:
-        """A socket bound to it; raises InUse when another program has the port, or there is no such address."""
+        """A socket that listens there; raises InUse when another program has the port, or there is no such address.
+
+        It listens at once: two programs may be bound to one port for as long as neither does.
+        """
         listening = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self.host, self.port))
+            listening.listen()
         except OSError as error:
             listening.close()
             what = f"nothing can listen there: {error.strerror}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ import uvicorn
 
 from isthmus.app.api.application import application
 from isthmus.app.api.picture import Picture
-from isthmus.app.run.address import LOOPBACK, Address
+from isthmus.app.run.address import LOOPBACK, PORTS, Address
 from isthmus.app.run.service import Work, main
 from isthmus.core.errors import InUse
 
@@ -97,9 +98,16 @@ def _listening(work: Work) -> socket.socket:
     for port in tries:
         with suppress(InUse):
             return Address(LOOPBACK, port).bound()
-    listening = Address(LOOPBACK, 0).bound()
+    listening = _anywhere()
     last.write_text(str(listening.getsockname()[1]))
     return listening
+
+
+def _anywhere() -> socket.socket:
+    for port in random.sample(PORTS, 100):
+        with suppress(InUse):
+            return Address(LOOPBACK, port).bound()
+    return Address(LOOPBACK, 0).bound()
 
 
 if __name__ == "__main__":
