@@ -21,7 +21,7 @@ from isthmus.outputs.sparkplug.edge import Edge, opened
 from isthmus.systems.contract import Address, Found, Surroundings
 from isthmus.systems.mqtt.broker import Broker
 from isthmus.systems.registry import kinds
-from isthmus.systems.sparkplug import message
+from isthmus.systems.sparkplug import message, node
 from isthmus.systems.sparkplug.address import Place, check_address
 from isthmus.systems.sparkplug.message import Metric
 from isthmus.systems.sparkplug.values import Type
@@ -57,7 +57,7 @@ async def edge(broker: Mosquitto, tmp_path: Path) -> AsyncIterator[SparkplugPeer
 
 
 def reading(url: str, folder: Path, *addresses: str, **more: Any) -> Collected:
-    config = {"url": url, "patience": "10s", "keep_alive": "5s", "rebirth": "1s", "reorder": "200ms", **more}
+    config = {"url": url, "patience": "1m", "keep_alive": "1m", "rebirth": "1s", "reorder": "200ms", **more}
     found = [Address(text, DataType.FLOAT) for text in addresses or (A, B)]
     return Collected(KIND, config, folder, found)
 
@@ -67,8 +67,9 @@ def last(collected: Collected, position: int, value: float) -> Callable[[], bool
 
 
 async def test_a_host_that_comes_late_asks_for_births_once_and_has_the_last_values(
-    broker: Mosquitto, edge: SparkplugPeer, tmp_path: Path, until: Until
+    broker: Mosquitto, edge: SparkplugPeer, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(node, "GRACE", 600.0)  # however long the births take
     collected = reading(broker.url, tmp_path)
     async with collected.running():
         await until(last(collected, 0, 1.5), "the edge node's")
@@ -188,7 +189,10 @@ async def test_hostile_messages_harm_nobody_for_longer_than_a_birth_takes(
     assert any("no Sparkplug B" in oddity.reason for oddity in oddities)
 
 
-async def test_an_edge_node_that_never_answers_is_asked_seldom(broker: Mosquitto, tmp_path: Path, until: Until) -> None:
+async def test_an_edge_node_that_never_answers_is_asked_seldom(
+    broker: Mosquitto, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "GRACE", 600.0)  # nothing is told in place of values in the meantime
     deaf = {**EDGE, "deaf": True}
     async with SparkplugPeer(tmp_path / "edge", broker.url, edge=deaf) as edge:
         await edge.born()
@@ -293,9 +297,10 @@ async def test_what_is_too_large_for_the_broker_is_named_and_all_else_arrives(
     names = [f"m{n}" for n in range(100)]
     nothing = [Metric(name, Type.STRING, None, time.now(), alias=n) for n, name in enumerate(names)]
     with Mosquitto(tmp_path / "broker", "max_packet_size 6000") as broker:
-        config = {"url": broker.url, "patience": "10s"}
+        config = {"url": broker.url, "patience": "1m", "keep_alive": "1m"}
         said = Broker.model_validate(config)
         texts = [Address(f"plant/own:{name}", DataType.TEXT) for name in names]
+        wanted = {str(n) * 200 for n in range(100) if n != 42}
         collected = Collected(KIND, config, tmp_path, texts)
         async with (
             collected.running(),
@@ -304,10 +309,14 @@ async def test_what_is_too_large_for_the_broker_is_named_and_all_else_arrives(
             await until(lambda: bool(collected.values(99)), "born")
             told = [one._replace(value=str(n) * (9000 if n == 42 else 200)) for n, one in enumerate(nothing)]
             assert await edge.tell("", told) == [42]
-            await until(lambda: len(collected.values(99)) == 2, "the last of them")
-        arrived = {text for readings in collected.readings for text in readings.text or () if text}
-    assert arrived == {str(n) * 200 for n in range(100) if n != 42}
+            await until(lambda: wanted <= arrived(collected), "all but that")
+    assert arrived(collected) == wanted
     assert not collected.told(EventKind.GAP)
+
+
+def arrived(collected: Collected) -> set[str]:
+    """Texts that came, but no empty ones."""
+    return {text for readings in collected.readings for text in readings.text or () if text}
 
 
 class Plant:
@@ -328,7 +337,7 @@ class Plant:
 
     @asynccontextmanager
     async def opened(self, url: str, folder: Path, bd: int = 0) -> AsyncIterator[Edge]:
-        broker = Broker.model_validate({"url": url, "patience": "10s", "keep_alive": "5s"})
+        broker = Broker.model_validate({"url": url, "patience": "1m", "keep_alive": "1m"})
         place = Place("plant", "own")
         async with opened(broker, "own-edge", folder, place, bd, lambda: {"": self.metrics()}) as edge:
             yield edge
@@ -351,7 +360,7 @@ async def test_a_cut_under_load_loses_what_was_sent_in_it_and_says_so(
             network.cut()
             await told_for(plant, edge, int(seconds * 10), 0.1)
             network.mend()
-            await until(lambda: collected.opened == 2, "open again")
+            await until(lambda: collected.opened >= 2, "open again")
             await until(last(collected, 0, float(plant.rounds)), "the present value, by a birth")
             again = plant.rounds
             await told_for(plant, edge, 20)

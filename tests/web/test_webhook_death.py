@@ -80,11 +80,11 @@ async def killed(folder: Path, rounds: int) -> None:
             for number in range(rounds + 1):
                 process = await started(folder)
                 goal = count(senders) + chosen.randrange(8, 40)
-                await eventually(partial(reached, senders, goal), within=60)
+                await eventually(partial(reached, senders, goal), within=240)
                 if number == rounds:
                     for sender in senders:
                         sender.stop()
-                    await asyncio.gather(*(asyncio.to_thread(sender.join, 30) for sender in senders))
+                    await asyncio.gather(*(asyncio.to_thread(sender.join, 240) for sender in senders))
                 process.kill()
                 await process.wait()
                 process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection

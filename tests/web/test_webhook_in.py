@@ -10,6 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from isthmus.core.quality import GOOD
 from isthmus.core.tag import DataType
-from isthmus.core.time import SECOND
+from isthmus.core.time import SECOND, now
 from isthmus.systems.contract import Address
 from isthmus.systems.registry import kinds
 from tests.conftest import Until
@@ -58,7 +59,7 @@ async def test_the_command_of_the_documentation_is_taken(
         shell = await asyncio.create_subprocess_exec(
             "bash", "-ec", script, env={"SECRET": SECRET, "PATH": "/usr/bin:/bin"}, stdout=-1, stderr=-1
         )
-        said, wrong = await asyncio.wait_for(shell.communicate(), 60)
+        said, wrong = await asyncio.wait_for(shell.communicate(), 240)
     assert shell.returncode == 0, (said, wrong)
     told = json.loads(said)
     assert (told["rows"], told["samples"], told["spoilt"]) == (1, 1, 0)
@@ -162,10 +163,17 @@ async def test_while_the_log_takes_nothing_senders_are_told_to_come_again_and_no
     assert {status for status, _ in answers} == {503} and all(said["retry"] for _, said in answers)
     full.set()
     for n, body in enumerate(bodies):
-        assert (await asyncio.to_thread(push, port, str(n), body))[0] == 202
+        await until(partial(taken, port, str(n), body), "it is taken when it comes again")
     assert sorted(collected.values(0)) == [float(n) for n in range(8)]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def taken(port: int, id_: str, found: Any) -> bool:
+    """Whether a message is acknowledged now; told to come again, it may come again."""
+    status, said = await asyncio.to_thread(push, port, id_, found)
+    assert status in (202, 408, 503), said
+    return status == 202
 
 
 def wrong() -> list[tuple[int, str, bytes, dict[str, str]]]:
@@ -246,7 +254,7 @@ async def test_bytes_that_are_no_request_end_their_connection_and_nothing_else(
                 answer = b""
             assert answer[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 401", b"HTTP/1.1 404"), answer[:80]
             writer.transport.abort()
-        assert (await asyncio.to_thread(push, port, "a", ROW))[0] == 202
+        await until(partial(taken, port, "a", ROW), "a message is taken")
     assert collected.values(0) == [81.5] and not collected.errors
 
 
@@ -282,7 +290,7 @@ async def test_whoever_is_slow_on_purpose_keeps_nobody_waiting(
     monkeypatch.setattr("isthmus.systems.webhook.door.MOST_CONNECTIONS", 20)
     begun = b"POST /results HTTP/1.1\r\nHost: a\r\n"
     whole = begun + b"Content-Length: 100\r\n\r\nhalf"
-    async with hook(port, tmp_path, patience="1s").running() as collected:
+    async with hook(port, tmp_path, patience="3s").running() as collected:
         await opened(collected, until)
         slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(19)]
         for number, one in enumerate(slow):
@@ -291,11 +299,10 @@ async def test_whoever_is_slow_on_purpose_keeps_nobody_waiting(
         more = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         assert (await asyncio.to_thread(send, port, b"", {}))[0] == 503
         for one in slow:
-            one.settimeout(60)
+            one.settimeout(120)
             said = await asyncio.to_thread(one.recv, 1000)
             assert said == b"" or said.startswith(b"HTTP/1.1 408"), said
-        status, _ = await asyncio.to_thread(push, port, "b", ROW)
-        assert status == 202
+        await until(partial(taken, port, "b", ROW), "a message is taken")
     for one in [*slow, *more]:
         one.close()
 
@@ -313,13 +320,16 @@ async def test_where_somebody_has_to_push_now_and_then_silence_is_no_sign_of_lif
 ) -> None:
     monkeypatch.setattr("isthmus.systems.webhook.source.BEAT", 0.05)
     strict, patient = hook(port, tmp_path, silence="1s"), hook(free_port(), tmp_path / "patient")
+    began = now()
     async with strict.running(), patient.running():
         await opened(strict, until)
         await until(lambda: bool(strict.readings) and not strict.readings[-1].alive, "nobody pushed in time")
+        first = strict.readings[0]
+        assert first.alive or first.seen - began > SECOND
         assert (await asyncio.to_thread(push, port, "a", ROW))[0] == 202
         (told,) = [number for number, readings in enumerate(strict.readings) if len(readings)]
         await until(lambda: len(strict.readings) > told + 1, "a beat after it")
-        assert strict.readings[0].alive and strict.readings[told].alive
+        assert strict.readings[told].alive
         await until(lambda: not strict.readings[-1].alive, "silence again")
         await until(lambda: len(patient.readings) > 2, "listening is a sign of life")
     assert all(readings.alive for readings in patient.readings)
