@@ -56,7 +56,13 @@ def test_last_values_are_those_that_history_has(api: httpx.Client, served: Plant
 
 
 def test_systems_events_and_health_say_how_the_plant_is(api: httpx.Client) -> None:
-    found = got(api, "/api/systems")
+    found: dict[str, Any] = {}
+
+    def sound() -> bool:  # now and then the thermometer of tank 3 has a loose contact, for twelve seconds
+        found.update(got(api, "/api/systems"))
+        return not found["systems"][0]["bad"]
+
+    wait(sound, "no tag is bad")
     assert [(system["name"], system["state"], system["tags"]) for system in found["systems"]] == [
         ("tank-farm", "connected", 20)
     ]
@@ -68,7 +74,8 @@ def test_systems_events_and_health_say_how_the_plant_is(api: httpx.Client) -> No
     assert "the plant is started" in [event["message"] for event in got(api, "/api/events")]
     assert {event["kind"] for event in got(api, "/api/events", kind="connection")} == {"connection"}
     assert got(api, "/api/gaps", **{"from": "-1m"}) == []
-    assert got(api, "/api/health") == {"state": "ready", "not_connected": [], "bad": 0}
+    health = {"state": "ready", "not_connected": [], "bad": 0}
+    wait(lambda: got(api, "/api/health") == health, f"all is well: {got(api, '/api/health')}")
 
 
 def test_what_is_not_there_or_makes_no_sense_is_explained(api: httpx.Client) -> None:
@@ -106,7 +113,10 @@ def test_a_request_from_elsewhere_is_refused(api: httpx.Client, headers: dict[st
 
 def test_a_socket_from_elsewhere_is_refused(api: httpx.Client) -> None:
     url = f"ws{str(api.base_url).removeprefix('http')}/api/live"
-    with pytest.raises(InvalidStatus, match="403"), connect(url, origin=Origin("http://plant.example")):
+    with (
+        pytest.raises(InvalidStatus, match="403"),
+        connect(url, origin=Origin("http://plant.example"), open_timeout=90),
+    ):
         pass
-    with connect(url, origin=Origin(f"http://{api.base_url.netloc.decode()}")):
+    with connect(url, origin=Origin(f"http://{api.base_url.netloc.decode()}"), open_timeout=90):
         pass

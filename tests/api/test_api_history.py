@@ -20,15 +20,22 @@ from tests.api.test_api_answers import LEVEL, got, problem
 from tests.app.conftest import Plant, wait
 
 
-def span(served: Plant) -> dict[str, str]:
-    """Ten seconds that are over, in which the plant was observed."""
-    first = min(at for _, at, *_ in served.samples())
-    wait(lambda: time.now() > first + 15 * time.SECOND, "ten seconds are recorded")
-    return {"from": time.to_iso(first + 2 * time.SECOND), "to": time.to_iso(first + 12 * time.SECOND)}
+def span(api: httpx.Client, served: Plant) -> dict[str, str]:
+    """Some seconds with a dozen samples of the level, to which no more come."""
+
+    def times() -> list[int]:
+        return [at for path, at, *_ in served.samples() if path == LEVEL]
+
+    wait(lambda: len(times()) > 20, "samples are accepted")
+    known = times()
+    start, end = (time.to_iso((known[i] + known[i + 1]) // 2) for i in (2, 15))
+    later = {"tag": LEVEL, "from": end}
+    wait(lambda: got(api, "/api/history/raw", **later)["tags"][0]["samples"], "the API, which reads on its own, has it")
+    return {"from": start, "to": end}
 
 
 def test_raw_samples_are_those_recorded_in_every_format(api: httpx.Client, served: Plant) -> None:
-    asked = {"tag": LEVEL, **span(served)}
+    asked = {"tag": LEVEL, **span(api, served)}
     (tag,) = got(api, "/api/history/raw", **asked)["tags"]
     kept = {(time.to_iso(at), value) for path, at, value, _, _ in served.samples() if path == LEVEL}
     assert len(tag["samples"]) > 10
@@ -45,7 +52,7 @@ def test_raw_samples_are_those_recorded_in_every_format(api: httpx.Client, serve
 
 
 def test_aggregates_and_values_at_times_agree_with_the_samples(api: httpx.Client, served: Plant) -> None:
-    asked = {"tag": LEVEL, **span(served)}
+    asked = {"tag": LEVEL, **span(api, served)}
     (tag,) = got(api, "/api/history/raw", **asked)["tags"]
     values = [value for _, value, _, _ in tag["samples"]]
     (row,) = got(api, "/api/history/aggregate", aggregate=["Minimum", "Maximum", "Count"], **asked)["rows"]
@@ -56,7 +63,7 @@ def test_aggregates_and_values_at_times_agree_with_the_samples(api: httpx.Client
 
 
 def test_a_line_has_the_extremes_of_the_samples_and_breaks_nowhere(api: httpx.Client, served: Plant) -> None:
-    asked = {"tag": LEVEL, **span(served)}
+    asked = {"tag": LEVEL, **span(api, served)}
     (tag,) = got(api, "/api/history/raw", **asked)["tags"]
     head, (line,) = lines(api.get("/api/history/lines", params={**asked, "width": 50}).content)
     assert (head["tags"][0]["path"], head["tags"][0]["stepped"]) == (LEVEL, False)

@@ -6,16 +6,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync import client
+from websockets.sync.client import ClientConnection
 
 from isthmus.app.run.address import Address
 from tests.api.conftest import address
 from tests.app.conftest import plant, wait
+
+connect = partial(client.connect, open_timeout=90, ping_timeout=90)
+"""With patience for a busy machine."""
 
 
 def url(api: httpx.Client) -> str:
@@ -81,8 +86,8 @@ def test_a_killed_server_comes_back_where_it_was_and_pages_go_on(tmp_path_factor
         made.start("--listen", there)
         made.ready()
         assert address(made) == f"http://{there}"
-        with httpx.Client(base_url=address(made), trust_env=False) as api:
-            was = made.pid("serve")
+        with httpx.Client(base_url=address(made), timeout=90, trust_env=False) as api:
+            was = made.alive("serve")
             with connect(url(api)) as connection:
                 before = asked(connection)
                 os.kill(was, signal.SIGKILL)

@@ -111,6 +111,8 @@ def test_a_plant_that_runs_shows_what_was_chosen(tmp_path: Path) -> None:
 
             wait(values, "values are shown")
             assert values() and all(name.endswith("/level") for _, name in values())
-            status = made.status()
-            assert status["outputs"]["figures"]["state"] == "connected" and status["state"] == "ready"
-            assert status["outputs"]["figures"]["tags"] == len(values())
+            wait(lambda: "deliver" in made.status()["services"], "what delivers is started, as for every output")
+            wait(lambda: made.status()["state"] == "ready", f"all is ready: {made.output}")
+            figures = made.status()["outputs"]["figures"]
+            assert figures["state"] == "connected"
+            wait(lambda: figures["tags"] == len(values()), "all are shown")
