@@ -24,6 +24,8 @@ import psutil
 import pytest
 
 from isthmus.store.history.read import open_history
+from isthmus.stream.endpoint import Endpoint
+from isthmus.stream.log import open_log
 from tests.peers.opcua_peer import free_port
 from tests.promises.publishing import TAG
 
@@ -55,7 +57,7 @@ class Plant:
         if self.supervisor is None or self.supervisor.poll() is not None:
             words = [sys.executable, "-m", "isthmus", "run", str(self.folder / "plant.yaml"), "--data", str(self.data)]
             self.supervisor = self._child(words, "run.log")
-            wait((self.data / "log" / "endpoints" / "collect.json").exists, 60, "the log's endpoint")
+            wait((self.data / "log" / "endpoints" / "collect.json").exists, 180, "the log's endpoint")
         if self.publisher is None or self.publisher.poll() is not None:
             self.runs += 1
             words = [sys.executable, "-m", "tests.promises.publishing", str(self.data), str(self.diary), str(self.runs)]
@@ -67,16 +69,16 @@ class Plant:
 
     def pid(self, name: str) -> int | None:
         """Process id of a part; None while it is not there."""
-        if name == "publisher":
-            return self.publisher.pid if self.publisher else None
-        if name == "supervisor":
-            return self.supervisor.pid if self.supervisor else None
+        own = {"publisher": self.publisher, "supervisor": self.supervisor}
+        if name in own:
+            child = own[name]
+            return child.pid if child is not None and child.poll() is None else None
         mark = "nats-server" if name == "log" else f"isthmus.app.run.{name}"
         with suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.supervisor.pid if self.supervisor else -1).children(recursive=True):
+            for one in psutil.Process(self.supervisor.pid if self.supervisor else -1).children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
-                    if any(mark in word for word in child.cmdline()):
-                        return child.pid
+                    if any(mark in word for word in one.cmdline()):
+                        return one.pid
         return None
 
     def kill(self, victim: str) -> None:
@@ -84,20 +86,16 @@ class Plant:
         for pid in [pid for name in names if (pid := self.pid(name))]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for child in (self.publisher, self.supervisor):
-            if child is not None and ("publisher" in names or "supervisor" in names):
-                with suppress(subprocess.TimeoutExpired):
-                    child.wait(0.5)
+        for name, child in (("publisher", self.publisher), ("supervisor", self.supervisor)):
+            if child is not None and name in names:
+                child.wait(180)
 
     def accepted(self) -> int:
         """Samples in the diary."""
         return self.diary.read_bytes().count(b"\n") * 1000
 
     def stop(self) -> None:
-        """Ends the publisher as a crash would and the plant as a person would."""
-        if self.publisher is not None:
-            self.publisher.kill()
-            self.publisher.wait()
+        """Ends the plant as a person would."""
         if self.supervisor is not None:
             self.supervisor.terminate()
             self.supervisor.wait(180)
@@ -127,21 +125,32 @@ async def prove(folder: Path, rounds: int, seed: int) -> None:
         for number in range(rounds):
             running.start()
             before = running.accepted()
-            wait(lambda before=before: running.accepted() >= before + ENOUGH, 90, f"accepting again, round {number}")  # type: ignore[misc]
+            wait(lambda before=before: running.accepted() >= before + ENOUGH, 180, f"accepting again, round {number}")  # type: ignore[misc]
             await asyncio.sleep(chance.uniform(0, 0.5))
             running.kill(VICTIMS[number % len(VICTIMS)] if number < len(VICTIMS) else chance.choice(VICTIMS))
         running.start()
-        wait(lambda: running.pid("record"), 60, "a recorder at the end")
-        wait(lambda: recorder_has_all(running), 120, "the recorder has read all")
+        wait(lambda: running.pid("record"), 180, "a recorder at the end")
+        running.kill("publisher")
+        last = await last_in_the_log(running)
+        wait(lambda: recorded_to(running) >= last, 180, "the recorder has read all")
         running.stop()
         await compare(running)
 
 
-def recorder_has_all(running: Plant) -> bool:
+async def last_in_the_log(running: Plant) -> int:
+    """Sequence of the newest message."""
+    endpoint = Endpoint.load(running.data / "log" / "endpoints" / "admin.json")
+    async with open_log(endpoint, name="test", wait=180) as log:
+        return (await log.state()).last
+
+
+def recorded_to(running: Plant) -> int:
+    """Sequence up to which the recorder has read; 0 while none says so."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         status = json.loads((running.data / "run" / "record.json").read_text())
-        return bool(status["pid"] == running.pid("record") and status["ready"] and status["counters"]["position"])
-    return False
+        if status["pid"] == running.pid("record") and status["ready"]:
+            return int(status["counters"]["position"][1])
+    return 0
 
 
 async def compare(running: Plant) -> None:
