@@ -54,6 +54,8 @@ def shape(line: str) -> str:
     line = line.replace("process", "process ")
     line = re.sub(r"\b(true|false|off|heating|holding|full power)\b", "STATE", line)
     line = re.sub(r"\b(kB|MB|GB)\b", "B", line)
+    line = re.sub(r"(?<=\d) [smhd]\b", " AGE", line)
+    line = re.sub(r"\bLYO-\d+-[A-Z]\b", "", line)  # the truck that is at the bay just now
     line = re.sub(r"-?\d[\d.,:TZ-]*", "N", line)
     return " ".join(line.split())
 
@@ -74,8 +76,11 @@ def printed(command: str, farm: Plant) -> str:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "ISTHMUS_DATA": DATA}
     done = subprocess.run(
         ["bash", "-c", command], cwd=farm.data.parent, env=environment, capture_output=True, text=True, check=False,
-        timeout=60,
+        timeout=180,
     )  # fmt: skip
+    if command == "isthmus status" and "1 tag bad" in done.stdout:  # the loose contact, for twelve seconds
+        wait(lambda: not farm.status()["bad"], "no tag is bad")
+        return printed(command, farm)
     assert (done.returncode, done.stderr) == (0, ""), command
     return done.stdout
 
@@ -107,6 +112,7 @@ def test_the_commands_of_the_tour_print_what_it_shows(farm: Plant) -> None:
 
 def test_the_quick_start_looks_at_values_and_history(farm: Plant, here: pytest.MonkeyPatch) -> None:
     scripts, _ = quick_start()
+    wait(lambda: farm.status()["state"] == "ready", f"all is well: {farm.output}")
     one_by_one(scripts[:3], here)
 
 
@@ -129,6 +135,7 @@ def test_the_rest_of_the_quick_start_finds_the_history_under_the_new_name(
     shown = invoke("history", "storage/tank-1/height", "--from", "-5m", "--data", farm.data, "--format", "csv").stdout
     assert len(shown.splitlines()) > 20
     scripts, _ = quick_start()
+    wait(lambda: farm.status()["state"] == "ready", f"all is well: {farm.output}")
     one_by_one([scripts[0], *scripts[3:]], here)
 
 
@@ -179,7 +186,7 @@ ACTIVATE = ". .venv/bin/activate\n"
 def in_a_shell(words: str) -> None:
     """Runs the page's commands as a person would, in one shell."""
     words = "set -e\n" + words.replace(ACTIVATE, "")
-    done = subprocess.run(["bash", "-c", words], check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["bash", "-c", words], check=False, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
 
