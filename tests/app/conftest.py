@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ class Result:
 PROGRAM = [sys.executable, "-m", "isthmus"]
 
 
-def run(*arguments: str | Path, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, timeout: float = 180, **options: Any) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     words = [*PROGRAM, *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)
@@ -119,6 +118,18 @@ class Plant:
         found = self.status()
         return int((found["log"]["pid"] if service == "log" else found["services"][service]["pid"]) or 0)
 
+    def alive(self, service: str) -> int:
+        """The process id of a service that runs, once it does: 0 would be this process and all beside it."""
+        found = 0
+
+        def runs() -> bool:
+            nonlocal found
+            found = self.pid(service)
+            return found > 0
+
+        wait(runs, f"{service} runs")
+        return found
+
     def samples(self) -> list[tuple[Any, ...]]:
         """Every sample ever recorded or accepted: tag, time, value, quality, marks."""
         found = asyncio.run(recorded(Place(self.data), ["**"], "-1d", "now"))
@@ -131,7 +142,7 @@ class Plant:
             self.process.send_signal(number)
         return self.process.wait(within)
 
-    def gone(self, within: float = 60) -> None:
+    def gone(self, within: float = 180) -> None:
         """Fails unless every process of the plant ends by itself."""
         wait(lambda: not processes(self.data), f"no process is left: {processes(self.data)}", within)
         if self.process is not None:
@@ -148,7 +159,8 @@ def plant(folder: Path, name: str = "plant-data") -> Iterator[Plant]:
             made.end()
     finally:
         for process in processes(made.data):
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # it was ending already
+                process.kill()
 
 
 @pytest.fixture

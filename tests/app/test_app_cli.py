@@ -41,7 +41,7 @@ try:
 except SystemExit:
     print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=180)
     assert done.stderr == "[]\n"
 
 
@@ -123,13 +123,13 @@ sys.argv = {words[2:]!r}
 command.data_folder = lambda *_: os.kill(os.getpid(), signal.SIGINT)
 main()
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=180)
     assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_reader_that_has_enough_is_no_error() -> None:
     done = subprocess.run(
-        f"{' '.join(PROGRAM)} schema | head -c 10", shell=True, capture_output=True, check=False, timeout=60
+        f"{' '.join(PROGRAM)} schema | head -c 10", shell=True, capture_output=True, check=False, timeout=180
     )
     assert b"Traceback" not in done.stderr
 

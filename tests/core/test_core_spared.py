@@ -49,5 +49,5 @@ assert aiohttp.ClientSession
 
 @pytest.mark.parametrize("script", [ARRAYS, COMMAND, LOG.format(module="log"), LOG.format(module="follow")])
 def test_a_process_does_without_what_is_spared(script: str) -> None:
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr

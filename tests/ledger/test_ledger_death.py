@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def die(data: Path, point: str, after: int) -> None:
     command = [sys.executable, "-m", "tests.ledger.dying", str(data), point, str(after)]
-    ended = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60, check=False)
+    ended = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=180, check=False)
     assert ended.returncode == -9
 
 

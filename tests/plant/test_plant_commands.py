@@ -60,7 +60,7 @@ def process(folder: Path) -> Isthmus:
     def run(*arguments: str) -> Ended:
         command = [sys.executable, "-W", "error", "-m", "isthmus", *arguments]
         ended = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False
         )
         assert "Traceback" not in ended.stderr
         return Ended(ended.returncode, ended.stdout, ended.stderr)
@@ -239,7 +239,7 @@ def test_an_apply_asks_the_person_at_the_keyboard(folder: Path) -> None:
         )
         os.close(theirs)
         os.write(ours, f"{answer}\n".encode())
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=180)
         os.close(ours)
         assert "Make this revision 1?" in out
         assert ("revision 1 is applied" in out) == applied

@@ -103,7 +103,7 @@ def test_a_wrong_file_says_where_it_is_wrong_and_what_was_meant(text: str, said:
 
 def isthmus(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "isthmus", "test", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_the_command_tells_what_failed_chooses_and_reports_for_machines(tmp_path: Path) -> None:
