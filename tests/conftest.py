@@ -55,15 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Notes how it ended for `.ci/run`: make tells only that it did not end well."""
-    if not hasattr(session.config, "workerinput") and session.config.cache is not None:
-        session.config.cache.set("isthmus/ended", int(exitstatus))
+    cache = getattr(session.config, "cache", None)  # none where it was left out
+    if not hasattr(session.config, "workerinput") and cache is not None:
+        cache.set("isthmus/ended", int(exitstatus))
 
 
 class Until(Protocol):
     """Waits until a condition holds, with a deadline."""
 
     async def __call__(
-        self, condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 60.0
+        self, condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 180.0
     ) -> None: ...
 
 
@@ -71,7 +72,7 @@ class Until(Protocol):
 def until() -> Until:
     """Waits until a condition (plain or async) is true; fails with `what` when it is not within so many seconds."""
 
-    async def wait(condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 60.0) -> None:
+    async def wait(condition: Callable[[], bool | Awaitable[bool]], what: str, *, within: float = 180.0) -> None:
         end = asyncio.get_running_loop().time() + within
         while True:
             held = condition()
