@@ -15,6 +15,7 @@ import numpy as np
 from isthmus.core.errors import Disconnected, IsthmusError, Refused
 from isthmus.core.event import Event, EventKind
 from isthmus.systems.contract import Address, Kind, Readings, Surroundings
+from tests.contract.adapters import eventually
 
 
 class Collected:
@@ -73,3 +74,16 @@ class Collected:
 
     def told(self, kind: EventKind) -> list[Event]:
         return [event for event in self.events if event.kind is kind]
+
+
+async def read_alike(systems: Sequence[Collected], rounds: int) -> None:
+    """Returns when each was read so many times since all of them are; nobody was at the cost of another."""
+
+    def each() -> list[int]:
+        return [len(system.readings) for system in systems]
+
+    await eventually(lambda: min(each()) > 0, 120)
+    before = np.array(each())
+    await eventually(lambda: bool((np.array(each()) - before).min() >= rounds), 120 + 2 * rounds)
+    counts = np.sort(np.array(each()) - before)
+    assert counts[-1] <= 2 * counts[0] + 2, counts

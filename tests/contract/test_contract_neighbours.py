@@ -14,8 +14,7 @@ from isthmus.core.tag import DataType
 from isthmus.systems.contract import Address
 from isthmus.systems.registry import kinds
 from tests.conftest import needed
-from tests.contract.adapters import eventually
-from tests.contract.collected import Collected
+from tests.contract.collected import Collected, read_alike
 from tests.peers.s7_peer import S7Server
 from tests.peers.web_peer import HERE, WHAT, WebServer
 
@@ -64,10 +63,5 @@ async def test_ten_dead_systems_of_a_hundred_harm_only_themselves(tmp_path: Path
         systems = [system(kind, number, tmp_path, place) for kind, place in living.items() for number in range(30)]
         for one in systems:
             await stack.enter_async_context(one.running())
-        await eventually(lambda: all(one.readings for one in systems), 120)
-        before = [len(one.readings) for one in systems]
-        more = lambda: [len(one.readings) - n for one, n in zip(systems, before, strict=True)]  # noqa: E731  (asked twice)
-        await eventually(lambda: min(more()) >= ROUNDS, 120)
-        rounds = sorted(more())
-    assert rounds[-1] <= 2 * rounds[0] + 2, rounds  # nobody is read at the cost of another
+        await read_alike(systems, ROUNDS)
     assert not any(one.errors for one in systems)

@@ -27,7 +27,7 @@ from isthmus.systems.modbus.address import ORDERS, SIZES, parse
 from isthmus.systems.polled import polling, remarks, rounds
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
-from tests.contract.collected import Collected
+from tests.contract.collected import Collected, read_alike
 from tests.modbus.oracle import expected
 from tests.peers.modbus_peer import Server
 
@@ -330,12 +330,7 @@ async def ten_dead_of_a_hundred(server: Server, count: int) -> None:
             collected = Collected(kind, config, Path("."), addresses, system=f"meter-{number}")
             all_of_them.append(await stack.enter_async_context(collected.running()))
         alive, dead = all_of_them[:90], all_of_them[90:]
-        await eventually(lambda: all(collected.readings for collected in alive), 120)
-        before = [len(collected.readings) for collected in alive]
-        more = lambda: [len(collected.readings) - n for collected, n in zip(alive, before, strict=True)]  # noqa: E731  (what is asked twice)
-        await eventually(lambda: min(more()) >= count, 60 + 2 * count)
-        counts = sorted(more())
-        assert counts[-1] <= 2 * counts[0] + 2, counts  # nobody is read at the cost of another
+        await read_alike(alive, count)
         await eventually(lambda: all(collected.errors for collected in dead[5:]))
         assert not [str(error) for collected in alive for error in collected.errors]
         assert not any(collected.readings for collected in dead)
