@@ -68,4 +68,4 @@ def output(config: dict[str, Any], folder: Path, tags: dict[int, TagSetting] | N
     kind = output_kinds()["sql"]
     folder.mkdir(parents=True, exist_ok=True)
     surroundings = Surroundings("warehouse", revision, tags, folder, folder)
-    return kind.connect(kind.spec.model_validate({"timeout": "2s", **config}), surroundings)
+    return kind.connect(kind.spec.model_validate({"timeout": "1m", **config}), surroundings)

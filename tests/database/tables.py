@@ -82,5 +82,5 @@ def collecting(
     database: Database, folder: Path, tables: dict[str, Any], addresses: Sequence[tuple[str, DataType]], **more: Any
 ) -> Collected:
     """A collector of these."""
-    config = {**database.config, "every": "50ms", "timeout": "5s", "tables": tables, **more}
+    config = {**database.config, "every": "50ms", "timeout": "1m", "tables": tables, **more}
     return Collected(kinds()["sql"], config, folder, [Address(*address) for address in addresses])

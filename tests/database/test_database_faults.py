@@ -27,7 +27,7 @@ MADE = "CREATE TABLE results (id bigserial, at timestamptz DEFAULT now(), value 
 
 async def meets(config: dict[str, Any]) -> None:
     """Connects, and asks for one thing."""
-    spec = kinds()["sql"].spec.model_validate({"timeout": "1s", "tables": TABLES, **config})
+    spec = kinds()["sql"].spec.model_validate({"timeout": "1m", "tables": TABLES, **config})
     async with connected(spec, "test") as link:  # type: ignore[arg-type]  # a Database, as every SqlSpec is
         await link.ask(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
 
@@ -128,7 +128,8 @@ async def test_a_server_that_falls_silent_after_the_login_counts_as_away(monkeyp
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Disconnected, match="no answer within 1s"):
             async with asyncio.timeout(60):
-                await meets({"url": f"postgresql://127.0.0.1:{port}/x", "user": "me", "password": "w"})
+                login = {"user": "me", "password": "w", "timeout": "1s"}
+                await meets({"url": f"postgresql://127.0.0.1:{port}/x", **login})
         async with asyncio.timeout(60):
             await gone.wait()
 

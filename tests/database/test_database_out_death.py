@@ -37,7 +37,7 @@ def counted(server: Postgres, shape: str) -> tuple[int, int]:
     """(rows, different ones) of the table; what cannot be asked yet counts as none."""
     table, key = ("samples", "tag, value") if shape == "narrow" else ("tank", "asset, level")
     try:
-        with psycopg.connect(server.url, user=OWNER, password=PASSWORD, connect_timeout=2) as line:
+        with psycopg.connect(server.url, user=OWNER, password=PASSWORD, connect_timeout=60) as line:
             row = line.execute(f"SELECT count(*), count(DISTINCT ({key})) FROM {table}".encode()).fetchone()
     except psycopg.Error:
         return 0, 0
@@ -58,14 +58,23 @@ async def rounds(floor: Plant, server: Postgres, until: Until, shape: str, victi
             await kill(victim, floor, server, network)
             await publishing
 
-        async def all_there() -> bool:
-            await asyncio.sleep(0.5)  # to count costs more than to wait
-            return (await asyncio.to_thread(counted, server, shape))[0] >= floor.sent * TAGS
-
-        await until(all_there, "every sample in the table", within=400)
-        assert await asyncio.to_thread(counted, server, shape) == (floor.sent * TAGS, floor.sent * TAGS)
+        await all_there(floor, server, shape, until)
         assert floor.told("warehouse")["parked"] == 0
         assert floor.stop() == 0
+
+
+async def all_there(floor: Plant, server: Postgres, shape: str, until: Until) -> None:
+    """Every sample is in the table, once: what was counted when there were as many rows."""
+    found = 0, 0
+
+    async def as_many() -> bool:
+        nonlocal found
+        await asyncio.sleep(0.5)  # to count costs more than to wait
+        found = await asyncio.to_thread(counted, server, shape)
+        return found[0] >= floor.sent * TAGS
+
+    await until(as_many, "every sample in the table", within=400)
+    assert found == (floor.sent * TAGS, floor.sent * TAGS)
 
 
 async def flow(floor: Plant) -> None:
@@ -127,11 +136,5 @@ async def test_a_minute_without_a_network_under_load_loses_nothing(
             await floor.publish(100)
             await asyncio.sleep(0.1)
         network.mend()
-
-        async def all_there() -> bool:
-            await asyncio.sleep(0.5)
-            return (await asyncio.to_thread(counted, server, "narrow"))[0] >= floor.sent * TAGS
-
-        await until(all_there, "every sample in the table", within=400)
-        assert await asyncio.to_thread(counted, server, "narrow") == (floor.sent * TAGS, floor.sent * TAGS)
+        await all_there(floor, server, "narrow", until)
         assert floor.stop() == 0

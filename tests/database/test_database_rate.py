@@ -52,6 +52,7 @@ async def test_a_row_that_comes_late_in_a_flood_is_taken_though_the_end_is_never
                 page.done()
             await until(lambda: len(collected.values(0)) >= 1550, "all of it")
             await until(collected.saw(0, 51), "the late one")
+            await until(lambda: collected.told(EventKind.OVERRUN)[-1].message.endswith("again"), "its end is reached")
     assert sorted(collected.values(0)) == [float(n) for n in range(1, 1552)]
     first, *_, last = [event.message for event in collected.told(EventKind.OVERRUN)]
     assert "table r has had more rows than were taken for" in first and "the latest of 2026-09-21T" in first

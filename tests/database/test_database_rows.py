@@ -417,7 +417,7 @@ def test_the_command_browses_a_database_that_no_plant_file_knows(database: Datab
     known = ["--user", config["user"], "--password-env", "WORD"] if "user" in config else []
     command = [sys.executable, "-m", "isthmus", "browse", "--kind", "sql", *known, config["url"]]
     environment = {**os.environ, "WORD": config.get("password", "")}
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
     said = found.stdout
     assert "results: {table: results, " in said and "results.tank" in said, found.stderr
     assert "2 others: under tables, _2_others has to say time:, the column with the time of a row; and key:" in said

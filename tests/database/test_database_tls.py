@@ -50,7 +50,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 async def meets(url: str, **more: Any) -> None:
     """Connects, and asks for one thing."""
-    config = {"url": url, "timeout": "1s", "tables": TABLES, **LOGIN, **more}
+    config = {"url": url, "timeout": "1m", "tables": TABLES, **LOGIN, **more}
     spec = kinds()["sql"].spec.model_validate(config)
     async with connected(spec, "test") as link:  # type: ignore[arg-type]  # a Database, as every SqlSpec is
         await link.ask(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
@@ -148,7 +148,7 @@ async def test_rows_that_came_while_a_certificate_was_expired_arrive_once_it_is_
             async def all_there() -> bool:
                 return len(await floor.samples(1)) >= 200
 
-            await until(all_there, "every row in history", within=60)
+            await until(all_there, "every row in history", within=240)
         assert sorted(await floor.values(1)) == [float(n) for n in range(1, 201)]
         told = [one.message for one in await floor.events() if one.kind is EventKind.CONNECTION]
     assert f"localhost:{network.port}/postgres: its certificate is not trusted: certificate has expired" in told[0]
@@ -168,10 +168,10 @@ async def test_samples_wait_for_a_database_whose_certificate_is_expired_and_none
     server = plant_server.server
     async with Network(server.port) as network, floor.recording():
         query = f"sslmode=verify-full&sslrootcert={keys.root}"
-        config = {"url": url(network.port, query), "timeout": "2s", **LOGIN}
+        config = {"url": url(network.port, query), "timeout": "1m", **LOGIN}
         floor.apply([OutputSetting(name="warehouse", kind="sql", config=config, begins="now")])
         floor.start()
-        await until(lambda: floor.told("warehouse").get("state") == "connected", "connected", within=60)
+        await until(lambda: floor.told("warehouse").get("state") == "connected", "connected", within=240)
         await floor.publish(100)
         await speaks(plant_server, keys, "expired", until)
         network.cut()  # a connection that stands is not asked for its certificate again
@@ -181,7 +181,7 @@ async def test_samples_wait_for_a_database_whose_certificate_is_expired_and_none
         assert "have a new one made for the far end" in floor.told("warehouse")["problem"]
         await floor.publish(100)
         certified(server, *keys.pairs["good"])
-        await until(lambda: floor.told("warehouse").get("delivered") == floor.sent * TAGS, "all delivered", within=60)
+        await until(lambda: floor.told("warehouse").get("delivered") == floor.sent * TAGS, "all delivered", within=240)
         assert floor.told("warehouse")["parked"] == 0
         assert floor.stop() == 0
     count = "SELECT count(*), count(DISTINCT (tag, value)) FROM samples"

@@ -121,7 +121,7 @@ class Plant:
         """In good order; the exit code."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(20)
+        return self._process.wait(120)
 
     def told(self, output: str) -> dict[str, Any]:
         """What the deliverer that runs says of an output; empty when it says nothing."""
@@ -134,10 +134,12 @@ class Plant:
     async def said(self, output: str) -> list[str]:
         """What the events of an output say, so far."""
         log, found = await self.log.state(), list[str]()
-        async with aclosing(follow(self.log, Position(log.stream, log.first - 1))) as items:
+        if log.first > log.last:
+            return found
+        async with asyncio.timeout(60), aclosing(follow(self.log, Position(log.stream, log.first - 1))) as items:
             async for item in items:
                 if not isinstance(item, Message):
-                    break
+                    continue
                 if item.subject.startswith("isthmus.events.output."):
                     event = json.loads(item.data)
                     found += [event["message"]] if event["source"] == output else []

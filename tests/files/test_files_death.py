@@ -49,7 +49,7 @@ async def killed(folder: Path, until: Until, rounds: int) -> None:
                 for _ in range(2):
                     await kill_within(folder, progress, name, chosen.randrange(ROWS))
                 process = await started(folder)
-                await until((drop / "done" / name).exists, f"{name} is done", within=60)
+                await until((drop / "done" / name).exists, f"{name} is done", within=240)
                 process.kill()
                 await process.wait()
                 process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
@@ -69,23 +69,23 @@ async def started(folder: Path) -> asyncio.subprocess.Process:
         sys.executable, "-m", "tests.files.dying", str(folder), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout
-    async with asyncio.timeout(60):
-        while b"ready" not in await process.stdout.readline():
-            pass
+    async with asyncio.timeout(180):
+        while b"ready" not in (line := await process.stdout.readline()):
+            assert line, "the collector ended"
     return process
 
 
 async def kill_within(folder: Path, progress: Path, name: str, line: int) -> None:
     """Kills it once the log has so much of the file, or all."""
     process = await started(folder)
-    await eventually(lambda: not 0 <= reached(progress, name) < line, within=60)
+    await eventually(lambda: not 0 <= reached(progress, name) < line, within=240)
     process.kill()
     await process.wait()
     process._transport.close()  # type: ignore[attr-defined]  # else a ResourceWarning at collection
 
 
 def reached(progress: Path, name: str) -> int:
-    with suppress(OSError):
+    with suppress(OSError):  # not there yet
         return next((line for key, line in json.loads(progress.read_bytes()).items() if key.startswith(name)), 0)
     return 0
 

@@ -48,7 +48,7 @@ def broker(tmp_path: Path, need: Callable[[object, str], None]) -> Iterator[Mosq
 
 
 def reading(broker: Mosquitto, folder: Path, *addresses: tuple[str, DataType], **more: Any) -> Collected:
-    config = {"url": broker.url, "patience": "10s", "time": "/at", "quality": "/quality", **more}
+    config = {"url": broker.url, "patience": "1m", "keep_alive": "1m", "time": "/at", "quality": "/quality", **more}
     return Collected(KIND, config, folder, [Address(text, type_) for text, type_ in addresses])
 
 
@@ -257,17 +257,17 @@ async def test_nothing_published_at_qos_1_is_lost_when_the_collector_is_killed(
                 await asyncio.to_thread(collector.wait)
                 collector = started(data)
         publisher.stdin.close()
-        await asyncio.to_thread(publisher.wait, 30)
+        await asyncio.to_thread(publisher.wait, 240)
         values = set[float]()
         async with aclosing(follow(log, None)) as items:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 async for item in items:
                     if isinstance(item, Message) and item.subject.startswith(SAMPLES):
                         values |= {value for block in unpack(item.data) for value in block.value.tolist()}
                     if isinstance(item, Idle) and len(values) == COUNT:
                         break
         collector.terminate()
-        assert await asyncio.to_thread(collector.wait, 20) == 0
+        assert await asyncio.to_thread(collector.wait, 120) == 0
     assert values == set(map(float, range(COUNT)))
 
 
