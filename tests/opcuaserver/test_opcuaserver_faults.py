@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import struct
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from isthmus.outputs.opcua.connection import UNREAD
 from isthmus.outputs.opcua.library import UNKNOWN
 from tests.conftest import Until
 from tests.opcuaserver.house import AT, PLANT, SECOND, TEMPERATURE, URI, House, house, samples, setting
-from tests.peers.network import Network
 from tests.peers.opcua_client_peer import OpcUaClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -187,58 +186,3 @@ async def test_connections_that_nobody_signs_in_on_keep_nobody_out(crowded: Hous
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-
-
-def subscribed(opened: House) -> Iterable[Any]:
-    """The server's own subscriptions."""
-    for visit in inside(opened).iserver._external_sessions.values():
-        yield from visit.publishing.subscriptions.values()
-
-
-async def cut_under_load(crowded: House, folder: Path, rounds: int, away: float) -> None:
-    """A client that is cut off for a while under load hears every value, or has only to ask for it.
-
-    Some twice, or later than the next: node-opcua goes on publishing and asks at the same time for the message it may
-    have missed. Where two are missing, and a third one comes meanwhile, it never asks for the second: it was kept for
-    that all the same.
-    """
-    path = PATHS[0]
-    async with Network(address(crowded)[1]) as network:
-        url = f"opc.tcp://127.0.0.1:{network.port}/"
-        async with OpcUaClient(folder, url, URI, retry=1000) as client:
-            await client.do("subscribe", nodes=[path], size=1000, interval=50)
-            await client.heard(1)
-            number, begin = 0, 20_000 + asyncio.get_running_loop().time()
-
-            async def feed(seconds: float) -> None:
-                nonlocal number
-                end = asyncio.get_running_loop().time() + seconds
-                while asyncio.get_running_loop().time() < end:
-                    number += 1
-                    await crowded.tell(1, float(number), begin + number * 0.01)
-                    await asyncio.sleep(0.02)
-
-            for _ in range(rounds):
-                await feed(0.5)
-                network.cut()
-                await feed(away)
-                network.mend()
-                await feed(0.5)
-            found: list[float] = []
-            async with asyncio.timeout(60):
-                while not found or found[-1] != number:
-                    found += [one["value"] for one in await client.heard(1, within=60)]
-            missing = set(range(1, number + 1)) - set(found)
-            assert len(missing) < 10 * rounds
-            kept = b"".join(message for one in subscribed(crowded) for message in one.sent.values())
-            assert not [value for value in missing if struct.pack("<d", value) not in kept]
-
-
-async def test_a_cut_under_load_loses_nothing(crowded: House, tmp_path: Path) -> None:
-    await cut_under_load(crowded, tmp_path, 1, 2.0)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-async def test_many_cuts_under_load_lose_nothing(crowded: House, tmp_path: Path) -> None:
-    await cut_under_load(crowded, tmp_path, 200, 1.0)

@@ -16,6 +16,7 @@ const {
 const config = JSON.parse(process.argv[2] || "{}");
 const answer = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 let client, session, namespace;
+let restored = 0; // times it had its session back after its connection was lost
 const heard = [];
 const groups = new Map(); // name -> { subscription, items }
 
@@ -77,6 +78,7 @@ async function connect() {
   session = await client.createSession(
     config.user ? { type: UserTokenType.UserName, userName: config.user, password: config.password }
       : { type: UserTokenType.Anonymous });
+  session.on("session_restored", () => restored++);
   namespace = (await session.readNamespaceArray()).indexOf(config.namespace);
 }
 
@@ -156,6 +158,7 @@ const commands = {
       groups.get(from).items[0], groups.get(to).items.map((one) => one), null);
     return { status: (found.addResults || []).map((one) => one.value) };
   },
+  async restored() { return { times: restored }; },
   async heard() { return { heard: heard.splice(0) }; },
   async unsubscribe({ name = "all" }) {
     await groups.get(name).subscription.terminate();

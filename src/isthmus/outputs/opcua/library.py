@@ -99,6 +99,8 @@ class Visit(InternalSession):  # type: ignore[misc]  # asyncua has no types that
         if self.external:
             self.iserver.register_external_session(self)
         self.publishing = Publishing()
+        self.channel: Channel | None = None
+        """Where its client is."""
         self.peer: bytes | None = None
         """The certificate of the client that made it."""
         self.private = False
@@ -306,7 +308,14 @@ class Channel(UaProcessor):  # type: ignore[misc]  # asyncua has no types that m
             if number == ua.ObjectIds.CreateSessionRequest_Encoding_DefaultBinary:
                 visit.peer = policy.peer_certificate
             visit.private = policy.Mode == ua.MessageSecurityMode.SignAndEncrypt
-            self.visits[visit.auth_token] = visit
+            self._receive(visit)
+
+    def _receive(self, visit: Visit) -> None:
+        """What its client asked over another connection is not answered any more (Part 4, 5.7.3)."""
+        if visit.channel is not None and visit.channel is not self:
+            visit.channel.visits.pop(visit.auth_token, None)
+        visit.channel = self
+        self.visits[visit.auth_token] = visit
 
     def before_create(self, _: Any, body: Any) -> None:
         """Refuses a session on a channel without the security we ask for, and for another than the channel's client."""
@@ -421,7 +430,7 @@ class Call:
 
     @property
     def gone(self) -> bool:
-        return self._channel.transport.is_closing()
+        return self._channel.transport.is_closing() or self.visit.channel is not self._channel
 
     def expired(self, now: float) -> bool:
         return self.patience > 0 and now - self._since > self.patience

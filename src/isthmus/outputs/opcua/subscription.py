@@ -27,6 +27,7 @@ LARGEST: Final = 10_000
 """Notifications in one message, whatever the client allows."""
 
 BAD_TIMEOUT: Final = 0x800A_0000
+BAD_SECURE_CHANNEL_CLOSED: Final = 0x8086_0000
 BAD_SUBSCRIPTION_ID: Final = 0x8028_0000
 BAD_SEQUENCE_NUMBER: Final = 0x807A_0000
 BAD_NO_SUBSCRIPTION: Final = 0x8079_0000
@@ -47,7 +48,7 @@ class Request(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Its connection is closed: nobody waits for the answer any more."""
+        """Its connection is closed, or its client has come back by another one: nobody waits for the answer."""
 
     def expired(self, now: float) -> bool:
         """Its client waits no longer."""
@@ -274,14 +275,16 @@ class Publishing:
             self.offer(subscription)
 
     def _sift(self) -> None:
-        """Answers the requests whose time is over."""
+        """Refuses the requests whose time is over, and those that nobody waits for."""
         now = monotonic()
         waiting = self._requests
         self._requests = deque()
         for request in waiting:
-            if request.expired(now):
+            if request.gone:
+                request.fault(BAD_SECURE_CHANNEL_CLOSED)
+            elif request.expired(now):
                 request.fault(BAD_TIMEOUT)
-            elif not request.gone:
+            else:
                 self._requests.append(request)
 
     def _pop(self) -> Request | None:
