@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ async def test_what_a_server_says_to_a_password_is_a_refusal_in_any_language(
     fields = f"SFATAL\0VFATAL\0C28P01\0M{says}\0\0".encode()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
             while (first := await reader.readexactly(8))[4:] != struct.pack("!i", 196_608):  # StartupMessage 3.0
                 writer.write(b"N")  # to SSLRequest, GSSENCRequest
             await reader.readexactly(struct.unpack("!i", first[:4])[0] - 8)
@@ -84,7 +84,6 @@ async def test_what_a_server_says_to_a_password_is_a_refusal_in_any_language(
                 await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
             writer.write(b"E" + struct.pack("!i", 4 + len(fields)) + fields)
             await writer.drain()
-        writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         url = f"postgresql://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
@@ -114,21 +113,23 @@ async def test_a_server_that_falls_silent_after_the_login_counts_as_away(monkeyp
     gone = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
-        while asked[:4] != bytes((0, 3, 0, 0)):  # until it is the start of a session, neither TLS nor GSS
-            writer.write(b"N")
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
             asked = await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
-        writer.write(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
-        while await reader.read(1000):
-            pass
-        gone.set()
-        writer.close()
+            while asked[:4] != bytes((0, 3, 0, 0)):  # until it is the start of a session, neither TLS nor GSS
+                writer.write(b"N")
+                asked = await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+            writer.write(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+            try:
+                while await reader.read(1000):
+                    pass
+            finally:
+                gone.set()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(Disconnected, match="no answer within 1s"):
+        with pytest.raises(Disconnected, match="no answer within 2s"):
             async with asyncio.timeout(60):
-                login = {"user": "me", "password": "w", "timeout": "1s"}
+                login = {"user": "me", "password": "w", "timeout": "2s"}
                 await meets({"url": f"postgresql://127.0.0.1:{port}/x", **login})
         async with asyncio.timeout(60):
             await gone.wait()
