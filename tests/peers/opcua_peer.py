@@ -26,40 +26,21 @@ SLOWEST_START = 180.0
 SLOWEST_ANSWER = 90.0
 
 
-PORTS = range(20_000, 32_000)
+PORTS = range(12_000, 32_000)
 """Below those that the kernel gives to whoever asks for any port, and to the near end of a connection."""
-SHARE = 100
-"""Ports that a process claims at once."""
-_ours: list[int] = []
+_TURN = count_from(random.randrange(len(PORTS)))
 
 
 def free_port() -> int:
-    """A port on which nobody listens, and which no other process of tests is given for as long as this one lives.
-
-    Nor is it given to anybody by the kernel, also not while the server that had it is dead.
-    """
-    while True:
-        if not _ours:
-            _ours.extend(_claimed())
-        port = _ours.pop()
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
+    """A port that is free and stays so until it is taken: each worker has ports of its own, and none twice in a row."""
+    worker, workers = (int(os.environ.get(f"PYTEST_XDIST_WORKER{what}", "0").strip("gw")) for what in ("", "_COUNT"))
+    mine = PORTS[worker :: max(workers, worker + 1)]
+    for _ in mine:
+        port = mine[next(_TURN) % len(mine)]
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
             return port
-
-
-def _claimed() -> range:
-    """Ports that no other process has claimed: for each share there is a name (an abstract Unix socket)."""
-    shares = range(PORTS.start, PORTS.stop, SHARE)
-    for first in SystemRandom().sample(shares, len(shares)):
-        claim = socket.socket(socket.AF_UNIX)
-        try:
-            claim.bind(f"\0isthmus-test-ports-{first}")
-        except OSError:
-            claim.close()
-            continue
-        claim.detach()  # it is open, and the share ours, until the process ends
-        return range(first, first + SHARE)
-    raise RuntimeError("other processes have claimed every port that there is for tests")
+    raise AssertionError("no port is free")
 
 
 def need_node() -> str:
