@@ -11,6 +11,7 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,8 @@ from isthmus.store.history.sql.given import Limits, unpack
 
 _SPARE: Final = 640_000_000
 """Bytes of address space beside DuckDB's memory: merging, row groups, Arrow, stacks."""
+_LATE: Final = ("numpy.ma",)
+"""Modules that are else loaded at the first call that needs them: behind the locks there is no file to load from."""
 _SHOWN: Final = (Damaged, NotFound, Refused)
 
 
@@ -36,6 +39,8 @@ def main() -> None:
     question, tables = unpack(block)
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    for module in _LATE:
+        import_module(module)
     try:
         database = Database(question.given, tables, question.limits)
         limit(question.limits.seconds, question.limits.memory + _SPARE)
