@@ -100,7 +100,7 @@ def test_a_second_instance_is_refused_and_told_who_runs(story: Plant) -> None:
         refused = run(command, "--data", story.data)
         assert refused.returncode == 1
         assert f"in use by `isthmus demo` (process {story.process.pid}" in refused.stderr
-    assert story.status()["state"] == "ready"
+    wait(lambda: story.status()["state"] == "ready", "it goes on")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_who_died_is_told_in_status_and_events(story: Plant) -> None:
 
 
 def test_a_frozen_service_is_told_as_silent(story: Plant) -> None:
-    frozen = psutil.Process(story.pid("record"))
+    frozen = psutil.Process(story.alive("record"))
     frozen.suspend()
     try:
         wait(lambda: story.status()["services"]["record"]["state"] == "silent", "status says silent")
@@ -192,7 +192,7 @@ def test_a_watch_in_a_pipe_says_when_a_system_is_lost_and_when_it_is_back(story:
 
     try:
         wait(output.read_text, "it has begun")
-        kill(story.pid("simulation"))
+        kill(story.alive("simulation"))
         wait(lambda: told()[:1] == [("stale", "tank-farm", True, 3)], "the loss is told")
         wait(lambda: told()[1:2] == [("back", "tank-farm", False, 3)], "its return is told")
     finally:
