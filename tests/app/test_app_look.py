@@ -23,7 +23,7 @@ from isthmus.app.archive import written
 from isthmus.app.demo.tankfarm.server import VARIABLES
 from isthmus.core import time
 from isthmus.core.errors import IsthmusError
-from tests.app.conftest import PROGRAM, Plant, invoke
+from tests.app.conftest import PROGRAM, Plant, invoke, wait
 
 
 def printed(*words: str | Path) -> str:
@@ -142,6 +142,7 @@ def test_a_misspelt_tag_gets_the_near_names(running: Plant) -> None:
 
 
 def test_status_tells_people_what_it_tells_scripts(running: Plant) -> None:
+    wait(lambda: running.status()["state"] == "ready", "all is well")
     said, shown = running.status(), printed("status", "--data", running.data)
     assert shown.startswith("acme/lyon, revision ")
     for service in said["services"].values():
@@ -183,7 +184,7 @@ def test_a_backup_that_cannot_be_written_says_where_and_leaves_nothing(running: 
     file.unlink()
     for limit in (20_000, whole - 1_000):  # of its own copy of a database, of the archive
         words = [sys.executable, "-c", LIMITED, str(limit), "backup", str(file), "--data", str(running.data)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=180)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"isthmus: {file}: cannot be written: "), done.stderr
         assert len(done.stderr.splitlines()) == 1

@@ -48,7 +48,8 @@ def test_averages_are_those_of_the_raw_samples(running: Plant, span: tuple[str, 
     raw = list(csv.DictReader(io.StringIO(history(running, *words, "--format", "csv"))))
     found = rows(running, *words, "--every", "2s", "--aggregate", "average", "--aggregate", "Count")
     for row in found:
-        values = [float(one["value"]) for one in raw if row["time"] <= one["time"] < row["end"]]
+        start, end = time.from_iso(row["time"]), time.from_iso(row["end"])
+        values = [float(one["value"]) for one in raw if start <= time.from_iso(one["time"]) < end]
         assert row["Count"]["value"] == len(values)
         assert row["Average"]["value"] == pytest.approx(sum(values) / len(values) if values else None)
     assert sum(row["Count"]["value"] for row in found) == len(raw)
