@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_events_and_gaps_are_those_of_the_plant(opened: isthmus.client.Plant) ->
     events = opened.events(kind=EventKind.CONNECTION)
     assert events
     assert {event.kind for event in events} == {EventKind.CONNECTION}
-    assert [event.at for event in opened.events()] == sorted(event.at for event in opened.events())
+    times = [event.at for event in opened.events()]
+    assert times == sorted(times)
     assert opened.gaps("tank-1/level") == []
 
 
@@ -104,7 +106,7 @@ def watching(tank_farm: Plant, tag: str) -> Iterator[Callable[[], list[dict[str,
         yield lambda: [json.loads(line) for line in printed.read_text().splitlines() if line.endswith("}")]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(180)
 
 
 def test_a_corrected_last_value_reaches_who_follows_it_though_the_recorder_dies_meanwhile(
@@ -123,15 +125,16 @@ def test_a_corrected_last_value_reaches_who_follows_it_though_the_recorder_dies_
         wait(seen, "the last value is watched")
         for value in (777, 778):
             if value == 778:
-                os.kill(tank_farm.pid("record"), signal.SIGKILL)
+                os.kill(tank_farm.alive("record"), signal.SIGKILL)
             words = ("history", "correct", tag, "--at", isthmus.core.time.to_iso(before.time_ns), "--value", str(value))
             assert run(*words, "--data", tank_farm.data).returncode == 0
             told = partial(lambda value: seen()[-1]["value"] == shown()["value"] == value, value)
-            wait(told, f"{value} is watched, and in the API: {seen()} {shown()}", 60)
+            wait(told, f"{value} is watched, and in the API: {seen()} {shown()}")
         assert seen()[-1]["time"] == isthmus.core.time.to_iso(before.time_ns)
         assert seen()[-1]["marks"] == "substituted, corrected"
-    values += [next(live).value, next(live).value]
-    assert values == [before.value, 777, 778]
+    while values[-1] != 778:
+        values.append(next(live).value)
+    assert [value for value, _ in groupby(values)] == [before.value, 777, 778]  # at times told twice
     assert opened.last(tag)[0].value == 778
     assert len(opened.events(kind=EventKind.CORRECTION)) == 2
 
@@ -142,12 +145,12 @@ def test_live_samples_of_a_plant_that_does_not_run_are_refused(lab_data: Path) -
 
 
 def test_a_closed_plant_says_so_and_leaves_no_thread(lab_data: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     found = isthmus.client.open(lab_data)
     assert found.last("drive/power")
     found.close()
     found.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     with pytest.raises(IsthmusError, match="was closed"):
         found.last("drive/power")
 
