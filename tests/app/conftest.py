@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -147,6 +148,13 @@ class Plant:
         wait(lambda: not processes(self.data), f"no process is left: {processes(self.data)}", within)
         if self.process is not None:
             self.process.wait(180)
+
+
+def ends(plant: Plant) -> list[tuple[str, str]]:
+    """(what, process) of the last end of the plant, in their order: `told to end` and `ended`."""
+    lines = [json.loads(line) for line in (plant.data / "run" / "run.log").read_text().splitlines()]
+    last = max(place for place, line in enumerate(lines) if line["event"] == "log ready")
+    return [(one["event"], one["process"]) for one in lines[last:] if one["event"] in ("told to end", "ended")]
 
 
 @contextmanager

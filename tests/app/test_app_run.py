@@ -25,7 +25,7 @@ import pytest
 from isthmus.app.run import status
 from isthmus.app.run.place import Place
 from isthmus.stream.server import LogServer
-from tests.app.conftest import PROGRAM, Plant, invoke, plant, processes, run, wait
+from tests.app.conftest import PROGRAM, Plant, ends, invoke, plant, processes, run, wait
 
 PLANT_FILE = Path(__file__).parents[2] / "src/isthmus/app/demo/tankfarm/plant.yaml"
 EVERYONE = ("simulation", "record", "collect", "serve", "log")
@@ -152,6 +152,19 @@ def test_a_mistake_in_the_followed_plant_file_is_named_and_what_ran_goes_on(stor
     assert story.status()["services"]["collect"]["restarts"] == restarts
 
 
+def test_a_second_ctrl_c_ends_all_at_once_and_nothing_accepted_is_lost(story: Plant) -> None:
+    recorded = story.samples()
+    frozen = psutil.Process(story.pid("collect"))
+    frozen.suspend()  # it would be waited for
+    assert story.process is not None
+    story.process.send_signal(signal.SIGINT)
+    wait(lambda: "stopping (waits for collect" in story.output, "it says what it waits for")
+    assert story.end(signal.SIGINT) == 130
+    story.gone()
+    started(story)
+    nothing_lost_nothing_doubled(recorded, story.samples())
+
+
 def test_killing_the_supervisor_leaves_no_process_and_a_restart_works_at_once(story: Plant) -> None:
     recorded = story.samples()
     kill(story.process.pid if story.process else 0)
@@ -230,6 +243,10 @@ def test_sigterm_stops_everything_in_good_order_within_its_deadline(story: Plant
     assert counters["held"] == 0
     assert counters["recorded"] >= counters["accepted"] > 0
     assert "Traceback" not in story.output
+    told = ends(story)
+    assert {one for what, one in told[:2] if what == "told to end"} == {"collect", "serve"}  # side by side
+    after = {one for what, one in told[4:] if what == "told to end"}
+    assert after == {"record", "simulation"}, told  # what they are needed for has ended
 
 
 def test_ctrl_c_ends_the_demo_quietly(demo: Plant) -> None:
