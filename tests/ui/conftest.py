@@ -102,7 +102,7 @@ class Device:
         self.start()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(240)
 
     @property
     def url(self) -> str:
@@ -133,7 +133,10 @@ class Device:
         self._loop.close()
 
 
-expect.set_options(timeout=60_000)
+PATIENCE = 180_000
+"""ms that a browser may take on a busy machine."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium; it ends with the module, so that tests elsewhere have a loop of their own."""
     needed(CHROMIUM, "chromium (Debian's package of that name)")
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True, timeout=PATIENCE)
         yield made
         made.close()
 
@@ -176,6 +179,7 @@ class Window:
     """One page, and what its console said."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
+        context.set_default_timeout(PATIENCE)
         self.page: Page = context.new_page()
         self.url = url
         self.said: list[str] = []
@@ -193,7 +197,6 @@ class Window:
 def window(browser: Browser, site: Site) -> Iterator[Window]:
     """A fresh window on the plant. It fails the test when its console tells of errors."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
-    context.set_default_timeout(60_000)
     made = Window(context, site.url)
     yield made
     context.close()
