@@ -16,6 +16,7 @@ import pytest
 
 from isthmus.store.ledger.files import Pointer, RevisionFiles
 from tests.sql.prepared import FIRST, REVISION, Prepared, of
+from tests.sql.test_sql_confined import calculating
 
 
 @pytest.fixture
@@ -111,11 +112,10 @@ def test_ctrl_c_ends_both_processes(data: Path) -> None:
 def _answering(asking: subprocess.Popen[str]) -> psutil.Process:
     import time
 
-    end = time.monotonic() + 90
+    end = time.monotonic() + 180
     while time.monotonic() < end:
-        for child in psutil.Process(asking.pid).children():
-            if "isthmus.app.sql.child" in child.cmdline() and child.cpu_times().user > 0.5:
-                return child
+        for child in calculating(psutil.Process(asking.pid)):
+            return child
         time.sleep(0.02)
     pytest.fail("nobody answers")
 
