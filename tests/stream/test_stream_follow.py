@@ -164,8 +164,8 @@ async def test_an_away_log_is_idle_time_and_a_closed_one_an_error(log_server: Lo
         os.kill(log_server.pid, signal.SIGSTOP)
         away = []
         try:
-            async with asyncio.timeout(60):
-                async for item in follow(log, None, idle=0.1):
+            async with asyncio.timeout(60), aclosing(follow(log, None, idle=0.1)) as items:
+                async for item in items:
                     assert isinstance(item, Idle)
                     away.append(item.away)
                     if item.away:
