@@ -86,9 +86,14 @@ class Mosquitto:
         self._process.send_signal(signal.SIGCONT)
 
     def reload(self) -> None:
-        """It reads its files again."""
+        """It has read its files again before it answers anybody from now on."""
         assert self._process is not None
+        log, said = self.folder / "mosquitto.log", b"Reloading config"
+        before, end = log.read_bytes().count(said), time.monotonic() + 90
         self._process.send_signal(signal.SIGHUP)
+        while log.read_bytes().count(said) == before:
+            assert time.monotonic() < end, "mosquitto does not read its files again"
+            time.sleep(0.01)
 
     def publish(self, topic: str, payload: str | bytes, *more: str) -> None:
         """One message by `mosquitto_pub`, at QoS 1."""
