@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,10 @@ async def test_what_is_tried_again_comes_in_portions_that_are_not_too_large(
     assert sizes == [3, 3, 3, 1]
 
 
+def parks(made: Output, samples: int) -> bool:
+    return made.parked >= samples or made.state == "standing still"
+
+
 async def test_parked_samples_take_so_many_bytes_and_no_more(
     floor: Plant, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,8 +211,9 @@ async def test_parked_samples_take_so_many_bytes_and_no_more(
         await floor.publish(2)
         await until(lambda: made.parked == 10, "parked")
         monkeypatch.setattr("isthmus.flow.deliver.book.MOST_PARKED_BYTES", 30_000)  # ten such reasons have a third
-        for _ in range(6):
-            await floor.publish(2)
+        for more in range(20, 80, 10):
+            await floor.publish(2)  # each by itself: what comes together is parked together
+            await until(partial(parks, made, more), "parked, or it stands still")
         await until(lambda: made.state == "standing still", "it stands still")
         assert 20 <= made.parked < 70 and "no room for more" in made.problem
         far_end.refuses = lambda delivery: ()  # but what is refused already is

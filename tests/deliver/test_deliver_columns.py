@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from tests.deliver.plant import AT, PLANT, TAGS, Plant
 from tests.deliver.test_deliver_words import SAMPLE, columns, oracle
 from tests.deliver.test_deliver_words import TAGS as SETTINGS
 from tests.peers.mosquitto import Mosquitto
+from tests.peers.network import Network
 
 READER = KIND.about.partition("```python\n")[2].partition("```")[0]
 """The five lines that docs/outputs.md has for those who read these messages."""
@@ -101,23 +103,26 @@ async def test_a_reader_gets_every_sample_though_broker_and_deliverer_die(
     floor: Plant, broker: Mosquitto, tmp_path: Path, until: Until
 ) -> None:
     listener = broker.listen("columns/#", tmp_path / "heard")
-    floor.apply([output(broker.url)])
-    floor.start()
-    await until(lambda: floor.told("everything").get("state") == "connected", "connected")
-    for victim in ("deliverer", "broker", "nobody"):
-        await floor.publish(20)
-        await until(lambda: set(heard(listener.lines())) == expected(floor), f"everything before {victim} dies")
-        if victim == "deliverer":
-            floor.kill()
+    async with Network(broker.port) as network:
+        floor.apply([output(f"mqtt://127.0.0.1:{network.port}")])
+        floor.start()
+        await until(lambda: floor.told("everything").get("state") == "connected", "connected")
+        for victim in ("deliverer", "broker", "nobody"):
             await floor.publish(20)
-            floor.start()
-        elif victim == "broker":
-            broker.kill()
-            await floor.publish(20)
-            broker.start()
-            listener.wait()
-    await until(lambda: set(heard(listener.lines())) == expected(floor), "everything")
-    floor.stop()
+            await until(lambda: set(heard(listener.lines())) == expected(floor), f"everything before {victim} dies")
+            if victim == "deliverer":
+                floor.kill()
+                await floor.publish(20)
+                floor.start()
+            elif victim == "broker":
+                network.cut()
+                broker.kill()
+                await floor.publish(20)
+                await asyncio.to_thread(broker.start)
+                await asyncio.to_thread(listener.wait)  # the reader is back before anything is delivered again
+                network.mend()
+        await until(lambda: set(heard(listener.lines())) == expected(floor), "everything")
+        assert await asyncio.to_thread(floor.stop) == 0
 
 
 async def test_times_too_far_apart_for_exact_numbers_go_in_two_messages(

@@ -41,12 +41,13 @@ class Stranger:
         self.came = 0
         self.answering: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Whatever it is asked, something else each time, or nothing."""
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Somebody came."""
         self.came += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self.answering[task] = writer
+        self.answering[asyncio.create_task(self._answer(reader, writer))] = writer
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Whatever it is asked, something else each time, or nothing."""
         with suppress(OSError):
             while await reader.read(65_536):
                 if self._says:
@@ -58,13 +59,15 @@ class Stranger:
 @asynccontextmanager
 async def stranger(*, says: bool) -> AsyncIterator[Stranger]:
     made = Stranger(says)
-    server = await asyncio.start_server(made.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.accept, "127.0.0.1", 0)
     made.place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         try:
             yield made
         finally:
             server.close()
+            for _ in range(10):  # whoever was let in by now gets as far as `accept`
+                await asyncio.sleep(0)
             for writer in made.answering.values():
                 writer.transport.abort()
             await asyncio.gather(*made.answering)

@@ -339,7 +339,7 @@ async def test_a_share_that_is_closed_while_it_writes_is_closed_when_that_is_don
 
     def slowly(*said: Any) -> Any:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return real(*said)
 
     monkeypatch.setattr("isthmus.outputs.parquet.share.write", slowly)
