@@ -23,7 +23,7 @@ PLANT = "acme/lyon"
 
 
 def system(name: str, server: Server, **config: Any) -> SystemSetting:
-    quick = {"publishing": "50ms", "sampling": "0s", "patience": "1s", "keep_alive": "300ms", "timeout": "5s"}
+    quick = {"publishing": "50ms", "sampling": "0s", "patience": "10s", "keep_alive": "300ms", "timeout": "30s"}
     return SystemSetting(name=name, kind="opcua", config={"url": [server.url], **quick, **config})
 
 

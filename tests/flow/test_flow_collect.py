@@ -73,8 +73,9 @@ async def test_nothing_is_acknowledged_or_lost_while_the_log_stands_still(
         async with floor.collecting():
             await until(lambda: floor.state() == "connected", "connected")
             await until(lambda: floor.report["accepted"] > 0, "the first value accepted")
-            assert floor.log.pid
-            os.kill(floor.log.pid, signal.SIGSTOP)
+            pid = floor.log.pid
+            assert pid
+            os.kill(pid, signal.SIGSTOP)
             try:
                 for value in range(100, 120):
                     # a publishing interval, so that there are several messages, each seen by the server
@@ -82,7 +83,7 @@ async def test_nothing_is_acknowledged_or_lost_while_the_log_stands_still(
                 await until(lambda: floor.report["held"] > 0 or floor.report["accepted"] < 20, "held")
                 assert (await server.do("unacknowledged"))["most"] > 0
             finally:
-                os.kill(floor.log.pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGCONT)
 
             async def all_there() -> bool:
                 return set(range(100, 120)) <= set(await floor.values(1))

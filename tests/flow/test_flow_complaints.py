@@ -29,6 +29,13 @@ def setting(number: int, system: str, address: str) -> TagSetting:
     return TagSetting(tag=tag, system=system, address=address)
 
 
+def put(path: Path, text: str) -> None:
+    """A file that is there whole from the first moment on: `settle` is 0 s."""
+    hidden = path.with_name(f".{path.name}")
+    hidden.write_text(text)
+    hidden.rename(path)
+
+
 async def test_a_missing_column_and_rows_that_never_come_stand_beside_a_connected_system(
     floor: Floor, tmp_path: Path, until: Until
 ) -> None:
@@ -47,7 +54,7 @@ async def test_a_missing_column_and_rows_that_never_come_stand_beside_a_connecte
         await until(
             lambda: told()["tags_problem"] == f"3 of 3 tags have no value yet: {', '.join(wanted)}", "nothing came yet"
         )
-        (drop / "a.csv").write_text(f"time,tag,value\n2026-11-23T06:30:00Z,TT1,1\n{'2026-11-23T06:31:00Z,TT9,1'}\n")
+        put(drop / "a.csv", f"time,tag,value\n2026-11-23T06:30:00Z,TT1,1\n{'2026-11-23T06:31:00Z,TT9,1'}\n")
         await until(lambda: told()["samples"] >= 2, "the file is taken")
         await until(
             lambda: (
@@ -58,7 +65,7 @@ async def test_a_missing_column_and_rows_that_never_come_stand_beside_a_connecte
             "each is told by itself",
         )
         assert (told()["bad"], told()["without_value"], told()["problem"]) == (1, 1, "")
-        (drop / "b.csv").write_text("time,tag,value,valeu\n2026-11-23T06:33:00Z,TT2,1,\n2026-11-23T06:34:00Z,TT3,,3\n")
+        put(drop / "b.csv", "time,tag,value,valeu\n2026-11-23T06:33:00Z,TT2,1,\n2026-11-23T06:34:00Z,TT3,,3\n")
         await until(lambda: told()["tags_problem"] == "", "all are well")
 
 

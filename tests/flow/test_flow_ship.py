@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from functools import partial
 
 import numpy as np
@@ -54,8 +55,12 @@ async def test_a_thousand_events_are_a_few_messages_before_their_samples_and_all
         shipping.cancel()
         await asyncio.gather(shipping, return_exceptions=True)
     messages = 0
-    async with open_log(log_server.endpoint_of("serve"), name="serve") as log:
-        async for item in follow(log, None):
+    async with (
+        open_log(log_server.endpoint_of("serve"), name="serve") as log,
+        asyncio.timeout(60),
+        aclosing(follow(log, None)) as items,
+    ):
+        async for item in items:
             if not isinstance(item, Message):
                 continue
             if item.subject.startswith("isthmus.events."):
