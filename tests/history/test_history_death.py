@@ -56,7 +56,7 @@ async def recorder_process(server: LogServer, folder: Path, step: str) -> AsyncI
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await process.stdout.readline()
         yield process
     finally:
@@ -85,7 +85,7 @@ async def die_at_steps(server: LogServer, log: Log, tmp_path: Path, steps: list[
         oracle = Oracle(log, publisher, tmp_path / "accepted")
         for step in steps:
             async with recorder_process(server, folder, step) as process:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(120):
                     while process.returncode is None:
                         await oracle.publish()
                 assert process.returncode == -signal.SIGKILL

@@ -89,7 +89,8 @@ async def test_the_log_server_restarts_under_recorder_and_reader(tmp_path: Path)
     ):
         for n in range(1, 61):
             if n % 20 == 0:
-                os.kill(server._process.pid if server._process else 0, 9)
+                assert server.pid
+                os.kill(server.pid, 9)
             await accepted(publisher, numbered(n, epoch=1))
         await running.has_read(log)
         async with asyncio.timeout(60), open_history(folder, log) as history:

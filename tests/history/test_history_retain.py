@@ -232,7 +232,7 @@ def test_events_go_by_their_own_time_but_gaps_only_with_the_samples_beside_them(
 
 def dying(plant: Plant, step: str, seed: int) -> int:
     words = [sys.executable, "-m", "tests.history.retaining", str(plant.folder.root), step, str(seed)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode in (-9, 0), done.stderr
     return done.returncode
 
