@@ -38,7 +38,9 @@ NODES: list[dict[str, Any]] = [
 
 async def found_at(server: Server, folder: Path, start: str | None = None) -> list[Found]:
     kind = kinds()["opcua"]
-    driver: Any = kind.connect(kind.spec.model_validate({"url": server.url}), Surroundings("x", folder))
+    driver: Any = kind.connect(
+        kind.spec.model_validate({"url": server.url, "patience": "30s"}), Surroundings("x", folder)
+    )
     return [one async for one in driver.browse(start)]
 
 
@@ -47,7 +49,7 @@ async def isthmus(*arguments: str, cwd: Path) -> tuple[int, str, str]:
         sys.executable, "-c", "from isthmus.app.cli import main; main()", *arguments,
         cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 

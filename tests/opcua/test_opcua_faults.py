@@ -69,7 +69,7 @@ def floats(server: Server, *names: str, **how: Any) -> list[Address]:
 
 
 def collecting(server: Server, folder: Path, addresses: list[Address], **config: Any) -> Collected:
-    said = {"url": server.url, "publishing": "50ms", "sampling": "0s", "patience": "5s", **config}
+    said = {"url": server.url, "publishing": "50ms", "sampling": "0s", "patience": "30s", **config}
     return Collected(kinds()["opcua"], said, folder, addresses)
 
 
@@ -88,8 +88,8 @@ async def killed_and_restarted_with_other_indexes(tmp_path: Path, rounds: int) -
                 lost = len(collected.errors)
                 await server.kill()
                 await eventually(lambda lost=lost: len(collected.errors) > lost)
+                opened = collected.opened  # before it listens: it may be opened before the server says that it does
                 await server.start(before=[f"urn:other:{i}" for i in range((round_ + 1) % 3)])
-                opened = collected.opened
                 await eventually(lambda opened=opened: collected.opened > opened)
                 await change(server, "a", 1000.0 + round_)
                 await eventually(collected.saw(0, 1000.0 + round_))

@@ -30,7 +30,7 @@ STRONG = "Basic256Sha256/SignAndEncrypt"
 
 async def first_value(server: Server, data: Path, **config: Any) -> float:
     kind = kinds()["opcua"]
-    spec = kind.spec.model_validate({"url": server.url, "publishing": "50ms", **config})
+    spec = kind.spec.model_validate({"url": server.url, "publishing": "50ms", "patience": "30s", **config})
     driver: Any = kind.connect(spec, Surroundings("far", data))
     async with asyncio.timeout(60), driver.open([Address(server.address("a"), DataType.FLOAT)]) as stream:
         async for readings in stream:
@@ -89,7 +89,7 @@ async def test_a_secured_session_survives_a_cut_and_a_renewed_certificate_waits_
     ):
         trust_at_once(tmp_path, Path(server.config["certificate"]))
         url = f"opc.tcp://127.0.0.1:{network.port}/plant"
-        config = {"url": url, "publishing": "50ms", "sampling": "0s", "security": STRONG}
+        config = {"url": url, "publishing": "50ms", "sampling": "0s", "patience": "30s", "security": STRONG}
         address = Address(server.address("a"), DataType.FLOAT)
         async with Collected(kinds()["opcua"], config, tmp_path, [address]).running() as collected:
             await eventually(collected.saw(0, 4.5))
