@@ -162,6 +162,14 @@ def test_wide_files_and_json_lines_and_one_file_a_tag_say_the_same(applied: Path
     assert [one[2] for one in found["wide"]] == ["7", "8", "20.5"]
 
 
+@pytest.mark.parametrize("written_as", ["1.234", "1.234.567", "1.234,5", "20.5"])
+def test_with_a_decimal_comma_a_point_is_never_taken_for_it(data: Path, tmp_path: Path, written_as: str) -> None:
+    rows = f"tag;time;value\nR1.TT101;2026-11-20 06:00;20,5\nR1.TT101;2026-11-20 06:01;{written_as}\n"
+    told = isthmus(data, "import", written(tmp_path, "a.csv", rows), "--decimal", ",", code=1)
+    assert f"a.csv:3: the value is written {written_as!r}; with --decimal , no number has a point" in told
+    assert samples(data) == []
+
+
 def test_a_mapping_names_tags_by_patterns_and_converts_units(data: Path, tmp_path: Path) -> None:
     mapping = written(
         tmp_path,

@@ -75,6 +75,28 @@ async def test_rows_are_found_by_what_stands_beside_the_value(tmp_path: Path) ->
     assert not oddities(collected) and not collected.events
 
 
+@pytest.mark.parametrize("type_", [DataType.FLOAT, DataType.INTEGER])
+async def test_with_a_decimal_comma_a_point_is_never_taken_for_it(tmp_path: Path, type_: DataType) -> None:
+    cells = ["7,25", "1.234", "1.234,5", "-.5", "8"]
+    drop(tmp_path, "p.csv", "time;a\n" + "".join(f"2026-11-23T12:00:0{i}Z;{cell}\n" for i, cell in enumerate(cells)))
+    collected = collecting(tmp_path, {"a": type_}, decimal=",")
+    await taken(collected, tmp_path, "p.csv")
+    assert [value for _, _, value in collected.rows(0)] == [7.25, 8.0]
+    reasons = [
+        f"p.csv:{line}: column 'a' holds {cells[line - 2]!r}, no number with a decimal comma" for line in (3, 4, 5)
+    ]
+    assert [reason for reason, _ in oddities(collected)] == reasons
+
+
+async def test_a_decimal_comma_says_nothing_of_numbers_in_json(tmp_path: Path) -> None:
+    drop(tmp_path, "j.jsonl", '{"time": "2026-11-23T12:00:00Z", "a": 1.5, "b": 1.5}\n')
+    wanted = {"a": DataType.FLOAT, "b": DataType.INTEGER}
+    collected = collecting(tmp_path, wanted, format="jsonl", files="*.jsonl", decimal=",")
+    await taken(collected, tmp_path, "j.jsonl")
+    assert [value for tag in (0, 1) for _, _, value in collected.rows(tag)] == [1.5, 1.5]
+    assert not oddities(collected)
+
+
 async def test_json_lines_keep_whole_numbers_truth_and_nesting(tmp_path: Path) -> None:
     rows = [
         {"time": "2026-11-23T12:00:00Z", "batch": {"count": 2**63 + 5, "ok": True}, "name": "B-7"},

@@ -38,6 +38,12 @@ FUTURE: Final = "the time lies in the future"
 NAMELESS: Final = "no tag is named"
 TOO_LONG: Final = f"a text of more than {LONGEST_TEXT:,} characters"
 _COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
+_POINT: Final = re.compile(r"\s*[+-]?\d+(\.\d+)+(,\d+)?\s*")
+_MISREAD: Final = {
+    ".": (_COMMA, "say --decimal , when they are numbers with a decimal comma"),
+    ",": (_POINT, "with --decimal , no number has a point; take out those that part thousands, or leave --decimal out"),
+}
+"""Decimal sign → texts that look like numbers of another writing, and what to do about them."""
 
 Rows = NDArray[np.intp]
 
@@ -157,14 +163,14 @@ class Sense:
         return times.ns[right], rows[right]
 
     def one(self, column: Column, setting: TagSetting, piece: Piece, rows: Rows) -> Values:
-        """The values of some rows, all of tags of one type; raises IsthmusError for decimal commas."""
+        """The values of some rows, all of tags of one type; raises IsthmusError for numbers of another writing."""
         labels = {label.lower(): number for number, label in setting.labels.items()}
         part = values(column, setting.tag.type, labels, self.reading.decimal)
-        if part.text is not None and setting.tag.type is DataType.FLOAT and self.reading.decimal == ".":
+        if part.text is not None and setting.tag.type is DataType.FLOAT:
+            meant, hint = _MISREAD.get(self.reading.decimal, _MISREAD[","])
             for row in np.flatnonzero(part.form == Form.TEXT)[:100].tolist():
-                if _COMMA.fullmatch(part.text[row] or ""):
+                if meant.fullmatch(part.text[row] or ""):
                     line = int(piece.lines[rows[row]])
-                    hint = "say --decimal , when they are numbers with a decimal comma"
                     raise IsthmusError(f"the value is written {part.text[row]!r}", where=f"line {line}", hint=hint)
         return part
 

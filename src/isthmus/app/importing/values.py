@@ -103,8 +103,8 @@ def _texts(column: pa.Array, type_: DataType, labels: dict[str, int], decimal: s
         form = np.where(held, Form.TEXT, Form.NONE).astype(np.uint8)
         return Values(form, np.full(len(column), np.nan), None, column.to_pylist())
     texts = pc.utf8_trim_whitespace(column.fill_null(""))
-    if decimal != ".":
-        texts = pc.replace_substring(texts, decimal, ".")
+    if decimal != ".":  # a point is none of a number then: it may part thousands
+        texts = pc.replace_substring(pc.replace_substring(texts, ".", "'"), decimal, ".")
     quick = _quick(texts, type_)
     if quick is not None:
         return quick

@@ -25,6 +25,8 @@ from isthmus.systems.growing import Growing
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,20}")
+_SWAPPED: Final = str.maketrans(",.", ".,")
+"""Of a decimal comma: a point is then none of a number, for it may part thousands."""
 _EPOCH: Final = {10: time.SECOND, 13: time.MILLISECOND, 16: 1000, 19: 1}
 _TRUTH: Final = {"true": 1.0, "yes": 1.0, "on": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "off": 0.0, "0": 0.0}
 _ROUND: Final = (DataType.INTEGER, DataType.UNSIGNED, DataType.ENUMERATION)
@@ -185,16 +187,18 @@ class Picker:
             if said.lower() not in _TRUTH:
                 raise Unfit(f"{said[:60]!r}, neither true nor false")
             return Form.BOOLEAN, _TRUTH[said.lower()], 0, None
-        return self._number(said, type_)
+        return _number(said, type_, isinstance(cell, str) and self._spec.decimal == ",")
 
-    def _number(self, said: str, type_: DataType) -> tuple[int, float, int, str | None]:
-        if type_ in _ROUND and _WHOLE.fullmatch(said) and -(2**63) <= int(said) < 2**64:
-            whole = int(said)
-            return (Form.SIGNED if whole < 2**63 else Form.UNSIGNED), float(whole), whole, None
-        plain = said.replace(",", ".") if self._spec.decimal == "," and "." not in said else said
-        if not _NUMBER.fullmatch(plain) or not np.isfinite(number := float(plain)):
-            raise Unfit(f"{said[:60]!r}, no number")
-        return Form.FLOAT, number, 0, None
+
+def _number(said: str, type_: DataType, comma: bool) -> tuple[int, float, int, str | None]:
+    """(form, value, integer, text) of a number as it is written, perhaps with a decimal comma."""
+    if type_ in _ROUND and _WHOLE.fullmatch(said) and -(2**63) <= int(said) < 2**64:
+        whole = int(said)
+        return (Form.SIGNED if whole < 2**63 else Form.UNSIGNED), float(whole), whole, None
+    plain = said.translate(_SWAPPED) if comma else said
+    if not _NUMBER.fullmatch(plain) or not np.isfinite(number := float(plain)):
+        raise Unfit(f"{said[:60]!r}, no number{' with a decimal comma' if comma else ''}")
+    return Form.FLOAT, number, 0, None
 
 
 def _plain(cell: Any) -> str:

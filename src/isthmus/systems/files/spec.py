@@ -47,7 +47,11 @@ class FilesSpec(Spec):
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(
         default="auto", description="What separates the cells of CSV; `auto`: what the first row has most of."
     )
-    decimal: Literal[".", ","] = Field(default=".", description="What stands before the decimals of a number.")
+    decimal: Literal[".", ","] = Field(
+        default=".",
+        description="What stands before the decimals of a number. With `,` a number with a point in it is none: the "
+        "point may part thousands.",
+    )
     encoding: Literal["utf-8", "latin-1", "cp1252"] = Field(default="utf-8", description="How text is written.")
     time: str = Field(default="time", min_length=1, description="The column with the time of the row.")
     time_format: Annotated[str, AfterValidator(_format)] | None = Field(
