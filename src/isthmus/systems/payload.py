@@ -20,13 +20,17 @@ from isthmus.core.errors import IsthmusError
 from isthmus.core.event import Event
 from isthmus.core.tag import DataType
 from isthmus.systems.contract import Form, Found, Oddity, Readings, nothing
-from isthmus.systems.pointer import Nothing, found
+from isthmus.systems.pointer import Nothing, found, opened
 
 UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Unit of a time that is a number → ns."""
 
 PLAIN: Final = object()
 """In the place of a payload that is no JSON, or is not looked at as such."""
+
+LARGE: Final = 256 << 10
+"""Bytes from which on a payload is opened only where something is asked for. To make objects of all of it takes
+milliseconds, in which the whole collector stands still: no thread helps, for the decoder holds Python's lock."""
 
 
 class Target(NamedTuple):
@@ -64,6 +68,18 @@ def decoded(raw: bytes) -> Any:
     """The payload as JSON; PLAIN when it is none."""
     try:
         return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return PLAIN
+
+
+def _asked(raw: bytes) -> Any:
+    """The payload as JSON to look for single values in; PLAIN when it is none."""
+    if len(raw) < LARGE:
+        return decoded(raw)
+    try:
+        if not raw.isascii():
+            raw.decode()  # only what is opened would be looked at for that
+        return opened(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return PLAIN
 
@@ -117,7 +133,7 @@ class Stamps:
 
         `unknown` is the quality of a payload that says neither a time nor a bad quality.
         """
-        payload = decoded(raw) if any(target.structured for target in targets) else PLAIN
+        payload = _asked(raw) if any(target.structured for target in targets) else PLAIN
         try:
             at, status = self.moment(payload), self.status(payload)
         except IsthmusError as error:
@@ -146,8 +162,17 @@ def _result(target: Target, raw: bytes, payload: Any, at: int, status: int) -> R
     if isinstance(value, dict | list):
         if target.type is not DataType.TEXT:
             return "it is not a single value"
-        value = msgspec.json.encode(value).decode()
+        try:
+            value = _written(value, again=len(raw) >= LARGE)
+        except msgspec.DecodeError:
+            return "the payload is no JSON"
     return Reading(target.position, at, *_valued(value, status))
+
+
+def _written(value: Any, *, again: bool) -> str:
+    """An object or a list as JSON; read `again` where parts of it may be as the payload had them, with its spaces."""
+    text = msgspec.json.encode(value)
+    return (msgspec.json.encode(msgspec.json.decode(text)) if again else text).decode()
 
 
 def _valued(value: Any, status: int) -> tuple[int, int, float, int, str | None]:
