@@ -46,4 +46,6 @@ async def test_a_farewell_that_takes_a_while_is_heard_to_its_end() -> None:
 
 
 async def test_nothing_to_end_is_no_wait() -> None:
-    await end([], str)
+    told = list[str]()
+    await end([], told.append)
+    assert not told

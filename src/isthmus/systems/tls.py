@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from isthmus.core.errors import Refused
@@ -33,6 +35,31 @@ def remedy(why: str, authority: str) -> str:
     if "mismatch" in why or "not valid for" in why:
         return "name the host in url as the certificate does, or have one made for this name"
     return f"does {authority} name the certificate of whoever made it?"
+
+
+def at_once(line: socket.socket) -> bool:
+    """What is said before TLS where nothing is."""
+    return True
+
+
+def distrusted(
+    where: tuple[str, int], context: ssl.SSLContext, patience: float, greet: Callable[[socket.socket], bool] = at_once
+) -> str:
+    """What is wrong with a far end's certificate, by a handshake of our own, for libraries that only say that something
+    is: `certificate has expired`. Empty where nothing is, or that does not come out.
+
+    `greet` says over the connection what has to be said before, and whether TLS begins then; `patience`: seconds for
+    each step. Blocks.
+    """
+    try:
+        with socket.create_connection(where, patience) as line:
+            if greet(line):
+                context.wrap_socket(line, server_hostname=where[0] if context.check_hostname else None).close()
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
+    except OSError:
+        return ""
+    return ""
 
 
 def _unasked() -> str:

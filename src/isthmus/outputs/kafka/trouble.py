@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from isthmus.core.errors import Disconnected, Refused
+from isthmus.systems.tls import distrusted
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from confluent_kafka import KafkaError
 
 REFUSED: Final = frozenset({10, 18, 32, 87, -196})
@@ -29,7 +30,7 @@ HANDSHAKE: Final = 5.0
 class Trouble:
     """What librdkafka said of the brokers, or of us, that says most."""
 
-    def __init__(self, servers: Sequence[str], where: str, context: Callable[[], ssl.SSLContext] | None) -> None:
+    def __init__(self, servers: Sequence[str], where: str, context: Callable[[], SSLContext] | None) -> None:
         # context: whom we trust; None: without TLS
         self._servers, self._where, self._context = servers, where, context
         self._said: KafkaError | None = None
@@ -59,23 +60,14 @@ class Trouble:
         return Disconnected(_plain(said), where=self._where)
 
     def _distrusted(self) -> str:
-        """What is wrong with a broker's certificate, by a handshake of our own: librdkafka only says that one is."""
+        """What is wrong with a broker's certificate: librdkafka only says that something is."""
         if self._context is None:
             return ""
         context = self._context()
         for server in self._servers:
             host, _, port = server.rpartition(":")
-            host = host.strip("[]")
-            try:
-                with (
-                    socket.create_connection((host, int(port)), HANDSHAKE) as raw,
-                    context.wrap_socket(raw, server_hostname=host),
-                ):
-                    continue
-            except ssl.SSLCertVerificationError as error:
-                return f"{error.verify_message} ({server})"
-            except OSError:
-                continue
+            if why := distrusted((host.strip("[]"), int(port)), context, HANDSHAKE):
+                return f"{why} ({server})"
         return ""
 
 

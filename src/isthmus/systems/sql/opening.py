@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from isthmus.core.errors import Disconnected, Refused
 from isthmus.systems.sql.spec import Database
-from isthmus.systems.tls import remedy
+from isthmus.systems.tls import distrusted, remedy
 
 ASKING: Final = 2.0
 """Seconds that a server may take to show its certificate."""
@@ -80,17 +80,16 @@ def _why_untrusted(said: str, url: str) -> str:
     server = _SERVER.search(said)
     try:
         context = _trusting(url)
-        if server is None or context is None:
-            return ""
-        with socket.create_connection((server["host"], int(server["port"])), ASKING) as line:
-            line.sendall(_ASK_FOR_TLS)
-            if line.recv(1) == b"S":
-                context.wrap_socket(line).close()
-    except ssl.SSLCertVerificationError as error:
-        return error.verify_message
     except OSError:
         return ""
-    return ""
+    if server is None or context is None:
+        return ""
+    return distrusted((server["host"], int(server["port"])), context, ASKING, _speaks_tls)
+
+
+def _speaks_tls(line: socket.socket) -> bool:
+    line.sendall(_ASK_FOR_TLS)
+    return line.recv(1) == b"S"
 
 
 def _trusting(url: str) -> ssl.SSLContext | None:
