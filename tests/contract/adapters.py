@@ -342,7 +342,7 @@ def moment() -> int:
     return time.now() // time.MILLISECOND * time.MILLISECOND
 
 
-async def eventually(condition: Any, within: float = 60.0) -> None:
+async def eventually(condition: Any, within: float = 180.0) -> None:
     """Waits until `condition` (a function or coroutine function) is true."""
     async with asyncio.timeout(within):
         while True:

@@ -24,7 +24,7 @@ async def test_a_listener_that_hears_something_all_the_time_is_not_taken_for_dea
         async with connected(where, said[0], 60.0) as listener, connected(where, said[1], 60.0) as speaker:
             await listener.subscribe(["news"])
             heard = 0
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while "Received PINGREQ from listener" not in (tmp_path / "mosquitto.log").read_text():
                     with suppress(TimeoutError):
                         await speaker.tell([(packet.text("news"), b"1")])

@@ -39,7 +39,7 @@ def test_our_reading_of_the_proto_file_is_protocs(tmp_path: Path, need: Callable
     need(which("protoc"), "protoc (apt-get install protobuf-compiler)")
     out = tmp_path / "descriptor"
     subprocess.run(
-        ["protoc", f"--proto_path={PROTO.parent}", f"--descriptor_set_out={out}", PROTO.name], check=True, timeout=60
+        ["protoc", f"--proto_path={PROTO.parent}", f"--descriptor_set_out={out}", PROTO.name], check=True, timeout=240
     )
     theirs = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file[0]
     ours = described(PROTO.read_text())
