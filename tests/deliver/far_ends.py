@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -73,14 +72,14 @@ class Far:
         for network in self.networks:
             network.freeze()
         for cluster in self.clusters:
-            cluster.process.send_signal(signal.SIGSTOP)
+            cluster.freeze()
 
     def mend(self) -> None:
         """All is as it was."""
         for network in self.networks:
             network.mend()
         for cluster in self.clusters:
-            cluster.process.send_signal(signal.SIGCONT)
+            cluster.thaw()
             cluster.mend()
 
     async def look(self) -> None:

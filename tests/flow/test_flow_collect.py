@@ -18,6 +18,7 @@ from isthmus.stream.log import open_log
 from isthmus.stream.server import LogServer
 from tests.conftest import Until
 from tests.flow.floor import Floor, system, tag
+from tests.peers.child import freeze
 from tests.peers.opcua_peer import Server, free_port
 
 AT = 1_790_000_000_123_456_700
@@ -75,7 +76,7 @@ async def test_nothing_is_acknowledged_or_lost_while_the_log_stands_still(
             await until(lambda: floor.report["accepted"] > 0, "the first value accepted")
             pid = floor.log.pid
             assert pid
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
             try:
                 for value in range(100, 120):
                     # a publishing interval, so that there are several messages, each seen by the server

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -147,7 +146,7 @@ async def test_what_passes_is_tried_again_and_is_there_once(cluster: Cluster, tm
 
 async def test_brokers_that_are_gone_or_frozen_count_as_away(cluster: Cluster, tmp_path: Path) -> None:
     async with output(cluster.servers, tmp_path, patience="3s").open() as sink:
-        cluster.process.send_signal(signal.SIGSTOP)
+        cluster.freeze()
         with pytest.raises(Disconnected):
             await sink.write(Delivery(samples(10)))
     cluster.process.kill()
@@ -296,7 +295,7 @@ async def test_many_outputs_that_are_frozen_keep_no_other_waiting(
     async with floor.delivering() as told:
         await until(lambda: told.get("lake", {}).get("state") == "connected", "connected")
         began = place()
-        cluster.process.send_signal(signal.SIGSTOP)
+        cluster.freeze()
         try:
             floor.apply([lake, *frozen])
             await until(lambda: len(told) == 13, "the others try")
@@ -305,7 +304,7 @@ async def test_many_outputs_that_are_frozen_keep_no_other_waiting(
             await until(lambda: place() != began, "its place is on the disk")
             assert {told[one.name]["state"] for one in frozen} == {"starting"}
         finally:
-            cluster.process.send_signal(signal.SIGCONT)
+            cluster.thaw()
 
 
 @pytest.mark.parametrize("when", ["it opens", pytest.param("it writes", marks=pytest.mark.soak)])
@@ -315,16 +314,16 @@ async def test_an_output_ends_at_once_though_its_brokers_are_frozen(
     config = {"servers": cluster.servers, "patience": "5m"}
     floor.apply([OutputSetting(name="stream", kind="kafka", config=config, begins="now")])
     if when == "it opens":
-        cluster.process.send_signal(signal.SIGSTOP)
+        cluster.freeze()
     floor.start()
     state = "starting" if when == "it opens" else "connected"
     await until(lambda: floor.told("stream").get("state") == state, when)
     await until(lambda: floor.told("stream").get("lag_messages") == 0, "it knows where it begins")
-    cluster.process.send_signal(signal.SIGSTOP)
+    cluster.freeze()
     await floor.publish(50)
     await until(lambda: bool(floor.told("stream").get("lag_messages")), "it tries")
     assert await asyncio.to_thread(floor.stop) == 0  # long before its patience is over
-    cluster.process.send_signal(signal.SIGCONT)
+    cluster.thaw()
     floor.start()
     await until(lambda: floor.told("stream").get("lag_messages") == 0, "all is delivered", within=60)
     counted = Counter((one["tag"], one["at"], one["value"]) for _, _, one in consumed(cluster.servers, 50 * TAGS))

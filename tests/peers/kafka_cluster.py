@@ -10,10 +10,13 @@ keeps the last 5 MB.
 from __future__ import annotations
 
 import ctypes
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Self
+
+from tests.peers.child import freeze
 
 
 def _library() -> Any:
@@ -91,6 +94,13 @@ class Cluster:
         """Every answer takes so long."""
         for number in range(1, self.brokers + 1):
             self.do("rtt", number, milliseconds)
+
+    def freeze(self) -> None:
+        """All brokers are there, and say nothing."""
+        freeze(self.process.pid)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import which
 from typing import Self
 
+from tests.peers.child import freeze
 from tests.peers.opcua_peer import free_port
 
 PROGRAM = which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
@@ -78,8 +79,7 @@ class Mosquitto:
         self._process.wait()
 
     def freeze(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
         assert self._process is not None

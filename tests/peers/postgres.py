@@ -23,6 +23,7 @@ from typing import Any, Final, Self
 import psutil
 import psycopg
 
+from tests.peers.child import freeze
 from tests.peers.opcua_peer import free_port
 
 HOMES: Final = Path("/usr/lib/postgresql")
@@ -170,7 +171,11 @@ class Postgres:
 
     def freeze(self) -> None:
         """It does nothing any more."""
-        self._signal(signal.SIGSTOP)
+        first = psutil.Process(self.pid)
+        freeze(first.pid)  # it makes no more of them
+        for one in first.children(recursive=True):
+            with suppress(ProcessLookupError):
+                freeze(one.pid)
 
     def thaw(self) -> None:
         """It goes on."""

@@ -16,6 +16,7 @@ import pytest
 from isthmus.stream.log import Log, Position, open_log
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
+from tests.peers.child import freeze
 from tests.stream.making import Reading, numbered
 
 SIZE = 500
@@ -108,14 +109,15 @@ async def test_a_publisher_goes_on_when_its_newest_message_was_damaged(tmp_path:
             for number in range(1, 11):
                 await (await publisher.send([numbered(number, SIZE)]))
             assert server.pid is not None
-            os.kill(server.pid, signal.SIGTERM if index == "with its index" else signal.SIGSTOP)
+            pid = server.pid
+            os.kill(pid, signal.SIGTERM) if index == "with its index" else freeze(pid)
             await asyncio.sleep(0)
             (block,) = blocks(folder)
             data = bytearray(block.read_bytes())
             data[-offset] ^= 0xFF
             block.write_bytes(data)
             if index == "without":
-                os.kill(server.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             futures = [await publisher.send([numbered(number, SIZE)]) for number in range(11, 16)]
             async with asyncio.timeout(60):
                 await asyncio.gather(*futures)

@@ -16,6 +16,7 @@ from isthmus.stream.log import Log, Position, open_log
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
 from tests.conftest import Until
+from tests.peers.child import freeze
 from tests.stream.making import Reading, numbered, read_all
 
 
@@ -161,7 +162,7 @@ async def test_a_consumer_that_somebody_deletes_is_made_anew(admin_log: Log, unt
 async def test_an_away_log_is_idle_time_and_a_closed_one_an_error(log_server: LogServer) -> None:
     async with open_log(log_server.endpoint) as log:
         assert log_server.pid is not None
-        os.kill(log_server.pid, signal.SIGSTOP)
+        freeze(log_server.pid)
         away = []
         try:
             async with asyncio.timeout(60), aclosing(follow(log, None, idle=0.1)) as items:

@@ -20,6 +20,7 @@ from isthmus.stream.log import Log, open_log
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
 from tests.conftest import Until
+from tests.peers.child import freeze
 from tests.stream.making import numbered, read_all
 
 
@@ -43,7 +44,7 @@ async def test_send_waits_only_while_the_window_is_full(log_server: LogServer, a
     pid = log_server.pid
     assert pid is not None
     async with Publisher.open(admin_log, "s", "c", 1, window=4) as publisher:
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         try:
             async with asyncio.timeout(60):
                 futures = [await publisher.send([numbered(n, 10)]) for n in range(1, 5)]
@@ -180,7 +181,7 @@ async def test_nothing_is_stored_twice_after_an_outage_longer_than_the_de_duplic
                 assert pid is not None
                 first = publisher._given + 1
                 futures = [await publisher.send([numbered(n, 1000)]) for n in range(first, first + 16)]
-                os.kill(pid, signal.SIGSTOP)  # some are stored, and hardly one of their acknowledgements arrived
+                freeze(pid)  # some are stored, and hardly one of their acknowledgements arrived
                 await asyncio.wait(futures, timeout=0.6)
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)

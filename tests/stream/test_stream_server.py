@@ -25,6 +25,7 @@ from isthmus.stream.log import Endpoint, Log, open_log
 from isthmus.stream.publish import Publisher
 from isthmus.stream.server import LogServer
 from tests.conftest import Until
+from tests.peers.child import freeze
 from tests.peers.opcua_peer import free_port
 from tests.stream.making import numbered, read_all
 
@@ -183,7 +184,7 @@ async def test_a_server_that_is_frozen_for_a_moment_goes_on(log_server: LogServe
     pid = log_server.pid
     assert pid is not None
     async with Publisher.open(admin_log, "s", "c", 1) as publisher:
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         future = await publisher.send([numbered(1)])
         await asyncio.wait((future,), timeout=0.5)
         assert not future.done()
@@ -200,7 +201,7 @@ async def test_a_server_that_stays_frozen_is_replaced(
     async with Publisher.open(admin_log, "s", "c", 1) as publisher:
         with monkeypatch.context() as patched:
             patched.setattr(server, "DEAF", 1.0)
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
             future = await publisher.send([numbered(1)])
             await until(lambda: log_server.pid != pid, "it is given up")
         async with asyncio.timeout(60):
