@@ -49,6 +49,11 @@ A client that was cut off finds its subscriptions: its session goes on, or once 
 client takes them over (TransferSubscriptions), as long as their lifetime lasts, an hour at most. What their queues had
 no room for is missing, is told by the overflow bit, and is in the history.
 
+Messages that went down with a connection are kept until the client acknowledges them, the newest 1,000 (8 MiB at most):
+a client that asks for them by Republish before it publishes again, as Part 4, 6.7 wants it, misses nothing. Not every
+client does. node-opcua (2.186.4) publishes at once, asks for some of them only, and may miss a few values around a cut
+without a sign of it: they too are in the history. Cut off once more while it is coming back, it may never come back.
+
 **History** is read with HistoryRead: raw with bounds, processed with all aggregates of Part 13 (AnnotationCount is
 missing), and at given times; 10,000 values of a node and 50,000 in all come in one answer, the rest by continuation
 points. It has what the recorder has on disk, and what was delivered in the last three minutes. Whatever a client missed
