@@ -26,8 +26,9 @@ SLOWEST_START = 180.0
 SLOWEST_ANSWER = 90.0
 
 
-PORTS = range(12_000, 32_000)
-"""Below those that the kernel gives to whoever asks for any port, and to the near end of a connection."""
+PORTS = range(12_000, 20_000)
+"""Below those that the kernel gives to whoever asks for any port, and to the near end of a connection, and below those
+that our own servers choose from."""
 _TURN = count_from(random.randrange(len(PORTS)))
 
 

@@ -18,6 +18,7 @@ import structlog
 
 from isthmus.core.errors import Disconnected, InUse, IsthmusError
 from isthmus.core.event import Event, EventKind, Severity
+from isthmus.core.ports import by_chance
 from isthmus.core.time import now
 from isthmus.stream import child, streams
 from isthmus.stream.endpoint import Endpoint
@@ -128,8 +129,9 @@ class LogServer:
             self._held.release()
 
     def _choose_port(self) -> None:
-        """The given port, else the one of last time when it is free, else any."""
-        wanted = [self._given] if self._given else [self._last_port(), 0]
+        """The given port, else the one of last time when it is free, else one by chance that is."""
+        last = self._last_port()
+        wanted = [self._given] if self._given else [*([last] if last else []), *by_chance()]
         for port in wanted:
             with suppress(OSError), socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

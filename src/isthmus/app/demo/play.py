@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.app import revising
-from isthmus.app.run.address import PORTS, Address
+from isthmus.app.run.address import Address
 from isthmus.app.run.endpoint import current
 from isthmus.app.run.kept import Job
 from isthmus.app.run.logs import Speech
 from isthmus.app.run.place import Place
 from isthmus.app.run.supervisor import Wanted, stop_on_signals, supervise
 from isthmus.core.errors import InUse, IsthmusError
+from isthmus.core.ports import by_chance
 
 LOOK: Final = 0.5
 """Seconds between two looks at the plant file."""
@@ -120,11 +120,11 @@ def _moved(said: re.Match[str], ports: Mapping[str, int]) -> str:
 
 def _free(port: int) -> int:
     """This port of the loopback if it is free (0: none is wanted), else one by chance that is."""
-    for wanted in (*([port] if port else []), *random.sample(PORTS, 100)):
+    for wanted in (*([port] if port else []), *by_chance()):
         with suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", wanted))
-            return wanted
+            return int(probe.getsockname()[1])
     raise IsthmusError("no port of the loopback is free")
 
 

@@ -14,10 +14,6 @@ LOOPBACK: Final = "127.0.0.1"
 
 MOST: Final = 65_535
 
-PORTS: Final = range(20_000, 32_000)
-"""Where one is chosen by chance: below those that the system gives to outgoing connections, so that nobody else takes
-it while what listens there is started again."""
-
 FORM: Final = "write a port, as 8640, or an address and a port, as 127.0.0.1:8640 or [::1]:8640"
 
 _HINT: Final = (

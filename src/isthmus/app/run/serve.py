@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,9 +14,10 @@ import uvicorn
 
 from isthmus.app.api.application import application
 from isthmus.app.api.picture import Picture
-from isthmus.app.run.address import LOOPBACK, PORTS, Address
+from isthmus.app.run.address import LOOPBACK, Address
 from isthmus.app.run.service import Work, main
-from isthmus.core.errors import InUse
+from isthmus.core.errors import InUse, IsthmusError
+from isthmus.core.ports import by_chance
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
@@ -104,10 +104,10 @@ def _listening(work: Work) -> socket.socket:
 
 
 def _anywhere() -> socket.socket:
-    for port in random.sample(PORTS, 100):
+    for port in by_chance():
         with suppress(InUse):
             return Address(LOOPBACK, port).bound()
-    return Address(LOOPBACK, 0).bound()
+    raise IsthmusError("no port of the loopback is free")
 
 
 if __name__ == "__main__":
