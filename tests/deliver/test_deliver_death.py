@@ -64,7 +64,7 @@ async def rounds(floor: Plant, broker: Mosquitto, folder: Path, until: Until, vi
         floor.apply([mqtt("namespace", f"mqtt://127.0.0.1:{network.port}")])
         floor.start()
         for victim in victims:
-            await until(lambda: floor.told("namespace").get("state") == "connected", "connected", within=60)
+            await until(lambda: floor.told("namespace").get("state") == "connected", "connected")
             publishing = asyncio.create_task(flow(floor))
             await asyncio.sleep(random.random() * 0.3)  # the phase in which it dies
             if victim in ("deliverer", "both"):
@@ -80,7 +80,7 @@ async def rounds(floor: Plant, broker: Mosquitto, folder: Path, until: Until, vi
                 floor.start()
             await publishing
         want = everything(floor)
-        await until(lambda: heard() == want, "everything delivered", within=120)
+        await until(lambda: heard() == want, "everything delivered")
         await until(lambda: floor.told("namespace").get("lag_messages") == 0, "no lag is left")
         assert floor.stop() == 0
 

@@ -88,9 +88,9 @@ async def stands_alone(floor: Plant, folder: Path, until: Until, place: str, *, 
         for _ in range(3):
             await floor.publish(10)
         await until(lambda: bool(told["lake"]["delivered"] == floor.sent * TAGS), "the other one delivers")
-        await until(lambda: bool(told["to-http"]["again"] >= tries), "it is tried again and again", within=60)
+        await until(lambda: bool(told["to-http"]["again"] >= tries), "it is tried again and again")
         for name in (f"to-{kind}" for kind in KINDS):
-            await until(partial(stands, name), f"{name} says that it gets nowhere", within=60)
+            await until(partial(stands, name), f"{name} says that it gets nowhere")
             problem = told[name]["problem"]
             assert place.partition(":")[0] in problem and "Error(" not in problem and len(problem) < 300, problem
             assert told[name]["delivered"] == told[name]["parked"] == 0, name

@@ -378,7 +378,7 @@ async def kills(floor: Plant, folder: Path, until: Until, how_often: int) -> Non
     async with floor.recording():
         floor.start()
         for _ in range(how_often):
-            await until(lambda: floor.told("lake").get("state") == "connected", "connected", within=60)
+            await until(lambda: floor.told("lake").get("state") == "connected", "connected")
             for _ in range(6):
                 await floor.publish(20, every=3 * SECOND)
                 await asyncio.sleep(0.02)
@@ -387,7 +387,7 @@ async def kills(floor: Plant, folder: Path, until: Until, how_often: int) -> Non
             found = rows(everywhere(folder))
             assert len(found) == len(set(found))
             floor.start()
-        await until(lambda: len(rows(everywhere(folder))) == floor.sent * TAGS, "every sample", within=60)
+        await until(lambda: len(rows(everywhere(folder))) == floor.sent * TAGS, "every sample")
         assert floor.stop() == 0
     found = rows(files(folder))
     assert len(found) == len(set(found)) == floor.sent * TAGS

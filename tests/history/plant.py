@@ -37,7 +37,7 @@ def numbered(number: int, *, epoch: int, rows: int = 100, source: str = "dcs", b
     )
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 180) -> None:
     """Waits for `condition`; fails after `seconds`."""
     deadline = monotonic() + seconds
     while not condition():

@@ -75,7 +75,7 @@ class Reading:
                 self.missing.append(answer)
             self.numbers.append(samples.number)
 
-    async def read(self, log: Log, enough: Callable[[Reading], bool], *, within: float = 60.0) -> Reading:
+    async def read(self, log: Log, enough: Callable[[Reading], bool], *, within: float = 120.0) -> Reading:
         """Reads on until `enough`; fails after `within` seconds."""
         async with asyncio.timeout(within), aclosing(follow(log, self.position, idle=0.1)) as items:
             async for item in items:
@@ -85,7 +85,7 @@ class Reading:
         raise AssertionError("follow ended")
 
 
-async def read_all(log: Log, after: Position | None = None, *, within: float = 60.0) -> Reading:
+async def read_all(log: Log, after: Position | None = None, *, within: float = 120.0) -> Reading:
     """Everything the log has now after a position."""
     state = await log.state()
 

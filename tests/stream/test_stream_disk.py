@@ -108,7 +108,7 @@ async def test_a_disk_that_others_fill_at_once_costs_nothing_that_was_accepted(
         assert (await read_all(log)).numbers[:20] == list(range(1, 21)), "what it has can be read all the same"
         assert not insisting.done()
         hog.unlink()
-        await until(lambda: any("takes samples again" in event.message for event in told), "it goes on", within=60)
+        await until(lambda: any("takes samples again" in event.message for event in told), "it goes on")
         async with asyncio.timeout(60):
             await insisting
         reading = await read_all(log)

@@ -176,7 +176,7 @@ async def test_nothing_is_stored_twice_after_an_outage_longer_than_the_de_duplic
         async with Publisher.open(log, "s", "c", 1, window=16) as publisher:
             killed: list[int | None] = [None]
             for _ in range(3):
-                await until(lambda: server.pid not in killed, "the server is back", within=60)
+                await until(lambda: server.pid not in killed, "the server is back")
                 pid = server.pid
                 assert pid is not None
                 first = publisher._given + 1
