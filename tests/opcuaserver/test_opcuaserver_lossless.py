@@ -72,8 +72,8 @@ class Source:
                 await self.flow(0.05)
 
 
-async def cut_under_load(network: Network, source: Source, some: random.Random) -> None:
-    await source.flow(some.uniform(0.1, 0.6))
+async def away(network: Network, source: Source, some: random.Random) -> None:
+    """The network is cut under load, for a while."""
     network.cut()
     await source.flow(some.uniform(0.05, 1.0))
     network.mend()
@@ -84,7 +84,10 @@ async def cut_under_load(network: Network, source: Source, some: random.Random) 
 async def test_a_client_that_asks_as_it_should_hears_every_value_once_and_in_order(
     opened: House, network: Network, until: Until, rounds: int, transfers: bool
 ) -> None:
-    """Half of the cuts are followed by another one, which comes while the client is about to come back."""
+    """What it is told just before a cut is still on its way then, and half of the cuts are followed by another one.
+
+    That comes while the client is about to come back.
+    """
     source, some = Source(opened), random.Random(rounds)
     await source.tell()
     async with CarefulClient(f"opc.tcp://127.0.0.1:{network.port}/", NODE, transfers=transfers) as client:
@@ -96,12 +99,13 @@ async def test_a_client_that_asks_as_it_should_hears_every_value_once_and_in_ord
         await until(has_all, "the first value")
         for _ in range(rounds):
             client.check()
-            await cut_under_load(network, source, some)
+            await source.flow(some.uniform(0.1, 0.6))
+            network.freeze()
+            await source.flow(some.uniform(0.0, 0.3))
+            await away(network, source, some)
             if some.random() < 0.5:
                 await source.flow(some.uniform(0.0, 0.4))
-                network.cut()
-                await source.flow(some.uniform(0.0, 0.4))
-                network.mend()
+                await away(network, source, some)
             await source.flow(some.uniform(0.2, 0.7))
         await until(has_all, "the last value")
         assert client.values == list(range(1, source.last + 1))
@@ -182,7 +186,8 @@ async def test_what_node_opcua_does_not_hear_is_kept_for_it(
 
         await until(has_last, "the first value")
         for cuts in range(1, rounds + 1):
-            await cut_under_load(network, source, some)
+            await source.flow(some.uniform(0.1, 0.6))
+            await away(network, source, some)
 
             async def is_back(times: int = cuts) -> bool:
                 return bool((await client.do("restored"))["times"] >= times)
