@@ -42,8 +42,11 @@ LONGEST_WAIT: Final = 10.0
 LOOK: Final = 1.0
 """Seconds between two looks at whether the plant has outputs."""
 
-LONGEST_TELLING: Final = 2.0
-"""Seconds that a stop waits for the log to take the news of it."""
+SOON: Final = 0.5
+LONGEST_TELLING: Final = 1.5
+"""Seconds that a stop waits for the log to take the news of it, in silence and after a word."""
+
+_LOG: Final = "log"
 
 say = structlog.get_logger("run")
 
@@ -160,9 +163,13 @@ async def _run(wanted: Wanted, server: LogServer | None, stop: asyncio.Event, re
         await stop.wait()
         notify.stopping()
         telling.say(SUPERVISOR, Severity.INFORMATION, "the plant is stopped")  # while it can still be recorded
-        await telling.told(LONGEST_TELLING)
+        if not await telling.told(SOON):
+            say.info("stopping", waits_for=_LOG)
+            await telling.told(LONGEST_TELLING)
         await end(_rounds(first_ones, processes[len(first_ones) :]))
         await asyncio.wait(keeping)
+        if server is not None:
+            say.info("stopping", waits_for=_LOG)
         for task in beside:
             task.cancel()
     write_status(wanted, server, processes, stopping=True)

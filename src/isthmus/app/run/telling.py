@@ -50,11 +50,12 @@ class Telling:
         self._nothing.clear()
         self._something.set()
 
-    async def told(self, within: float) -> None:
-        """Until the log has all that was said, or for so many seconds."""
+    async def told(self, within: float) -> bool:
+        """Whether the log has all that was said within so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._nothing.wait()
+        return self._nothing.is_set()
 
     async def tell(self) -> None:
         """Puts what waits into the log, for ever."""
