@@ -96,6 +96,7 @@ async def test_a_device_gives_what_pymodbus_and_the_oracle_read_of_it(server: Se
 async def test_a_hole_in_a_block_harms_only_what_lies_in_it_and_is_remembered(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rounds, "SPLITTING", 600.0)  # however long the questions take that find it
     await server.do("hole 1 holding 140 141")
     collected = collecting(server, [f"holding.{n}" for n in range(100, 200)])
     async with collected.running():

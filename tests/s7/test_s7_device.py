@@ -20,7 +20,7 @@ from isthmus.core.event import EventKind
 from isthmus.core.tag import DataType
 from isthmus.core.time import SECOND
 from isthmus.systems.contract import Address
-from isthmus.systems.polled import remarks
+from isthmus.systems.polled import remarks, rounds
 from isthmus.systems.registry import kinds
 from tests.contract.adapters import eventually
 from tests.contract.collected import Collected
@@ -65,7 +65,10 @@ async def test_many_addresses_in_many_blocks_are_few_questions(server: S7Server)
     assert not collected.errors
 
 
-async def test_a_block_that_is_not_there_harms_nobody_who_shares_its_question(server: S7Server) -> None:
+async def test_a_block_that_is_not_there_harms_nobody_who_shares_its_question(
+    server: S7Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "SPLITTING", 600.0)  # however long the questions take that find it
     texts = [f"db{block}.0:byte" for block in (1, 40, 41, 1)] + ["db1.500:byte", "db1.3:byte"]
     collected = collecting(server.port, texts)
     async with collected.running():
