@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from isthmus.core.errors import IsthmusError
 from isthmus.systems.contract import Kind, Spec
+from isthmus.systems.durations import Duration
 
 
 class Retry(BaseModel):
@@ -16,7 +17,7 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     times: int = Field(3, ge=0, description="Attempts.")
-    pause: str = Field("1s", description="Between two.")
+    pause: Duration = Field("1s", description="Between two.")
 
 
 class BenchSpec(Spec):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, Protocol, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from isthmus.core.errors import IsthmusError
 from isthmus.plant import forms
@@ -158,7 +158,29 @@ def _words(one: Any, spot: Node, spec: type[BaseModel] | None, kind: Specified, 
     if one["type"] == "missing":
         field = keys(spec).get(last) if spec is not None else None
         return f"{last!r} is missing", sentence(field.description or "") if field is not None else ""
-    message = str(one["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    message = message.replace("Input should be", "must be")
-    number = one["type"] == "string_type" and isinstance(spot, Scalar) and not spot.empty
-    return message, "put it in quotes" if number else ""
+    message = _said(one).replace("Input should be", "must be")
+    if one["type"] == "string_type" and isinstance(spot, Scalar) and not spot.empty:
+        wrong = _as_text(spot.text, kind.spec, one["loc"])
+        return (wrong, "") if wrong else (message, "put it in quotes")
+    return message, ""
+
+
+def _as_text(text: str, spec: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
+    """What would be wrong with a number where a text is wanted if it stood in quotes: `every: 2` lacks its unit."""
+    annotation: Any = Any
+    for part in loc:
+        field = keys(spec).get(str(part)) if spec is not None else None
+        if field is not None:
+            annotation, spec = field.rebuild_annotation(), _inner(spec, str(part))
+    try:
+        TypeAdapter(annotation).validate_python(text)
+    except ValidationError as error:
+        return _said(error.errors()[0])
+    except IsthmusError as error:
+        return "; ".join(filter(None, (error.what, error.hint)))
+    return ""
+
+
+def _said(one: Any) -> str:
+    """The words of one pydantic error."""
+    return str(one["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
