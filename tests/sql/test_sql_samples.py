@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from isthmus.core import quality
+from isthmus.core.errors import IsthmusError
 from isthmus.core.quality import Mark
 from isthmus.core.time import SECOND
 from isthmus.store.history.kept import DAY, Kind, open_kept
@@ -151,6 +152,17 @@ def test_last_is_the_latest_live_sample_under_todays_name(tmp_path: Path) -> Non
         ("p/l/r-1/temperature", FIRST + SECOND, 8.0),
         ("p/l/r-2/temperature", FIRST, 40.0),
     ]
+
+
+@pytest.mark.parametrize("time", ["'2026-11-23 07:30+01:00'", "'23.11.2026 07:30'", "current_timestamp"])
+def test_what_is_no_time_to_the_history_is_answered_with_how_to_write_one(tmp_path: Path, time: str) -> None:
+    prepared = Prepared.at(tmp_path / "history")
+    prepared.add(of(1, [(FIRST, 1.0)]))
+    with pytest.raises(IsthmusError) as found:
+        prepared.rows(f"SELECT value FROM samples WHERE time > {time}")
+    first, *rest = str(found.value).splitlines()
+    assert "; write a time as '2026-11-23 06:30:00' (UTC) or '2026-11-23 07:30:00+01:00'" in first
+    assert any("LINE 1" in line for line in rest)
 
 
 def test_tags_say_what_the_plant_file_says(tmp_path: Path) -> None:

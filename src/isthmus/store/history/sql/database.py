@@ -44,6 +44,12 @@ _SETTINGS: Final = (
 _SERVED: Final = ("samples", "rollup_1m", "rollup_15m")
 _ADVICE: Final = re.compile(r' Use "SET [^"]*" to [^.]*\.')
 """What DuckDB proposes and nobody can do here."""
+_UNTIMELY: Final = re.compile(
+    r"Could not convert string '(\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4})[^']*' to INT64"
+    r"|values of type TIMESTAMP_NS and type TIMESTAMP WITH TIME ZONE"
+)
+"""What DuckDB says of a text that is no time to it, and where a time with a zone meets one of ours."""
+_TIMELY: Final = "write a time as '2026-11-23 06:30:00' (UTC) or '2026-11-23 07:30:00+01:00', and now as now()"
 
 
 class Database:
@@ -131,4 +137,5 @@ class Database:
             return failed
         if failed is not None:
             return Damaged(str(failed), where=str(getattr(failed, "filename", "") or ""))
-        return IsthmusError(_ADVICE.sub("", str(error)).strip())
+        what, line, rest = _ADVICE.sub("", str(error)).strip().partition("\n")
+        return IsthmusError(f"{what}; {_TIMELY}{line}{rest}" if _UNTIMELY.search(what) else f"{what}{line}{rest}")
