@@ -158,6 +158,15 @@ def test_an_unknown_aggregate_is_answered_with_the_nearest() -> None:
     assert definition("timeaverage2").name == "TimeAverage2"
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"), [("mean", "Average"), ("Avg", "Average"), ("last", "End"), ("std", "StandardDeviationSample")]
+)
+def test_a_name_that_an_aggregate_has_elsewhere_is_answered_with_its_own(said: str, meant: str) -> None:
+    with pytest.raises(NotFound, match=f"did you mean {meant}[?]"):
+        definition(said)
+    assert definition(meant).name == meant
+
+
 def test_infinities_spoil_only_the_intervals_they_are_in() -> None:
     tag = series((0, 1, 2, 3, 4, 5), (1, 2, np.inf, -np.inf, 5, 6))
     found = aggregates(AGGREGATES, tag, every(0, 6 * SECOND, 2 * SECOND))

@@ -156,6 +156,17 @@ OWN: Final[Mapping[str, Definition]] = MappingProxyType(
 )
 """Aggregates that are ours. They need all samples: no roll-up says enough for them."""
 
+_MEANT: Final = {
+    "mean": "Average",
+    "avg": "Average",
+    "integral": "Total",
+    "first": "Start",
+    "last": "End",
+    "std": "StandardDeviationSample",
+    "stddev": "StandardDeviationSample",
+}
+"""What people call an aggregate elsewhere → its name here."""
+
 _BY_NAME: Final = {name.lower(): found for name, found in {**AGGREGATES, **OWN}.items()}
 
 
@@ -165,7 +176,8 @@ def definition(name: str) -> Definition:
     if found is not None:
         return found
     near = difflib.get_close_matches(name.lower(), _BY_NAME, 1, 0.5)
-    raise NotFound(f"there is no aggregate {name!r}", hint=f"did you mean {_BY_NAME[near[0]].name}?" if near else "")
+    meant = _MEANT.get(name.lower()) or (_BY_NAME[near[0]].name if near else "")
+    raise NotFound(f"there is no aggregate {name!r}", hint=f"did you mean {meant}?" if meant else "")
 
 
 def aggregate(name: str, series: Series, intervals: Intervals, settings: Settings | None = None) -> Result:
