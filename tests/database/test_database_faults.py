@@ -60,6 +60,11 @@ async def test_a_file_whose_folder_is_not_there_says_which_folder(tmp_path: Path
         await meets({"url": f"sqlite:///{tmp_path}/no/lims.db"})
 
 
+async def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(Disconnected, match="unable to open database file; there is no such file; mend url"):
+        await meets({"url": f"sqlite:///{tmp_path}/lims.db"})
+
+
 @pytest.mark.parametrize(
     ("asks", "says", "class_"),
     [

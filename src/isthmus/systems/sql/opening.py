@@ -65,7 +65,9 @@ def unopened(said: str, spec: Database, place: str, *, proved: bool = False) -> 
 def _lacking(file: str) -> str:
     """What a SQLite file needs that cannot be opened."""
     folder = Path(file).parent
-    return "" if folder.is_dir() else f"there is no folder {folder}; make it, or mend url"
+    if not folder.is_dir():
+        return f"there is no folder {folder}; make it, or mend url"
+    return "" if Path(file).exists() else "there is no such file; mend url, or see that it is made"
 
 
 def _untrusted(said: str, url: str, place: str) -> Disconnected:
