@@ -157,16 +157,14 @@ class Postgres:
         """Ends it as a crash of the computer would: every process of it at once. Returns when none is left, which
         would keep the memory they share, and with it a new server from starting."""
         if self._process is not None:
-            with suppress(psutil.NoSuchProcess):
-                first = psutil.Process(self.pid)
-                first.suspend()  # it makes no more of them
-                every = [first, *first.children(recursive=True)]
-                for one in every:
-                    with suppress(psutil.NoSuchProcess):
-                        one.kill()
-                self._process.wait()
-                _gone(every)
+            freeze(self.pid)  # it makes no more of them
+            others = psutil.Process(self.pid).children(recursive=True)
+            for one in others:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            self._process.kill()
             self._process.wait()
+            _gone(others)
             self._process = None
 
     def freeze(self) -> None:
