@@ -20,7 +20,7 @@ async def test_a_listener_that_hears_something_all_the_time_is_not_taken_for_dea
     need(mosquitto.HERE, mosquitto.WHAT)
     with mosquitto.Mosquitto(tmp_path, "log_type all") as broker:
         where = Where("127.0.0.1", broker.port)
-        said = [Greeting(Version.V5, who, alive, clean=True) for who, alive in (("listener", 2), ("speaker", 60))]
+        said = [Greeting(Version.V5, who, alive, clean=True) for who, alive in (("listener", 4), ("speaker", 60))]
         async with connected(where, said[0], 60.0) as listener, connected(where, said[1], 60.0) as speaker:
             await listener.subscribe(["news"])
             heard = 0

@@ -106,12 +106,12 @@ async def test_who_waits_for_room_in_the_hold_does_not_take_the_broker_for_dead(
     broker: Mosquitto, tmp_path: Path, until: Until
 ) -> None:
     """Of QoS 0 a broker sends whatever comes: what nobody takes stands in the line, and its answers behind it."""
-    driver = reading(broker.port, tmp_path, patience="3s", keep_alive="2s").driver
+    driver = reading(broker.port, tmp_path, patience="4s", keep_alive="3s").driver
     seen = list[float]()
     async with driver.open([Address(f"{topic}#/v", DataType.FLOAT) for topic in TOPICS]) as stream:
         publisher = Publisher(broker.port, qos=0)
         await asyncio.to_thread(publisher.tell, 1_000)
-        await asyncio.sleep(4)  # nobody asks for readings for longer than patience, and than a broker waits
+        await asyncio.sleep(5)  # nobody asks for readings for longer than patience, and than a broker waits
         await asyncio.to_thread(publisher.tell, 1)
         await publisher.end()
         async with asyncio.timeout(240):
