@@ -11,8 +11,8 @@ from isthmus.systems.files.spec import FilesSpec
 
 _TEST = """\
 content: |
-  time,tank,test,result
-  2026-11-23T06:30:00Z,T-101,pH,7.2
+  time;tank;test;result
+  2026-11-23T06:30:00Z;T-101;pH;7,2
 """
 
 
