@@ -41,6 +41,13 @@ def test_a_tag_that_does_not_exist_is_not_found_with_a_near_name(plant: isthmus.
         plant.tags("reactor-1/temprature")
 
 
+def test_a_tag_that_is_asked_for_by_a_part_of_its_address_is_told_by_its_path(plant: isthmus.client.Plant) -> None:
+    with pytest.raises(
+        NotFound, match=r"no tag matches 'M\.Op'; did you mean 'mixing/drive/operator', of whose address"
+    ):
+        plant.tags("M.Op")
+
+
 def test_the_last_sample_of_each_tag(plant: isthmus.client.Plant) -> None:
     last = {sample.tag.rpartition("/")[2]: sample for sample in plant.last("drive/*")}
     assert last["operator"].value == "Li"

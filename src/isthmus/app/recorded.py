@@ -147,8 +147,13 @@ def _ends(path: str, pattern: str) -> bool:
 
 
 def _near(revision: Revision, pattern: str) -> str:
+    """Which tags may be meant: those whose address has the pattern in it, as `TT201`, else those of near names."""
     from difflib import get_close_matches
 
+    there = [one.tag.path for one in revision.tags if len(pattern) > 2 and pattern.lower() in one.address.lower()]
+    if there:
+        named = " or ".join(repr(path.split("/", 2)[-1]) for path in there[:3])
+        return f"did you mean {named}, of whose address it is a part?"
     paths = {setting.tag.path.split("/", 2)[-1]: setting.tag.path for setting in revision.tags}
     near = get_close_matches(pattern, paths, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else "isthmus watch shows what there is"
