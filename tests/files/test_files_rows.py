@@ -97,6 +97,15 @@ async def test_a_decimal_comma_says_nothing_of_numbers_in_json(tmp_path: Path) -
     assert not oddities(collected)
 
 
+async def test_capitals_count_in_names_of_files_and_a_pattern_can_have_both(tmp_path: Path) -> None:
+    for name in ("a.csv", "B.CSV", "c.txt"):
+        drop(tmp_path, name, "time,a\n2026-11-23T12:00:00Z,1\n")
+    await taken(collecting(tmp_path, {"a": DataType.FLOAT}), tmp_path, "a.csv")
+    assert (tmp_path / "drop" / "B.CSV").exists()
+    await taken(collecting(tmp_path, {"a": DataType.FLOAT}, files="*.[cC][sS][vV]"), tmp_path, "B.CSV")
+    assert (tmp_path / "drop" / "c.txt").exists()
+
+
 async def test_json_lines_keep_whole_numbers_truth_and_nesting(tmp_path: Path) -> None:
     rows = [
         {"time": "2026-11-23T12:00:00Z", "batch": {"count": 2**63 + 5, "ok": True}, "name": "B-7"},

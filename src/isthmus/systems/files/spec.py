@@ -37,7 +37,9 @@ class FilesSpec(Spec):
 
     folder: WholePath = Field(description="The folder, with its whole path.")
     files: Annotated[str, Field(min_length=1), AfterValidator(_pattern)] = Field(
-        default="*.csv", description="Which of its files, by name. Those beginning with a dot never count."
+        default="*.csv",
+        description="Which of its files, by name; capitals count: `*.[cC][sS][vV]` has `RESULT.CSV` too. Those "
+        "beginning with a dot never count.",
     )
     format: Literal["csv", "jsonl"] = Field(
         default="csv",
