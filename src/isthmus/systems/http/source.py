@@ -242,8 +242,11 @@ class Polling:
         return resource.bad(silence.status), events, []
 
     async def _doubt(self, resource: Resource, silence: Silence) -> None:
-        """Whatever answered last is asked whether anybody is there."""
-        others = [one for one in self._heard if one is not resource and one not in self._running.values()]
+        """Whatever answered last is asked whether anybody is there, unless all that ever did are being asked."""
+        heard = [one for one in self._heard if one is not resource]
+        others = [one for one in heard if one not in self._running.values()]
+        if heard and not others:
+            return
         told = await self._ask(others[-1]) if others else None
         if told is None or isinstance(told.answer, Silence):
             raise silence.error(self._spec.where)
