@@ -7,6 +7,7 @@ import asyncio
 import random
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,9 @@ async def started(folder: Path) -> asyncio.subprocess.Process:
         sys.executable, "-m", "tests.files.dying", str(folder), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout
-    async with asyncio.timeout(60):
-        while b"ready" not in await process.stdout.readline():
-            pass
+    async with asyncio.timeout(180):
+        while b"ready" not in (line := await process.stdout.readline()):
+            assert line, "it ended by itself"
     return process
 
 
@@ -122,7 +123,11 @@ async def kills(folder: Path, server: Server, until: Until, rounds: int, pause: 
 
 def noted(folder: Path) -> int:
     """When something was last written into the account, ns."""
-    return max((one.stat().st_mtime_ns for one in (folder / "run").glob("sql-lab.db*")), default=0)
+    found = 0
+    for one in (folder / "run").glob("sql-lab.db*"):
+        with suppress(FileNotFoundError):  # SQLite's own files beside it come and go
+            found = max(found, one.stat().st_mtime_ns)
+    return found
 
 
 def later(folder: Path, than: int) -> bool:
