@@ -27,9 +27,10 @@ import pytest
 
 import isthmus.client as isthmus_client
 from isthmus.app.importing.given import take_in
+from isthmus.app.importing.values import values
 from isthmus.app.run.endpoint import revision_of
 from isthmus.app.run.place import Place
-from isthmus.core.tag import TagList
+from isthmus.core.tag import DataType, TagList
 from isthmus.core.time import from_iso
 from isthmus.store.history.adopt import open_manifest
 from isthmus.store.history.folder import Folder, keep
@@ -168,6 +169,21 @@ def test_with_a_decimal_comma_a_point_is_never_taken_for_it(data: Path, tmp_path
     told = isthmus(data, "import", written(tmp_path, "a.csv", rows), "--decimal", ",", code=1)
     assert f"a.csv:3: the value is written {written_as!r}; with --decimal , no number has a point" in told
     assert samples(data) == []
+
+
+@pytest.mark.parametrize(("decimal", "written_as"), [(",", "1.5E+01"), (".", "1,5e-3")])
+def test_an_exponent_hides_no_number_of_another_writing(
+    data: Path, tmp_path: Path, decimal: str, written_as: str
+) -> None:
+    rows = f"tag;time;value\nR1.TT101;2026-11-20 06:01;{written_as}\n"
+    told = isthmus(data, "import", written(tmp_path, "a.csv", rows), "--decimal", decimal, code=1)
+    assert f"a.csv:2: the value is written {written_as!r}" in told
+
+
+def test_a_decimal_comma_changes_no_name_of_a_value() -> None:
+    labels = {"gear 1.5": 1, "on, slow": 2}
+    found = values(pa.array(["Gear 1.5", " on, slow ", "3,0"]), DataType.ENUMERATION, labels, ",")
+    assert found.value.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_a_mapping_names_tags_by_patterns_and_converts_units(data: Path, tmp_path: Path) -> None:

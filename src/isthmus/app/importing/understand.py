@@ -37,8 +37,8 @@ from isthmus.systems.contract import Form, Readings
 FUTURE: Final = "the time lies in the future"
 NAMELESS: Final = "no tag is named"
 TOO_LONG: Final = f"a text of more than {LONGEST_TEXT:,} characters"
-_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+\s*")
-_POINT: Final = re.compile(r"\s*[+-]?\d+(\.\d+)+(,\d+)?\s*")
+_COMMA: Final = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
+_POINT: Final = re.compile(r"\s*[+-]?\d+(\.\d+)+(,\d+)?([eE][+-]?\d+)?\s*")
 _MISREAD: Final = {
     ".": (_COMMA, "say --decimal , when they are numbers with a decimal comma"),
     ",": (_POINT, "with --decimal , no number has a point; take out those that part thousands, or leave --decimal out"),

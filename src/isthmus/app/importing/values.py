@@ -102,7 +102,7 @@ def _texts(column: pa.Array, type_: DataType, labels: dict[str, int], decimal: s
         held = column.is_valid().to_numpy(zero_copy_only=False)
         form = np.where(held, Form.TEXT, Form.NONE).astype(np.uint8)
         return Values(form, np.full(len(column), np.nan), None, column.to_pylist())
-    texts = pc.utf8_trim_whitespace(column.fill_null(""))
+    texts = said = pc.utf8_trim_whitespace(column.fill_null(""))
     if decimal != ".":  # a point is none of a number then: it may part thousands
         texts = pc.replace_substring(pc.replace_substring(texts, ".", "'"), decimal, ".")
     quick = _quick(texts, type_)
@@ -115,7 +115,7 @@ def _texts(column: pa.Array, type_: DataType, labels: dict[str, int], decimal: s
     rest = _numbers(found, texts, rest, _NUMBER)
     rows = np.flatnonzero(rest.to_numpy(zero_copy_only=False))
     if len(rows):
-        found.put(rows, _words(pc.take(texts, rows).to_pylist(), pc.take(column, rows).to_pylist(), type_, labels))
+        found.put(rows, _words(pc.take(said, rows).to_pylist(), pc.take(column, rows).to_pylist(), type_, labels))
     return found
 
 
