@@ -70,6 +70,13 @@ def test_what_is_no_json_is_none_however_large(document: Any, noise: list[tuple[
         assert set(said(bytes(raw), [Target(0, ("1",), DataType.FLOAT, "x")], 0)) == {"'the payload is no JSON'"}
 
 
+def test_a_document_as_deep_as_can_be_read_raises_nothing() -> None:
+    for depth in range(900, 1_010):
+        raw = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+        targets = [Target(0, path, DataType.TEXT, "x") for path in (("a",), ("a", "0"))]
+        assert len(said(raw, targets, 0)) == len(targets)
+
+
 def out_of_range(raw: bytes) -> bool:
     """A number that is too large where nobody asks for it is no trouble in a large document."""
     try:

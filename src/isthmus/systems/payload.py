@@ -164,7 +164,7 @@ def _result(target: Target, raw: bytes, payload: Any, at: int, status: int) -> R
             return "it is not a single value"
         try:
             value = _written(value, again=len(raw) >= LARGE)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return "the payload is no JSON"
     return Reading(target.position, at, *_valued(value, status))
 

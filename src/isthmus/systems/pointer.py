@@ -60,7 +60,7 @@ def opened(text: bytes | msgspec.Raw) -> Any:
 def _opened_within(text: msgspec.Raw) -> Any:
     try:
         return opened(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Nothing from error
 
 
