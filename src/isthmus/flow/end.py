@@ -43,3 +43,13 @@ async def _still(tasks: Collection[asyncio.Task[None]], seconds: float) -> Colle
         return ()
     _, pending = await asyncio.wait(tasks, timeout=seconds)
     return pending
+
+
+def unless_cancelled() -> None:
+    """Ends the task that calls it where that was told to end, though what broke on its way out came in place of that.
+
+    Raises CancelledError.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

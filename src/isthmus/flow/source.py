@@ -23,6 +23,7 @@ from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.quality import Mark
 from isthmus.core.samples import Samples
 from isthmus.flow.complaints import Complaints
+from isthmus.flow.end import unless_cancelled
 from isthmus.flow.hold import Hold, Overflow, Waiting
 from isthmus.flow.standardise import Standard, standardise
 from isthmus.plant.revision import TagSetting
@@ -131,6 +132,7 @@ async def run_source(source: Source, hold: Hold, epoch: int) -> None:
         except Exception as error:
             say.exception("driver failed", system=source.name)
             await _changed(source, hold, epoch, "failed", error)
+        unless_cancelled()
         lasted = asyncio.get_running_loop().time() - began
         if turned_away:
             wait = min(max(wait * 2, SLOWLY), RARELY)

@@ -24,6 +24,7 @@ from isthmus.core.event import Event, EventKind, Severity
 from isthmus.core.threads import to_its_end
 from isthmus.flow.deliver.book import Book, Place
 from isthmus.flow.deliver.reading import Batch, Heard, Reading, beginning
+from isthmus.flow.end import unless_cancelled
 from isthmus.outputs.contract import Accepts, Delivery, Refusal, Sink
 from isthmus.plant.revision import OutputSetting
 from isthmus.store.history.columns import Columns, empty
@@ -128,15 +129,8 @@ async def run_output(output: Output, *, after: asyncio.Task[None] | None = None)
         except* Exception as group:
             say.exception("output failed", output=output.setting.name)
             await _changed(output, "failed", leaf(group))
-        _unless_cancelled()
+        unless_cancelled()
         await asyncio.sleep(RARELY)
-
-
-def _unless_cancelled() -> None:
-    """Ends a task that was told to, though what broke on its way out came in place of that."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def _follow_book(output: Output) -> None:
@@ -207,7 +201,7 @@ class _Delivering:
             except Exception as error:
                 say.exception("output failed", output=self.output.setting.name)
                 await _changed(self.output, "failed", error)
-            _unless_cancelled()
+            unless_cancelled()
             lasted = asyncio.get_running_loop().time() - began
             wait = SHORTEST if lasted > RARELY else min(2 * wait, longest)
             self.output.again += self.batch is not None
