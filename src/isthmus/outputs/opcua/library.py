@@ -355,7 +355,7 @@ class Channel(UaProcessor):  # type: ignore[misc]  # asyncua has no types that m
         self._closing = True
         for task in self._apart:
             task.cancel()
-        for visit in self.visits.values():
+        for visit in list(self.visits.values()):  # meanwhile one may go on over another connection
             if not visit.is_activated() or not visit.publishing.subscriptions:
                 await visit.close_session(True)
 
