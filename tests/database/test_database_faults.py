@@ -65,6 +65,11 @@ async def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_opened(t
         await meets({"url": f"sqlite:///{tmp_path}/lims.db"})
 
 
+async def test_a_file_that_cannot_be_looked_for_is_told_with_what_the_system_says(tmp_path: Path) -> None:
+    with pytest.raises(Disconnected, match=r"unable to open database file; File name too long: .*; mend url, or let"):
+        await meets({"url": f"sqlite:///{tmp_path}/{'l' * 300}.db"})
+
+
 @pytest.mark.parametrize(
     ("asks", "says", "class_"),
     [

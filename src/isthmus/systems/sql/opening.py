@@ -65,9 +65,12 @@ def unopened(said: str, spec: Database, place: str, *, proved: bool = False) -> 
 def _lacking(file: str) -> str:
     """What a SQLite file needs that cannot be opened."""
     folder = Path(file).parent
-    if not folder.is_dir():
-        return f"there is no folder {folder}; make it, or mend url"
-    return "" if Path(file).exists() else "there is no such file; mend url, or see that it is made"
+    try:
+        if not folder.is_dir():
+            return f"there is no folder {folder}; make it, or mend url"
+        return "" if Path(file).exists() else "there is no such file; mend url, or see that it is made"
+    except OSError as error:  # in a folder that is another user's nothing can be looked for
+        return f"{error.strerror}: {error.filename}; mend url, or let Isthmus read there"
 
 
 def _untrusted(said: str, url: str, place: str) -> Disconnected:
