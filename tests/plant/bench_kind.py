@@ -27,6 +27,7 @@ class BenchSpec(Spec):
     user: str = Field("", description="Who we are.")
     password: SecretStr | None = Field(None, description="How we prove it.")
     retry: Retry = Field(default_factory=Retry, description="How often to try.")
+    names: list[str] = Field(default_factory=list, description="What it is called.")
     retries: list[Retry] = Field(default_factory=list, description="Several.")
 
     @field_validator("user")

@@ -166,7 +166,10 @@ def _words(one: Any, spot: Node, spec: type[BaseModel] | None, kind: Specified, 
 
 
 def _as_text(text: str, spec: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
-    """What would be wrong with a number where a text is wanted if it stood in quotes: `every: 2` lacks its unit."""
+    """What would be wrong with a number where a text is wanted if it stood in quotes: `every: 2` lacks its unit.
+
+    Nothing that can be said where it is one of several in a list or a map.
+    """
     annotation: Any = Any
     for part in loc:
         field = keys(spec).get(str(part)) if spec is not None else None
@@ -175,7 +178,8 @@ def _as_text(text: str, spec: type[BaseModel] | None, loc: tuple[int | str, ...]
     try:
         TypeAdapter(annotation).validate_python(text)
     except ValidationError as error:
-        return _said(error.errors()[0])
+        wrong = error.errors()[0]
+        return "" if wrong["type"].endswith("_type") else _said(wrong)  # of another type: the whole list is wanted
     except IsthmusError as error:
         return "; ".join(filter(None, (error.what, error.hint)))
     return ""
