@@ -6,11 +6,11 @@ from __future__ import annotations
 import random
 from typing import Final
 
-PORTS: Final = range(20_000, 32_000)
-"""Below those that Linux gives to outgoing connections (ip_local_port_range: from 32768): nobody else takes such a port
-between choosing it and listening there, nor while what listens there is started again.
+PORTS: Final = range(20_000, 30_000)
+"""Below those that Linux gives to outgoing connections (ip_local_port_range: from 32768) and Kubernetes to services
+(from 30000): nobody else takes such a port between choosing it and listening there, nor while what listens there is
+started again.
 """
-
 _TRIES: Final = 100
 
 
