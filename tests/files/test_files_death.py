@@ -17,6 +17,9 @@ from isthmus.plant.revision import SystemSetting, TagSetting
 from isthmus.store.history.read import open_history
 from isthmus.stream.log import open_log
 from isthmus.stream.server import LogServer
+from isthmus.systems.files.folder import Folder, Open, moved
+from isthmus.systems.files.progress import Progress
+from isthmus.systems.files.spec import FilesSpec
 from tests.conftest import Until
 from tests.contract.adapters import eventually
 from tests.flow.floor import PLANT, Floor
@@ -92,6 +95,41 @@ def reached(progress: Path, name: str) -> int:
 
 async def test_a_collector_killed_in_the_middle_of_a_file_takes_each_row_once(tmp_path: Path, until: Until) -> None:
     await killed(tmp_path, until, 1)
+
+
+class Death(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("where", ["done", "failed"])
+@pytest.mark.parametrize("dies", ["before", "behind"])
+def test_who_dies_around_putting_a_file_aside_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, dies: str
+) -> None:
+    drop, spec = tmp_path / "drop", FilesSpec.model_validate({"folder": str(tmp_path / "drop"), "settle": "0s"})
+    drop.mkdir()
+    (drop / "a.csv").write_text("time,one\n1790000000000,1\n")
+
+    def dying(path: Path, target: Path) -> None:
+        if dies == "behind":
+            moved(path, target)
+        raise Death
+
+    def found() -> tuple[Folder, Open | None]:
+        opened = Folder(spec, Progress(tmp_path / "progress.json"))
+        return opened, opened.next()
+
+    folder, file = found()
+    assert file
+    with monkeypatch.context() as patched, pytest.raises(Death):
+        patched.setattr("isthmus.systems.files.folder.moved", dying)
+        folder.finish(file, where)
+    folder, file = found()
+    assert (file is None) == (dies == "behind")
+    if file:
+        folder.finish(file, where)
+    assert [one.relative_to(drop).as_posix() for one in drop.rglob("*.csv")] == [f"{where}/a.csv"]
+    assert found()[1] is None
 
 
 @pytest.mark.soak

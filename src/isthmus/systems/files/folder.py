@@ -104,11 +104,23 @@ class Folder:
         return Open(path, mine, (row for row in rows if row.line > line))
 
     def finish(self, file: Open, where: str) -> None:
-        """Writes down that a file is taken and puts it aside. Raises OSError."""
+        """Puts a file that is taken aside and writes that down. Raises OSError, and does not take it again then.
+
+        In this order: who dies in between finds it there still, with nothing new in it, and puts it aside.
+        """
+        try:
+            if self._spec.done == "move":
+                self._put_aside(file, where)
+        except OSError:
+            self._ended(file)
+            raise
+        self._ended(file)
+
+    def _ended(self, file: Open) -> None:
         self._progress.note(file.identity, END)
         self._progress.keep()
-        if self._spec.done == "keep":
-            return
+
+    def _put_aside(self, file: Open, where: str) -> None:
         with suppress(FileNotFoundError):  # somebody else took it away
             if identity(file.path, file.path.lstat()) == file.identity:
                 aside = self._aside(where)
